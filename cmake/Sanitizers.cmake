@@ -1,0 +1,8 @@
+# QT_SANITIZE=address,undefined instruments all host code. Preload the sanitizer's runtime to load
+# such a library into a JVM; native/check needs nothing.
+set(QT_SANITIZE "" CACHE STRING "sanitizers for host code, comma separated: address,undefined")
+if(QT_SANITIZE)
+  set(flags -fsanitize=${QT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g)
+  add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:${flags}>")
+  add_link_options($<$<LINK_LANGUAGE:CXX>:-fsanitize=${QT_SANITIZE}>)
+endif()
