@@ -1,0 +1,113 @@
+// relu, relu_backward, add, add_bias, channel_sum, count_nonfinite: one pass over memory each, in
+// blocks of kBlock elements or whole rows. Outputs may alias inputs where the API says so: an
+// element is read before it is written.
+#include <omp.h>
+#include <string.h>
+
+#include "cpu/channels.h"
+#include "cpu/kernel.h"
+#include "cpu/mask.h"
+#include "math/layers.h"
+
+namespace qt::cpu::QT_ISA {
+
+qt_status relu(qt_context& ctx, const qt_relu_args& args) {
+  const float* x = args.x;
+  float* y = args.y;
+  const float upper = args.upper;
+  ParallelBlocks(ctx, args.n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) y[i] = math::Relu(x[i], upper);
+  });
+  return QT_OK;
+}
+
+qt_status relu_backward(qt_context& ctx, const qt_relu_backward_args& args) {
+  const float* y = args.y;
+  const float* dy = args.dy;
+  float* dx = args.dx;
+  const float upper = args.upper;
+  ParallelBlocks(ctx, args.n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) dx[i] = math::ReluGradient(y[i], dy[i], upper);
+  });
+  return QT_OK;
+}
+
+qt_status add(qt_context& ctx, const qt_add_args& args) {
+  const float* a = args.a;
+  const float* b = args.b;
+  float* y = args.y;
+  ParallelBlocks(ctx, args.n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) y[i] = a[i] + b[i];
+  });
+  return QT_OK;
+}
+
+qt_status add_bias(qt_context& ctx, const qt_add_bias_args& args) {
+  const int64_t channels = args.channels;
+  const int64_t lanes = Lanes(channels);
+  float* bias = ScratchArray<float>(ctx, lanes);
+  if (bias == nullptr) return QT_OUT_OF_MEMORY;
+  RepeatChannels(args.bias, channels, bias);
+  const float* x = args.x;
+  float* y = args.y;
+  ParallelBlocks(ctx, args.rows, RowsPerBlock(channels), [=](int64_t, int64_t begin, int64_t end) {
+    ForLanes(begin * channels, end * channels, lanes,
+             [=](int64_t i, int64_t j) { y[i] = x[i] + bias[j]; });
+  });
+  return QT_OK;
+}
+
+qt_status channel_sum(qt_context& ctx, const qt_channel_sum_args& args) {
+  const int64_t channels = args.channels;
+  const int64_t lanes = Lanes(channels);
+  const int64_t rows_per_block = RowsPerBlock(channels);
+  const int64_t blocks = Max(1, DivUp(args.rows, rows_per_block));
+  // The masked sum selects 8 lane rows (whole mask bytes) into a thread's buffer, then adds them.
+  const int64_t chunk = 8 * lanes;
+  float* partials = ScratchArray<float>(ctx, blocks * lanes + ctx.threads * chunk);
+  if (partials == nullptr) return QT_OUT_OF_MEMORY;
+  float* buffers = partials + blocks * lanes;
+  memset(partials, 0, sizeof(float) * lanes);
+  const float* x = args.x;
+  const uint8_t* mask = args.mask;
+  ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
+    float* sums = partials + block * lanes;
+    memset(sums, 0, sizeof(float) * lanes);
+    const int64_t last = end * channels;
+    if (mask == nullptr) {
+      SumLanes(begin * channels, last, lanes, sums, [=](int64_t i, int64_t) { return x[i]; });
+      return;
+    }
+    float* buffer = buffers + omp_get_thread_num() * chunk;
+    for (int64_t i = begin * channels; i < last; i += chunk) {
+      const int64_t n = Min(chunk, last - i);
+      MaskSelect(x + i, mask + i / 8, n, buffer);
+      SumLanes(0, n, lanes, sums, [=](int64_t k, int64_t) { return buffer[k]; });
+    }
+  });
+  CombineLanes(partials, blocks, channels, lanes);
+  memcpy(args.sum, partials, sizeof(float) * channels);
+  return QT_OK;
+}
+
+qt_status count_nonfinite(qt_context& ctx, const qt_count_nonfinite_args& args) {
+  const int64_t blocks = DivUp(args.n, kBlock);
+  int32_t* counts = ScratchArray<int32_t>(ctx, Max(1, blocks));
+  if (counts == nullptr) return QT_OUT_OF_MEMORY;
+  const float* x = args.x;
+  ParallelBlocks(ctx, args.n, kBlock, [=](int64_t block, int64_t begin, int64_t end) {
+    int32_t count = 0;
+#pragma omp simd reduction(+ : count)
+    for (int64_t i = begin; i < end; ++i) count += math::IsFinite(x[i]) ? 0 : 1;
+    counts[block] = count;
+  });
+  int64_t total = 0;
+  for (int64_t b = 0; b < blocks; ++b) total += counts[b];
+  *args.count = total;
+  return QT_OK;
+}
+
+}  // namespace qt::cpu::QT_ISA

@@ -1,0 +1,133 @@
+// Stands in for the CUDA runtime's header where an unchanged .cu file is included into a C++ file:
+// the language and runtime that the kernels here use, executed on the CPU. Blocks run one after
+// another, each CUDA thread as a fiber; fibers switch only at barriers and warp operations, in an
+// order that a seed permutes, so a kernel that depends on more order than it asked for gives
+// different results under different seeds. A barrier that some thread never reaches ends the
+// program with a message. Device pointers are host pointers; a launch has finished when it returns.
+// Not here: dynamic shared memory, atomics, several streams.
+#ifndef QUANTRAIN_EMULATOR_CUDA_RUNTIME_H_
+#define QUANTRAIN_EMULATOR_CUDA_RUNTIME_H_
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <functional>
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __shared__ static  // blocks run one after another, so one copy is enough
+
+struct uint3 {
+  unsigned x, y, z;
+};
+
+struct dim3 {
+  unsigned x, y, z;
+  constexpr dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
+};
+
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+
+// Those of the fiber that runs.
+extern uint3 threadIdx, blockIdx;
+extern dim3 blockDim, gridDim;
+
+namespace emulator {
+
+// Order of the threads in later launches. 0: ascending, a step each. Others: warp by warp, each as
+// far as it goes alone, in an order drawn from the seed.
+void SetSeed(uint32_t seed);
+
+// Later launches get at most this many blocks in x (0: as many as they ask for). A kernel that
+// strides by the grid must not notice.
+void LimitGrid(unsigned blocks);
+
+// Runs body once per thread of the grid.
+void Run(dim3 grid, dim3 block, const std::function<void()>& body);
+
+// Returns when every lane of mask has called it; lanes that the block does not have are not waited
+// for.
+void WaitForWarp(unsigned mask);
+
+// 8 bytes of every lane of the running warp; valid between two WaitForWarp.
+uint64_t* WarpSlots();
+
+int Lane();
+
+// Exchange through the slots: every lane writes, then reads what `from` wrote. A lane outside the
+// warp gives its own.
+template <class T>
+T Shuffle(unsigned mask, T value, int from) {
+  static_assert(sizeof(T) <= sizeof(uint64_t), "a shuffle moves up to 8 bytes");
+  memcpy(&WarpSlots()[Lane()], &value, sizeof(T));
+  WaitForWarp(mask);
+  if (from >= 0 && from < 32) memcpy(&value, &WarpSlots()[from], sizeof(T));
+  WaitForWarp(mask);
+  return value;
+}
+
+}  // namespace emulator
+
+void __syncthreads();
+inline void __syncwarp(unsigned mask = 0xffffffffu) { emulator::WaitForWarp(mask); }
+
+inline unsigned __ballot_sync(unsigned mask, int predicate) {
+  unsigned bits = 0;
+  emulator::WarpSlots()[emulator::Lane()] = predicate != 0 ? 1 : 0;
+  emulator::WaitForWarp(mask);
+  for (int lane = 0; lane < 32; ++lane) {
+    if ((mask >> lane & 1u) != 0 && emulator::WarpSlots()[lane] == 1) bits |= 1u << lane;
+  }
+  emulator::WaitForWarp(mask);
+  return bits;
+}
+inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
+
+template <class T>
+T __shfl_sync(unsigned mask, T value, int from) {
+  return emulator::Shuffle(mask, value, from & 31);
+}
+template <class T>
+T __shfl_xor_sync(unsigned mask, T value, int lanes) {
+  return emulator::Shuffle(mask, value, emulator::Lane() ^ lanes);
+}
+template <class T>
+T __shfl_down_sync(unsigned mask, T value, unsigned lanes) {
+  return emulator::Shuffle(mask, value, emulator::Lane() + static_cast<int>(lanes));
+}
+template <class T>
+T __shfl_up_sync(unsigned mask, T value, unsigned lanes) {
+  return emulator::Shuffle(mask, value, emulator::Lane() - static_cast<int>(lanes));
+}
+
+template <class T>
+T __ldg(const T* address) {
+  return *address;
+}
+
+enum cudaError_t { cudaSuccess = 0 };
+typedef struct CUstream_st* cudaStream_t;
+
+struct cudaLaunchConfig_t {
+  dim3 gridDim, blockDim;
+  size_t dynamicSmemBytes;
+  cudaStream_t stream;
+};
+
+template <class... Parameters, class... Arguments>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),
+                               Arguments... arguments) {
+  emulator::Run(config->gridDim, config->blockDim,
+                [&] { kernel(static_cast<Parameters>(arguments)...); });
+  return cudaSuccess;
+}
+
+#endif  // QUANTRAIN_EMULATOR_CUDA_RUNTIME_H_

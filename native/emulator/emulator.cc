@@ -1,0 +1,210 @@
+// Fibers and their scheduler. Everything is global, as it is in CUDA; one launch at a time, from
+// one thread.
+#include <cuda_runtime.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <ucontext.h>
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <vector>
+
+uint3 threadIdx, blockIdx;
+dim3 blockDim, gridDim;
+
+namespace emulator {
+namespace {
+
+constexpr size_t kStackBytes = 64 * 1024;
+constexpr int kWarpSize = 32;
+
+struct Fiber {
+  ucontext_t context;
+  std::unique_ptr<char[]> stack;
+  uint3 index;
+  int id = 0;
+  bool done = false;
+  bool released = false;  // its warp barrier has opened
+};
+
+struct Warp {
+  unsigned members = 0;  // lanes of this block that have not returned
+  unsigned arrived = 0;
+  unsigned awaited[kWarpSize];  // mask that each arrived lane waits for
+  uint64_t slots[kWarpSize];
+};
+
+std::vector<Fiber> fibers;
+std::vector<Warp> warps;
+Fiber* current = nullptr;
+ucontext_t scheduler;
+const std::function<void()>* kernel_body = nullptr;
+uint32_t seed = 0;
+unsigned grid_limit = 0;
+bool progress = false;    // something else than waiting happened in this round
+int running = 0;          // fibers that have not returned
+int at_barrier = 0;       // of those, waiting in __syncthreads
+int barriers_opened = 0;  // number of times that the block's barrier opened
+
+template <class Condition>
+void WaitUntil(Condition condition) {
+  while (!condition()) swapcontext(&current->context, &scheduler);
+  progress = true;
+}
+
+Warp& CurrentWarp() { return warps[current->id / kWarpSize]; }
+
+void OpenBlockBarrier() {
+  if (at_barrier == 0 || at_barrier < running) return;
+  at_barrier = 0;
+  ++barriers_opened;
+}
+
+// Releases the lanes whose masks have arrived completely. Lanes that returned, or never existed, do
+// not count.
+void OpenWarpBarrier(Warp* warp, int first_fiber) {
+  for (int lane = 0; lane < kWarpSize; ++lane) {
+    if ((warp->arrived >> lane & 1u) == 0) continue;
+    const unsigned mask = warp->awaited[lane] & warp->members;
+    if ((warp->arrived & mask) != mask) continue;
+    for (int other = 0; other < kWarpSize; ++other) {
+      if ((mask >> other & 1u) != 0) fibers[first_fiber + other].released = true;
+    }
+    warp->arrived &= ~mask;
+  }
+}
+
+void RunFiber() {
+  (*kernel_body)();
+  current->done = true;
+  progress = true;
+  --running;
+  CurrentWarp().members &= ~(1u << Lane());
+  OpenWarpBarrier(&CurrentWarp(), current->id / kWarpSize * kWarpSize);
+  OpenBlockBarrier();
+  swapcontext(&current->context, &scheduler);
+}
+
+// Not inlined: the compiler fears that getcontext returns twice and would clobber the caller's
+// variables.
+__attribute__((noinline)) void MakeContext(Fiber* fiber) {
+  getcontext(&fiber->context);
+  fiber->context.uc_stack.ss_sp = fiber->stack.get();
+  fiber->context.uc_stack.ss_size = kStackBytes;
+  fiber->context.uc_link = nullptr;
+  makecontext(&fiber->context, RunFiber, 0);
+}
+
+// Resumes each fiber of order once; whether any did more than wait.
+bool Resume(const std::vector<int>& order) {
+  progress = false;
+  for (int i : order) {
+    if (fibers[i].done) continue;
+    current = &fibers[i];
+    threadIdx = current->index;
+    swapcontext(&scheduler, &current->context);
+  }
+  return progress;
+}
+
+// One round in ascending order (seed 0), or each warp in turn, warps and lanes shuffled, as far as
+// it goes alone: that finds accesses across warps which no barrier orders.
+bool Round(std::mt19937* random) {
+  const int threads = static_cast<int>(fibers.size());
+  const int group = seed == 0 ? threads : kWarpSize;
+  std::vector<int> groups((threads + group - 1) / group);
+  std::iota(groups.begin(), groups.end(), 0);
+  if (seed != 0) std::shuffle(groups.begin(), groups.end(), *random);
+  bool any = false;
+  for (int g : groups) {
+    std::vector<int> order(std::min(group, threads - g * group));
+    std::iota(order.begin(), order.end(), g * group);
+    bool moved = true;
+    while (moved) {
+      if (seed != 0) std::shuffle(order.begin(), order.end(), *random);
+      moved = Resume(order);
+      any = any || moved;
+      if (seed == 0) break;
+    }
+  }
+  return any;
+}
+
+void RunBlock(std::mt19937* random) {
+  const unsigned threads = static_cast<unsigned>(fibers.size());
+  running = static_cast<int>(threads);
+  at_barrier = 0;
+  for (Warp& warp : warps) warp = Warp();
+  for (unsigned i = 0; i < threads; ++i) {
+    Fiber& fiber = fibers[i];
+    fiber.id = static_cast<int>(i);
+    fiber.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y};
+    fiber.done = fiber.released = false;
+    warps[i / kWarpSize].members |= 1u << (i % kWarpSize);
+    MakeContext(&fiber);
+  }
+  while (running > 0) {
+    if (Round(random)) continue;
+    fprintf(stderr, "emulator: block %u: %d threads wait at barriers that will not open\n",
+            blockIdx.x, running);
+    abort();
+  }
+}
+
+}  // namespace
+
+void SetSeed(uint32_t new_seed) { seed = new_seed; }
+
+void LimitGrid(unsigned blocks) { grid_limit = blocks; }
+
+int Lane() { return current->id % kWarpSize; }
+
+uint64_t* WarpSlots() { return CurrentWarp().slots; }
+
+void WaitForWarp(unsigned mask) {
+  Warp& warp = CurrentWarp();
+  Fiber* self = current;
+  self->released = false;
+  warp.arrived |= 1u << Lane();
+  warp.awaited[Lane()] = mask;
+  OpenWarpBarrier(&warp, self->id / kWarpSize * kWarpSize);
+  WaitUntil([self] { return self->released; });
+}
+
+void Run(dim3 grid, dim3 block, const std::function<void()>& body) {
+  const int threads = static_cast<int>(block.x * block.y * block.z);
+  if (threads < 1 || threads > 1024) {
+    fprintf(stderr, "emulator: %d threads per block\n", threads);
+    abort();
+  }
+  if (grid_limit > 0 && grid.x > grid_limit) grid.x = grid_limit;
+  gridDim = grid;
+  blockDim = block;
+  kernel_body = &body;
+  fibers.resize(threads);
+  warps.assign((threads + kWarpSize - 1) / kWarpSize, Warp());
+  for (Fiber& fiber : fibers) {
+    if (fiber.stack == nullptr) fiber.stack.reset(new char[kStackBytes]);
+  }
+  std::mt19937 random(seed);
+  for (unsigned z = 0; z < grid.z; ++z) {
+    for (unsigned y = 0; y < grid.y; ++y) {
+      for (unsigned x = 0; x < grid.x; ++x) {
+        blockIdx = {x, y, z};
+        RunBlock(&random);
+      }
+    }
+  }
+}
+
+}  // namespace emulator
+
+void __syncthreads() {
+  using namespace emulator;
+  const int opened = barriers_opened;
+  ++at_barrier;
+  OpenBlockBarrier();
+  WaitUntil([opened] { return barriers_opened != opened; });
+}

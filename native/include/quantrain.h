@@ -1,0 +1,740 @@
+/* quantrain.h: the whole native API of Quantrain on one page.
+ *
+ * Shape of every kernel: qt_status qt_NAME(qt_context*, const qt_NAME_args*). The arguments are a plain
+ * struct, so that a caller fills it once and a step only enqueues. Every pointer is caller-owned memory of
+ * the kernel's device; outputs may alias inputs only where a comment says so. Nothing allocates but qt_alloc
+ * and qt_context_create.
+ *
+ * Layout. Activations are NHWC, convolution weights KRSC (output channel outermost). Per-channel kernels see
+ * a contiguous tensor as [outer, channels, inner]: NHWC activations are [N*H*W, C, 1], KRSC weights are
+ * [1, K, R*S*C], a tensor with one scale is [1, 1, n]; so any axis works without a permuted copy.
+ *
+ * Types. float is IEEE binary32, codes are 8-bit containers (qt_code_type), accumulators int32. A mask holds
+ * one bit per element: element i is bit (i % 8) of byte (i / 8); a mask buffer has (n + 7) / 8 bytes and its
+ * unused bits are written as 0.
+ *
+ * Numerics. A quantized value is x = s * (q - z). Formulas, ties, NaN and overflow behaviour are derived in
+ * NUMERICS.md; each formula has one body in native/math. Elementwise results, integers and min/max are the
+ * same bits on every instruction set, thread count and backend. Float sums are reduced in a fixed order that
+ * does not depend on the number of threads. NaN quantizes to qmin, +-Inf saturates.
+ *
+ * Errors. A kernel checks its arguments before it touches memory and returns QT_INVALID_ARGUMENT; the text
+ * is in qt_last_error(ctx). No kernel throws or aborts.
+ */
+#ifndef QUANTRAIN_H_
+#define QUANTRAIN_H_
+
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define QT_API __attribute__((visibility("default")))
+#else
+#define QT_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum qt_status {
+  QT_OK = 0,
+  QT_INVALID_ARGUMENT = 1, /* the text names the field, what was expected and what was given */
+  QT_OUT_OF_MEMORY = 2,
+  QT_UNAVAILABLE = 3, /* no such device, driver or instruction set here */
+  QT_INTERNAL = 4
+} qt_status;
+
+typedef enum qt_code_type { QT_U8 = 0, QT_S8 = 1 } qt_code_type;
+
+/* What pooling and layout kernels move. */
+typedef enum qt_element_type { QT_ELEMENT_F32 = 0, QT_ELEMENT_U8 = 1, QT_ELEMENT_S8 = 2 } qt_element_type;
+
+/* ---- context, memory, diagnostics --------------------------------------------------------------------- */
+
+typedef struct qt_context qt_context;
+
+/* threads <= 0: the OpenMP default (OMP_NUM_THREADS or the number of cores). One context per calling thread. */
+QT_API qt_status qt_context_create(qt_context** ctx, int32_t threads);
+QT_API void qt_context_destroy(qt_context* ctx);
+QT_API int32_t qt_context_threads(const qt_context* ctx);
+/* "baseline", "avx2" or "avx512"; chosen once for the machine. Forcing one is for tests; returns
+ * QT_UNAVAILABLE where the processor or the build lacks it. */
+QT_API const char* qt_context_isa(const qt_context* ctx);
+QT_API qt_status qt_context_force_isa(qt_context* ctx, const char* isa);
+/* Text of the last failure on this context; empty if there was none. Valid until the next call. */
+QT_API const char* qt_last_error(const qt_context* ctx);
+QT_API const char* qt_version(void);
+/* What this processor has of: avx2 fma avx512 avx512_vnni avx_vnni amx_int8 (space separated). */
+QT_API const char* qt_cpu_features(void);
+
+/* 64-byte aligned, zeroed, on transparent huge pages where the system has them. NULL when out of memory. */
+QT_API void* qt_alloc(int64_t bytes);
+QT_API void qt_free(void* memory, int64_t bytes);
+
+/* ---- quantize ------------------------------------------------------------------------------------------ */
+
+/* y = (clamp(rint(x / s) + z, qmin, qmax) - z) * s. mask bit: qmin <= rint(x / s) + z <= qmax (false for NaN).
+ * Source: Jacob et al. 2018, arXiv:1712.05877; straight-through: Bengio et al. 2013, arXiv:1308.3432. */
+typedef struct qt_fake_quant_args {
+  const float* x;             /* [outer, channels, inner] */
+  const float* scale;         /* [channels], all > 0 */
+  const int32_t* zero_point;  /* [channels], in [qmin, qmax] */
+  float* y;                   /* like x; may be x */
+  uint8_t* mask;              /* one bit per element, or null */
+  int64_t outer, channels, inner;
+  int32_t qmin, qmax;         /* -32768 <= qmin <= 0 <= qmax <= 65535, qmin < qmax */
+} qt_fake_quant_args;
+QT_API qt_status qt_fake_quant(qt_context* ctx, const qt_fake_quant_args* args);
+
+/* q = clamp(rint(x / s) + z, qmin, qmax), the same q and mask as qt_fake_quant. */
+typedef struct qt_quantize_args {
+  const float* x;             /* [outer, channels, inner] */
+  const float* scale;         /* [channels], all > 0 */
+  const int32_t* zero_point;  /* [channels] */
+  void* codes;                /* like x, qt_code_type */
+  uint8_t* mask;              /* one bit per element, or null */
+  int64_t outer, channels, inner;
+  int32_t qmin, qmax;         /* within the code type */
+  int32_t code_type;          /* qt_code_type */
+} qt_quantize_args;
+QT_API qt_status qt_quantize(qt_context* ctx, const qt_quantize_args* args);
+
+/* y = s * float(q - z); scale null: y = float(q - z), the integer-valued operand of the simulated lowering. */
+typedef struct qt_dequantize_args {
+  const void* codes;          /* [outer, channels, inner] */
+  const float* scale;         /* [channels] or null */
+  const int32_t* zero_point;  /* [channels], or null for 0 */
+  float* y;
+  int64_t outer, channels, inner;
+  int32_t code_type;
+} qt_dequantize_args;
+QT_API qt_status qt_dequantize(qt_context* ctx, const qt_dequantize_args* args);
+
+/* Codes on one grid to codes on another: q' = clamp(rint((s * float(q - z)) / s') + z', qmin, qmax). */
+typedef struct qt_requantize_codes_args {
+  const void* codes;
+  const float* scale;          /* [1] */
+  const int32_t* zero_point;   /* [1] */
+  const float* out_scale;      /* [1] */
+  const int32_t* out_zero_point;
+  void* out_codes;
+  uint8_t* mask;               /* or null: bit set where the clamp did not act */
+  int64_t n;
+  int32_t qmin, qmax;
+  int32_t code_type, out_code_type;
+} qt_requantize_codes_args;
+QT_API qt_status qt_requantize_codes(qt_context* ctx, const qt_requantize_codes_args* args);
+
+/* dx = mask ? dy : 0. */
+typedef struct qt_ste_backward_args {
+  const float* dy;
+  const uint8_t* mask;
+  float* dx; /* may be dy */
+  int64_t n;
+} qt_ste_backward_args;
+QT_API qt_status qt_ste_backward(qt_context* ctx, const qt_ste_backward_args* args);
+
+/* Symmetric weight codes in one pass per channel: absmax -> s = absmax / qmax -> q = clamp(rint(sign * w / s)).
+ * sign is -1 where gamma < 0, else +1 (gamma null: +1), so that batch norm with a negative gamma needs no
+ * negative scale. All-zero channel: s = 1. Scale is never below FLT_MIN. channels = 1 is per tensor. */
+typedef struct qt_quantize_weight_args {
+  const float* w;        /* [channels, inner] */
+  const float* gamma;    /* [channels] or null */
+  int8_t* codes;         /* [channels, inner] */
+  float* scale;          /* [channels] */
+  int64_t channels, inner;
+  int32_t qmin, qmax;    /* qmax = 2^(bits-1) - 1; qmin = -qmax (narrow) or -qmax - 1 (full) */
+} qt_quantize_weight_args;
+QT_API qt_status qt_quantize_weight(qt_context* ctx, const qt_quantize_weight_args* args);
+
+/* dw = sign(gamma) * dwq: gradient of the codes' real value carried to the weight (the absmax grid never clips). */
+typedef struct qt_quantize_weight_backward_args {
+  const float* dwq;
+  const float* gamma; /* [channels] or null */
+  float* dw;          /* may be dwq */
+  int64_t channels, inner;
+} qt_quantize_weight_backward_args;
+QT_API qt_status qt_quantize_weight_backward(qt_context* ctx, const qt_quantize_weight_backward_args* args);
+
+/* ---- observe ------------------------------------------------------------------------------------------- */
+
+/* Minimum and maximum per channel in one pass; -0 becomes +0; NaN is skipped and counted. A channel without
+ * any number gets min = max = 0. */
+typedef struct qt_min_max_args {
+  const float* x; /* [outer, channels, inner] */
+  float* min;     /* [channels] */
+  float* max;     /* [channels] */
+  int64_t* nans;  /* [1] */
+  int64_t outer, channels, inner;
+} qt_min_max_args;
+QT_API qt_status qt_min_max(qt_context* ctx, const qt_min_max_args* args);
+
+/* Exponential moving range, copy-first: count = 0 copies, later r += momentum * (batch - r). Float32 state. */
+typedef struct qt_update_range_args {
+  const float* batch_min;  /* [channels] */
+  const float* batch_max;
+  float* range_min;        /* [channels], in and out */
+  float* range_max;
+  int32_t* count;          /* [1], batches seen; in and out */
+  const float* momentum;   /* [1], weight of the new batch, in (0, 1] */
+  int64_t channels;
+} qt_update_range_args;
+QT_API qt_status qt_update_range(qt_context* ctx, const qt_update_range_args* args);
+
+/* Range to scale and zero-point (NUMERICS.md, "Range to qparams"); the range is widened to contain 0.
+ * symmetric: s = max(|min|, |max|) / qmax, z = 0. affine: s = (max - min) / (qmax - qmin),
+ * z = clamp(qmin - rint(min / s)). An all-zero range has s = 1 and z = clamp(0); s is never below FLT_MIN. */
+typedef struct qt_range_to_qparams_args {
+  const float* range_min; /* [channels] */
+  const float* range_max;
+  float* scale;           /* [channels] */
+  int32_t* zero_point;    /* [channels] */
+  int64_t channels;
+  int32_t qmin, qmax;
+  int32_t symmetric;      /* 0 or 1 */
+} qt_range_to_qparams_args;
+QT_API qt_status qt_range_to_qparams(qt_context* ctx, const qt_range_to_qparams_args* args);
+
+/* ---- accumulators: statistics, batch norm absorbed into the channel's scale, requantize ------------------ */
+
+/* Exact integer statistics of an accumulator: S1 = sum(acc), S2 = sum(acc^2) in 128 bits, min, max. */
+typedef struct qt_acc_stats_args {
+  const int32_t* acc;   /* [rows, channels] */
+  int64_t* sum;         /* [channels] */
+  int64_t* sum_squares; /* [channels, 2]: low 64 bits (as unsigned), high 64 bits */
+  int32_t* min;         /* [channels] */
+  int32_t* max;
+  int64_t rows, channels; /* rows: real rows only, padding excluded by the caller */
+} qt_acc_stats_args;
+QT_API qt_status qt_acc_stats(qt_context* ctx, const qt_acc_stats_args* args);
+
+/* Batch norm over the batch, absorbed. The accumulator's real value is u = sx * sw[c] * acc, computed on the
+ * codes of sign(gamma) * W, so y = |gamma| * (u - mean) * inv_std + beta = out_scale * (acc + bias).
+ *   mean, var    from the integers: var = (rows * S2 - S1^2) / rows^2 * (sx * sw)^2, one conversion to double
+ *   out_scale    sx * (sw * (|gamma| * inv_std))        [float32]
+ *   bias         rint((beta - |gamma| * mean * inv_std) / out_scale), int32
+ * Where |gamma| is so small that out_scale would underflow or |bias| pass 2^30, out_scale is the smallest that
+ * fits and keep = 0: the accumulator's contribution is below its resolution and is dropped.
+ * running_mean and running_var are in the sign convention of conv(x, W); r += momentum * (batch - r), with
+ * var unbiased (rows / (rows - 1)). running pointers may be null. */
+typedef struct qt_batch_norm_absorb_args {
+  const int64_t* sum;          /* [channels] */
+  const int64_t* sum_squares;  /* [channels, 2] */
+  const float* gamma;          /* [channels] */
+  const float* beta;
+  const float* x_scale;        /* [1] */
+  const float* w_scale;        /* [channels] */
+  float* running_mean;         /* [channels], in and out */
+  float* running_var;
+  float* mean;                 /* [channels], of u */
+  float* inv_std;              /* [channels], 1 / sqrt(var + epsilon) */
+  float* out_scale;            /* [channels] */
+  int32_t* bias;               /* [channels] */
+  int32_t* keep;               /* [channels], 0 or 1 */
+  int64_t rows, channels;
+  float epsilon, momentum;
+} qt_batch_norm_absorb_args;
+QT_API qt_status qt_batch_norm_absorb(qt_context* ctx, const qt_batch_norm_absorb_args* args);
+
+/* Gradient of the above with d = mask ? dy : 0 (real gradient of y):
+ *   dbeta = sum d ; dgamma = sign * sum d * xhat ; du = |gamma| * inv_std * (d - dbeta / rows - xhat * sum(d xhat) / rows)
+ * with xhat = (sx * sw[c] * acc - mean) * inv_std. */
+typedef struct qt_batch_norm_absorb_backward_args {
+  const float* dy;       /* [rows, channels] */
+  const uint8_t* mask;   /* or null: all ones */
+  const int32_t* acc;    /* [rows, channels] */
+  const float* gamma;    /* [channels] */
+  const float* x_scale;  /* [1] */
+  const float* w_scale;  /* [channels] */
+  const float* mean;     /* [channels] */
+  const float* inv_std;
+  float* du;             /* [rows, channels]; may be dy */
+  float* dgamma;         /* [channels] */
+  float* dbeta;
+  int64_t rows, channels;
+} qt_batch_norm_absorb_backward_args;
+QT_API qt_status qt_batch_norm_absorb_backward(qt_context* ctx, const qt_batch_norm_absorb_backward_args* args);
+
+/* The deployed form of a convolution or linear layer, per channel, by one formula for EVAL, TRAIN_FROZEN and
+ * export. With batch norm (gamma..var given): g = |gamma| / sqrt(var + epsilon), b = beta - gamma * mean /
+ * sqrt(var + epsilon) (+ conv_bias folded in); without (all four null): g = 1, b = conv_bias or 0.
+ *   codes      rint(sign(gamma) * w / sw), sw = absmax / qmax: the codes that training used
+ *   w_scale    sw * g ; out_scale = sx * w_scale ; bias = rint(b / out_scale)
+ * Where w_scale or out_scale would fall below FLT_MIN or |bias| would pass 2^30, w_scale is raised to the smallest
+ * scale that fits and the channel's codes are re-quantized to it: rint(sign * w * g / w_scale).
+ * Per tensor (per_tensor = 1): the real weights w * gamma / sqrt(var + epsilon) share one scale, absmax / qmax of
+ * them all (raised likewise); w_scale holds it in every channel and the sign of gamma stays in the codes. */
+typedef struct qt_fold_weight_args {
+  const float* w;            /* [channels, inner] */
+  const float* conv_bias;    /* [channels] or null */
+  const float* gamma;        /* [channels] or null */
+  const float* beta;
+  const float* mean;
+  const float* var;
+  const float* x_scale;      /* [1] */
+  int8_t* codes;             /* [channels, inner] */
+  float* w_scale;            /* [channels], the scale to export */
+  float* out_scale;          /* [channels], sx * w_scale */
+  int32_t* bias;             /* [channels] */
+  int64_t channels, inner;
+  int32_t qmin, qmax;
+  int32_t per_tensor;        /* 0 or 1 */
+  float epsilon;
+} qt_fold_weight_args;
+QT_API qt_status qt_fold_weight(qt_context* ctx, const qt_fold_weight_args* args);
+
+/* Gradient of the deployed form. dw_folded is the gradient of the real folded weights w_scale * codes, dbias of the
+ * real bias b. Rounding is straight-through:
+ *   dw = dw_folded * gamma * inv_std ; dbeta = dbias
+ *   dgamma = inv_std * (sum_k(dw_folded[k] * w_hat[k]) + dbias * (conv_bias - mean)), w_hat the de-quantized
+ *   unfolded weight sign * sw * code (per tensor: w itself); nothing divides by gamma.
+ *   dconv_bias = dbias * gamma * inv_std
+ * Without batch norm: dw = dw_folded, dconv_bias = dbias. Null outputs are skipped. */
+typedef struct qt_fold_weight_backward_args {
+  const float* w;          /* [channels, inner] */
+  const float* dw_folded;  /* [channels, inner] */
+  const float* dbias;      /* [channels] */
+  const float* conv_bias;  /* [channels] or null */
+  const float* gamma;      /* [channels] or null */
+  const float* mean;
+  const float* var;
+  float* dw;
+  float* dconv_bias;
+  float* dgamma;
+  float* dbeta;
+  int64_t channels, inner;
+  int32_t qmin, qmax;
+  int32_t per_tensor;
+  float epsilon;
+} qt_fold_weight_backward_args;
+QT_API qt_status qt_fold_weight_backward(qt_context* ctx, const qt_fold_weight_backward_args* args);
+
+/* Range of y = out_scale * (keep * acc + bias) over all channels, from the accumulator's extrema: y is monotone
+ * per channel, so this is the exact range of the batch. relu: lower end 0; upper: clamp from above (inf: none). */
+typedef struct qt_acc_range_args {
+  const int32_t* acc_min;  /* [channels] */
+  const int32_t* acc_max;
+  const float* out_scale;
+  const int32_t* bias;     /* or null */
+  const int32_t* keep;     /* or null */
+  float* min;              /* [1] */
+  float* max;              /* [1] */
+  int64_t channels;
+  int32_t relu;
+  float upper;
+} qt_acc_range_args;
+QT_API qt_status qt_acc_range(qt_context* ctx, const qt_acc_range_args* args);
+
+/* FP32_RNE multiplier of the ort target: m[c] = out_scale[c] / y_scale, out_scale being sx * sw[c] in float32.
+ * pool_count > 0: m = x_scale / (y_scale * float(pool_count)), the global average pool's association, in every channel. */
+typedef struct qt_multiplier_args {
+  const float* out_scale;  /* [channels]; for a pool [1]: the input's scale */
+  const float* y_scale;    /* [1] */
+  float* multiplier;       /* [channels] */
+  int64_t channels;
+  int64_t pool_count;
+} qt_multiplier_args;
+QT_API qt_status qt_multiplier(qt_context* ctx, const qt_multiplier_args* args);
+
+/* Contract FP32_RNE: q = rint(clamp(float(keep * acc + bias) * m, qmin - z, qmax - z)) + z.
+ * mask bit: the clamp did not act and (relu: acc + bias > 0). */
+typedef struct qt_requantize_args {
+  const int32_t* acc;        /* [rows, channels] */
+  const int32_t* bias;       /* [channels] or null */
+  const int32_t* keep;       /* [channels] or null */
+  const float* multiplier;   /* [channels] */
+  const int32_t* zero_point; /* [1] */
+  void* codes;               /* [rows, channels] */
+  uint8_t* mask;             /* or null */
+  int64_t rows, channels;
+  int32_t qmin, qmax;
+  int32_t relu;              /* only the mask and codes >= z depend on it */
+  int32_t code_type;
+} qt_requantize_args;
+QT_API qt_status qt_requantize(qt_context* ctx, const qt_requantize_args* args);
+
+/* y = float(keep * acc + bias) * out_scale[c]: logits, and the real value behind an accumulator. */
+typedef struct qt_dequantize_acc_args {
+  const int32_t* acc;
+  const int32_t* bias;     /* or null */
+  const int32_t* keep;     /* or null */
+  const float* out_scale;  /* [channels] */
+  float* y;
+  int64_t rows, channels;
+} qt_dequantize_acc_args;
+QT_API qt_status qt_dequantize_acc(qt_context* ctx, const qt_dequantize_acc_args* args);
+
+/* acc = int32(x) (accumulate = 0) or acc += int32(x), x integer-valued with |x| < 2^24. */
+typedef struct qt_float_to_acc_args {
+  const float* x;
+  int32_t* acc;
+  int64_t n;
+  int32_t accumulate;
+} qt_float_to_acc_args;
+QT_API qt_status qt_float_to_acc(qt_context* ctx, const qt_float_to_acc_args* args);
+
+/* ---- conv-BN fold with correction and freeze, for per-tensor weights --------------------------------------
+ * Source: Krishnamoorthi 2018, arXiv:1806.08342, section 3.2.2; two convolutions: y0 = conv(x, W) gives the batch
+ * statistics, o = conv(x, Q(W * gamma / sigma_r)) the output. Safe at gamma = 0: nothing divides by gamma. */
+
+/* w_folded = w * gamma / sqrt(running_var + epsilon). */
+typedef struct qt_conv_bn_fold_args {
+  const float* w;            /* [channels, inner] */
+  const float* gamma;        /* [channels] */
+  const float* running_var;
+  float* w_folded;
+  int64_t channels, inner;
+  float epsilon;
+} qt_conv_bn_fold_args;
+QT_API qt_status qt_conv_bn_fold(qt_context* ctx, const qt_conv_bn_fold_args* args);
+
+/* dw = dw_folded * gamma / sigma_r ; dgamma += sum(dw_folded * w) / sigma_r. */
+typedef struct qt_conv_bn_fold_backward_args {
+  const float* w;
+  const float* dw_folded;
+  const float* gamma;
+  const float* running_var;  /* the values the forward used */
+  float* dw;                 /* [channels, inner] */
+  float* dgamma;             /* [channels], added to */
+  int64_t channels, inner;
+  float epsilon;
+} qt_conv_bn_fold_backward_args;
+QT_API qt_status qt_conv_bn_fold_backward(qt_context* ctx, const qt_conv_bn_fold_backward_args* args);
+
+/* y = o * sigma_r / sigma_B + beta - gamma * mu_B / sigma_B as out_scale * (acc + bias) with o = sx * sw * acc:
+ *   out_scale = (sx * sw) * (sigma_r / sigma_B) ; bias = rint((beta - gamma * mu_B / sigma_B) / out_scale). */
+typedef struct qt_conv_bn_correct_args {
+  const float* batch_mean;   /* [channels], of y0 */
+  const float* batch_var;    /* biased */
+  const float* running_var;  /* the values the fold used */
+  const float* gamma;
+  const float* beta;
+  const float* x_scale;      /* [1] */
+  const float* w_scale;      /* [1] */
+  float* out_scale;          /* [channels] */
+  int32_t* bias;             /* [channels] */
+  int64_t channels;
+  float epsilon;
+} qt_conv_bn_correct_args;
+QT_API qt_status qt_conv_bn_correct(qt_context* ctx, const qt_conv_bn_correct_args* args);
+
+/* With d = mask ? dy : 0 and o = sx * sw * acc:
+ *   dbeta = sum d ; do = d * sigma_r / sigma_B ; dgamma = -dbeta * mu_B / sigma_B ; dmean = -dbeta * gamma / sigma_B
+ *   dsigma = (dbeta * gamma * mu_B - sigma_r * sum(d * o)) / sigma_B^2. */
+typedef struct qt_conv_bn_correct_backward_args {
+  const float* dy;           /* [rows, channels] */
+  const uint8_t* mask;       /* or null */
+  const int32_t* acc;        /* [rows, channels] */
+  const float* batch_mean;
+  const float* batch_var;
+  const float* running_var;
+  const float* gamma;
+  const float* x_scale;
+  const float* w_scale;      /* [1] */
+  float* d_out;              /* [rows, channels], gradient of o */
+  float* dgamma;             /* [channels], written */
+  float* dbeta;
+  float* dmean;              /* [channels] */
+  float* dsigma;             /* [channels] */
+  int64_t rows, channels;
+  float epsilon;
+} qt_conv_bn_correct_backward_args;
+QT_API qt_status qt_conv_bn_correct_backward(qt_context* ctx, const qt_conv_bn_correct_backward_args* args);
+
+/* dx = dmean / rows + dsigma * (x - mean) / (sigma * rows), sigma = sqrt(var + epsilon), var biased. */
+typedef struct qt_batch_norm_stats_backward_args {
+  const float* x;
+  const float* mean;
+  const float* var;
+  const float* dmean;
+  const float* dsigma;
+  float* dx;
+  int64_t rows, channels;
+  float epsilon;
+} qt_batch_norm_stats_backward_args;
+QT_API qt_status qt_batch_norm_stats_backward(qt_context* ctx, const qt_batch_norm_stats_backward_args* args);
+
+/* ---- float layers ---------------------------------------------------------------------------------------- */
+
+/* Mean and biased variance per channel (two passes, pairwise); updates running statistics where given:
+ * r += momentum * (batch - r), var unbiased. */
+typedef struct qt_batch_norm_stats_args {
+  const float* x;       /* [rows, channels] */
+  float* mean;          /* [channels] */
+  float* var;
+  float* running_mean;  /* [channels] or null, in and out */
+  float* running_var;
+  int64_t rows, channels;
+  float momentum;
+} qt_batch_norm_stats_args;
+QT_API qt_status qt_batch_norm_stats(qt_context* ctx, const qt_batch_norm_stats_args* args);
+
+/* y = (x - mean) / sqrt(var + epsilon) * gamma + beta. */
+typedef struct qt_batch_norm_args {
+  const float* x;
+  const float* mean;
+  const float* var;
+  const float* gamma;
+  const float* beta;
+  float* y; /* may be x */
+  int64_t rows, channels;
+  float epsilon;
+} qt_batch_norm_args;
+QT_API qt_status qt_batch_norm(qt_context* ctx, const qt_batch_norm_args* args);
+
+/* frozen = 0: mean and var are this batch's and carry gradient; 1: they are constants, dx = dy * gamma * inv_std. */
+typedef struct qt_batch_norm_backward_args {
+  const float* x;
+  const float* dy;
+  const float* mean;
+  const float* var;
+  const float* gamma;
+  float* dx; /* may be dy */
+  float* dgamma;
+  float* dbeta;
+  int64_t rows, channels;
+  float epsilon;
+  int32_t frozen;
+} qt_batch_norm_backward_args;
+QT_API qt_status qt_batch_norm_backward(qt_context* ctx, const qt_batch_norm_backward_args* args);
+
+/* y = min(max(x, 0), upper); upper = inf for ReLU, 6 for ReLU6. NaN stays NaN. */
+typedef struct qt_relu_args {
+  const float* x;
+  float* y; /* may be x */
+  int64_t n;
+  float upper;
+} qt_relu_args;
+QT_API qt_status qt_relu(qt_context* ctx, const qt_relu_args* args);
+
+/* dx = 0 < y < upper ? dy : 0. */
+typedef struct qt_relu_backward_args {
+  const float* y;
+  const float* dy;
+  float* dx; /* may be dy */
+  int64_t n;
+  float upper;
+} qt_relu_backward_args;
+QT_API qt_status qt_relu_backward(qt_context* ctx, const qt_relu_backward_args* args);
+
+/* y = a + b. */
+typedef struct qt_add_args {
+  const float* a;
+  const float* b;
+  float* y; /* may be a or b */
+  int64_t n;
+} qt_add_args;
+QT_API qt_status qt_add(qt_context* ctx, const qt_add_args* args);
+
+/* y[row, c] = x[row, c] + bias[c]. */
+typedef struct qt_add_bias_args {
+  const float* x;
+  const float* bias;
+  float* y; /* may be x */
+  int64_t rows, channels;
+} qt_add_bias_args;
+QT_API qt_status qt_add_bias(qt_context* ctx, const qt_add_bias_args* args);
+
+/* sum[c] = sum over rows of (mask ? x : 0), in a fixed order. */
+typedef struct qt_channel_sum_args {
+  const float* x;       /* [rows, channels] */
+  const uint8_t* mask;  /* or null */
+  float* sum;           /* [channels] */
+  int64_t rows, channels;
+} qt_channel_sum_args;
+QT_API qt_status qt_channel_sum(qt_context* ctx, const qt_channel_sum_args* args);
+
+/* Geometry of a 2-D window op on NHWC. */
+typedef struct qt_window {
+  int64_t n, h, w, c;        /* input */
+  int64_t p, q;              /* output height and width */
+  int32_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left; /* bottom and right follow from p and q */
+} qt_window;
+
+/* Maximum over the window, padding never wins; works on floats and on codes. argmax is the row-major index in the
+ * window of the first maximum (kernel_h * kernel_w <= 256), null when no gradient is needed. */
+typedef struct qt_max_pool_args {
+  const void* x;
+  void* y;
+  uint8_t* argmax; /* [n, p, q, c] or null */
+  qt_window window;
+  int32_t element_type; /* qt_element_type */
+} qt_max_pool_args;
+QT_API qt_status qt_max_pool(qt_context* ctx, const qt_max_pool_args* args);
+
+typedef struct qt_max_pool_backward_args {
+  const float* dy;
+  const uint8_t* argmax;
+  float* dx; /* written in full */
+  qt_window window;
+} qt_max_pool_backward_args;
+QT_API qt_status qt_max_pool_backward(qt_context* ctx, const qt_max_pool_backward_args* args);
+
+/* Mean over the window, row-major order of summation; count_padding = 0 divides by the cells inside the input. */
+typedef struct qt_average_pool_args {
+  const float* x;
+  float* y;
+  qt_window window;
+  int32_t count_padding;
+} qt_average_pool_args;
+QT_API qt_status qt_average_pool(qt_context* ctx, const qt_average_pool_args* args);
+
+typedef struct qt_average_pool_backward_args {
+  const float* dy;
+  float* dx; /* written in full */
+  qt_window window;
+  int32_t count_padding;
+} qt_average_pool_backward_args;
+QT_API qt_status qt_average_pool_backward(qt_context* ctx, const qt_average_pool_backward_args* args);
+
+/* NHWC to NCHW order (to_nchw = 1) or back, elements of 1 or 4 bytes: what Flatten needs before a linear layer. */
+typedef struct qt_transpose_args {
+  const void* x;
+  void* y;
+  int64_t n, h, w, c;
+  int32_t element_bytes;
+  int32_t to_nchw;
+} qt_transpose_args;
+QT_API qt_status qt_transpose(qt_context* ctx, const qt_transpose_args* args);
+
+/* Mean cross-entropy of softmax(logits) against (1 - smoothing) * onehot + smoothing / classes, over the rows with
+ * label >= 0 (padded rows carry -1). correct counts rows whose first maximum is the label. Gradient in the same pass.
+ * exp and log are the polynomials of math/ (same bits everywhere). */
+typedef struct qt_softmax_cross_entropy_args {
+  const float* logits;    /* [rows, classes] */
+  const int32_t* labels;  /* [rows] */
+  float* loss;            /* [1] */
+  int32_t* correct;       /* [1] */
+  float* dlogits;         /* [rows, classes] or null */
+  int64_t rows, classes;
+  float smoothing;        /* [0, 1) */
+} qt_softmax_cross_entropy_args;
+QT_API qt_status qt_softmax_cross_entropy(qt_context* ctx, const qt_softmax_cross_entropy_args* args);
+
+/* SGD with momentum over a whole arena in one launch: g += decay * p ; v = momentum * v + g ; p -= lr * (nesterov ?
+ * g + momentum * v : v). Weight decay is per segment: segment i covers elements below segment_end[i]. */
+typedef struct qt_sgd_args {
+  float* param;
+  const float* grad;
+  float* velocity;
+  const float* learning_rate;    /* [1] */
+  const int64_t* segment_end;    /* [segments], ascending, last = n */
+  const float* segment_decay;    /* [segments] */
+  int64_t n, segments;
+  float momentum;
+  int32_t nesterov;
+} qt_sgd_args;
+QT_API qt_status qt_sgd(qt_context* ctx, const qt_sgd_args* args);
+
+/* count = number of NaN and Inf in x. */
+typedef struct qt_count_nonfinite_args {
+  const float* x;
+  int64_t* count; /* [1] */
+  int64_t n;
+} qt_count_nonfinite_args;
+QT_API qt_status qt_count_nonfinite(qt_context* ctx, const qt_count_nonfinite_args* args);
+
+/* ---- codes: residual add, pooling ------------------------------------------------------------------------ */
+
+/* Contract of ONNX Runtime's QLinearAdd on x86 with FMA: rA = sa / sy, rB = sb / sy,
+ * fix = float(zy) - fma(rA, float(za), rB * float(zb)), q = sat(rint(fma(a, rA, fma(b, rB, fix)))), the clamp to
+ * [qmin, qmax] in float before rounding. The zero-point is inside the rounding, unlike FP32_RNE.
+ * relu: codes >= zy. mask bit: the clamp did not act (relu: and the value before rounding is above zy). */
+typedef struct qt_add_codes_args {
+  const void* a;
+  const void* b;
+  const float* a_scale;
+  const int32_t* a_zero_point;
+  const float* b_scale;
+  const int32_t* b_zero_point;
+  const float* y_scale;
+  const int32_t* y_zero_point;
+  void* y;
+  uint8_t* mask; /* or null */
+  int64_t n;
+  int32_t qmin, qmax;
+  int32_t relu;
+  int32_t code_type; /* of a, b and y */
+} qt_add_codes_args;
+QT_API qt_status qt_add_codes(qt_context* ctx, const qt_add_codes_args* args);
+
+/* Exact range of sa * (a - za) + sb * (b - zb), relu and upper applied. */
+typedef struct qt_add_codes_range_args {
+  const void* a;
+  const void* b;
+  const float* a_scale;
+  const int32_t* a_zero_point;
+  const float* b_scale;
+  const int32_t* b_zero_point;
+  float* min; /* [1] */
+  float* max; /* [1] */
+  int64_t n;
+  int32_t relu;
+  float upper;
+  int32_t code_type;
+} qt_add_codes_range_args;
+QT_API qt_status qt_add_codes_range(qt_context* ctx, const qt_add_codes_range_args* args);
+
+/* acc[n, c] = sum over h, w of (x - z): the integer half of a global average pool. */
+typedef struct qt_global_pool_sum_args {
+  const void* x;              /* [n, hw, c] */
+  const int32_t* zero_point;  /* [1] */
+  int32_t* acc;               /* [n, c] */
+  int64_t n, hw, c;
+  int32_t code_type;
+} qt_global_pool_sum_args;
+QT_API qt_status qt_global_pool_sum(qt_context* ctx, const qt_global_pool_sum_args* args);
+
+/* Contract of ONNX Runtime's QLinearAveragePool: sum of s * (q - z) in float, row-major over the window, divided by
+ * the count, then rint(y / sy + zy) clamped. */
+typedef struct qt_average_pool_codes_args {
+  const void* x;
+  const float* x_scale;
+  const int32_t* x_zero_point;
+  const float* y_scale;
+  const int32_t* y_zero_point;
+  void* y;
+  uint8_t* mask; /* or null */
+  qt_window window;
+  int32_t qmin, qmax;
+  int32_t count_padding;
+  int32_t code_type;
+} qt_average_pool_codes_args;
+QT_API qt_status qt_average_pool_codes(qt_context* ctx, const qt_average_pool_codes_args* args);
+
+/* ---- int8 reference: simple loops, never tuned ------------------------------------------------------------ */
+
+/* acc = sum (x - zx) * w over the window and the channels of the group; padding contributes 0 (it is zx). */
+typedef struct qt_reference_conv2d_args {
+  const void* x;               /* [n, h, w, c] codes */
+  const int32_t* x_zero_point; /* [1] */
+  const int8_t* w;             /* [k, kernel_h, kernel_w, c / groups] */
+  int32_t* acc;                /* [n, p, q, k] */
+  qt_window window;
+  int64_t k, groups;
+  int32_t dilation_h, dilation_w;
+  int32_t code_type;
+} qt_reference_conv2d_args;
+QT_API qt_status qt_reference_conv2d(qt_context* ctx, const qt_reference_conv2d_args* args);
+
+/* acc[row, o] = sum_k (x[row, k] - zx) * w[o, k]. */
+typedef struct qt_reference_gemm_args {
+  const void* x;
+  const int32_t* x_zero_point;
+  const int8_t* w;  /* [out, in] */
+  int32_t* acc;
+  int64_t rows, in, out;
+  int32_t code_type;
+} qt_reference_gemm_args;
+QT_API qt_status qt_reference_gemm(qt_context* ctx, const qt_reference_gemm_args* args);
+
+/* ---- CUDA: a separate library, opened only where a driver and a device are ------------------------------- */
+
+/* Opens libquantrain_cuda from the folder of this library (path null) or from path. QT_UNAVAILABLE with the reason in
+ * message (library missing, driver missing or too old, no device). */
+QT_API qt_status qt_cuda_probe(const char* path, int32_t* devices, char* message, int64_t message_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* QUANTRAIN_H_ */

@@ -1,0 +1,165 @@
+// Batch norm around an integer convolution: exact statistics, absorption into the channel's scale,
+// the deployed fold and its rule for degenerate channels, and the correction of the two-convolution
+// fold. Per-channel work, so double is free here; what elementwise kernels use is rounded to float
+// once. Derivation: NUMERICS.md, "Batch norm".
+#ifndef QUANTRAIN_MATH_BATCH_NORM_H_
+#define QUANTRAIN_MATH_BATCH_NORM_H_
+
+#include "math/int128.h"
+#include "math/quantize.h"
+#include "math/range.h"
+
+namespace qt::math {
+
+constexpr double kBiasLimit =
+    1073741824.0;  // 2^30: leaves the other half of int32 to the accumulator
+
+// rows * S2 - S1^2 as an integer, converted once. Never negative (Cauchy-Schwarz); below 2^124 for
+// rows < 2^31.
+QT_HD double CenteredSquares(int64_t rows, int64_t sum, Uint128 sum_squares) {
+  const uint64_t magnitude = sum < 0 ? 0u - static_cast<uint64_t>(sum) : static_cast<uint64_t>(sum);
+  return Uint128ToDouble(static_cast<Uint128>(rows) * sum_squares -
+                         static_cast<Uint128>(magnitude) * magnitude);
+}
+
+struct ChannelMoments {
+  double mean;
+  double var;           // biased
+  double var_unbiased;  // rows / (rows - 1) of it; the biased one for a single row
+};
+
+// Moments of unit * acc. unit = sx * sw is exact in double (24 + 24 bits).
+QT_HD ChannelMoments MomentsOfSums(int64_t rows, int64_t sum, Uint128 sum_squares, double unit) {
+  const double n = static_cast<double>(rows);
+  const double squares = CenteredSquares(rows, sum, sum_squares) * (unit * unit);
+  ChannelMoments m;
+  m.mean = unit * (static_cast<double>(sum) / n);
+  m.var = squares / (n * n);
+  m.var_unbiased = rows > 1 ? squares / (n * (n - 1.0)) : m.var;
+  return m;
+}
+
+QT_HD float StandardDeviation(double var, float epsilon) {
+  return static_cast<float>(sqrt(var + static_cast<double>(epsilon)));
+}
+
+QT_HD float InverseStd(double var, float epsilon) {
+  return static_cast<float>(1.0 / sqrt(var + static_cast<double>(epsilon)));
+}
+
+// |gamma| / sigma, the factor that moves into the channel's scale.
+QT_HD float FoldGain(float gamma, float inv_std) { return fabsf(gamma) * inv_std; }
+
+// The real bias: beta + (conv_bias - mean) * gamma / sigma, with shift = conv_bias - mean in the
+// sign convention of signed_gain (gamma / sigma for conv(x, W); |gamma| / sigma for conv(x,
+// sign(gamma) * W)).
+QT_HD double FoldBias(float beta, double shift, float signed_gain) {
+  return static_cast<double>(beta) + shift * static_cast<double>(signed_gain);
+}
+
+// Smallest float that is >= v (v >= 0, or NaN).
+QT_HD float RoundUpToFloat(double v) {
+  const float f = static_cast<float>(v);
+  return static_cast<double>(f) < v ? BitsFloat(FloatBits(f) + 1u) : f;
+}
+
+// The smallest normal out_scale for which |bias / out_scale| <= 2^30.
+QT_HD float SmallestOutScale(double bias) {
+  const float least = RoundUpToFloat(fabs(bias) / kBiasLimit);
+  return least > kFloatMin ? least : kFloatMin;
+}
+
+// The smallest normal weight scale for which float32(x_scale * scale) reaches out_scale.
+QT_HD float SmallestWeightScale(float x_scale, float out_scale) {
+  float s = out_scale / x_scale;
+  if (!(s > kFloatMin)) s = kFloatMin;
+  // The quotient is within a few units of the last place: walk to the boundary (Inf ends both
+  // walks).
+  while (x_scale * s < out_scale) s = BitsFloat(FloatBits(s) + 1u);
+  while (s > kFloatMin && x_scale * BitsFloat(FloatBits(s) - 1u) >= out_scale)
+    s = BitsFloat(FloatBits(s) - 1u);
+  return s;
+}
+
+// Nearest integer to bias / out_scale, saturated at +-2^30; NaN gives 0.
+QT_HD int32_t QuantizeBias(double bias, float out_scale) {
+  double q = rint(bias / static_cast<double>(out_scale));
+  if (q != q) return 0;
+  q = q > -kBiasLimit ? q : -kBiasLimit;
+  q = q < kBiasLimit ? q : kBiasLimit;
+  return static_cast<int32_t>(q);
+}
+
+struct Absorbed {
+  float out_scale;
+  int32_t bias;
+  int32_t keep;
+};
+
+// y = out_scale * (keep * acc + bias). mean is that of the sign(gamma) convention.
+QT_HD Absorbed AbsorbBatchNorm(float x_scale, float w_scale, float gamma, float beta, double mean,
+                               float inv_std) {
+  const float gain = FoldGain(gamma, inv_std);
+  const double bias = FoldBias(beta, -mean, gain);
+  const float least = SmallestOutScale(bias);
+  Absorbed a;
+  a.out_scale = x_scale * (w_scale * gain);
+  a.keep = a.out_scale < least ? 0 : 1;  // NaN keeps itself and is found by the next kernel's check
+  if (a.keep == 0) a.out_scale = least;
+  a.bias = QuantizeBias(bias, a.out_scale);
+  return a;
+}
+
+// The smallest weight scale at which a channel with this real bias can be deployed.
+QT_HD float LeastFoldScale(float x_scale, double bias) {
+  return SmallestWeightScale(x_scale, SmallestOutScale(bias));
+}
+
+// Correction of the two-convolution fold: y = out_scale * (acc + bias).
+QT_HD void CorrectFold(float x_scale, float w_scale, float gamma, float beta, float batch_mean,
+                       float batch_var, float running_var, float epsilon, float* out_scale,
+                       int32_t* bias) {
+  const float sigma_batch = StandardDeviation(batch_var, epsilon);
+  const float ratio = StandardDeviation(running_var, epsilon) / sigma_batch;
+  const float s = (x_scale * w_scale) * ratio;
+  *out_scale = s < kFloatMin ? kFloatMin : s;
+  const double b = static_cast<double>(beta) - static_cast<double>(gamma) *
+                                                   static_cast<double>(batch_mean) /
+                                                   static_cast<double>(sigma_batch);
+  *bias = QuantizeBias(b, *out_scale);
+}
+
+// (unit * acc - mean) / sigma with unit = sx * sw in float32.
+QT_HD float NormalizedAcc(int32_t acc, float unit, float mean, float inv_std) {
+  return (static_cast<float>(acc) * unit - mean) * inv_std;
+}
+
+// Gradient through batch statistics: gain * (d - mean(d) - x_hat * mean(d * x_hat)).
+QT_HD float NormalizedGradient(float d, float x_hat, float gain, float mean_d, float mean_d_x_hat) {
+  return gain * ((d - mean_d) - x_hat * mean_d_x_hat);
+}
+
+// Gradient of the batch mean and standard deviation carried to one of rows values:
+// mean_share = dmean / rows, std_share = dsigma / (sigma * rows).
+QT_HD float StatisticsGradient(float x, float mean, float mean_share, float std_share) {
+  return mean_share + (x - mean) * std_share;
+}
+
+// Per-channel gradients of the correction, from sum_d = sum(d) and sum_do = sum(d * o).
+struct CorrectionGradient {
+  float dgamma, dmean, dsigma;
+};
+
+QT_HD CorrectionGradient GradientOfCorrection(float sum_d, float sum_do, float gamma,
+                                              float batch_mean, float sigma_batch,
+                                              float sigma_running) {
+  CorrectionGradient g;
+  g.dgamma = -sum_d * batch_mean / sigma_batch;
+  g.dmean = -sum_d * gamma / sigma_batch;
+  g.dsigma = (sum_d * gamma * batch_mean - sum_do * sigma_running) / (sigma_batch * sigma_batch);
+  return g;
+}
+
+}  // namespace qt::math
+
+#endif  // QUANTRAIN_MATH_BATCH_NORM_H_

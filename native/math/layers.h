@@ -1,0 +1,91 @@
+// Float layers, one element at a time: batch norm, ReLU, pooling, softmax cross-entropy, SGD.
+// Evaluation order is as written (the build forbids contraction), so elementwise results are the
+// same bits everywhere.
+#ifndef QUANTRAIN_MATH_LAYERS_H_
+#define QUANTRAIN_MATH_LAYERS_H_
+
+#include "math/hd.h"
+
+namespace qt::math {
+
+// ---- batch norm: x_hat = (x - mean) / std, y = x_hat * gamma + beta; std as in batch_norm.h
+
+QT_HD float BatchNormXhat(float x, float mean, float std) { return (x - mean) / std; }
+
+QT_HD float BatchNorm(float x, float mean, float std, float gamma, float beta) {
+  return BatchNormXhat(x, mean, std) * gamma + beta;
+}
+
+// Gradient to x where mean and var are this batch's: mean_dy = sum(dy) / rows, mean_dy_xhat =
+// sum(dy * x_hat) / rows.
+QT_HD float BatchNormGradient(float dy, float x_hat, float gamma, float inv_std, float mean_dy,
+                              float mean_dy_xhat) {
+  return (gamma * inv_std) * ((dy - mean_dy) - x_hat * mean_dy_xhat);
+}
+
+// Gradient to x where mean and var are constants.
+QT_HD float BatchNormGradientFrozen(float dy, float gamma, float inv_std) {
+  return dy * gamma * inv_std;
+}
+
+// Biased variance to the unbiased one that running statistics keep; one row has no unbiased
+// variance and keeps 0.
+QT_HD float UnbiasedVariance(float var, float rows) {
+  return rows > 1.0f ? var * (rows / (rows - 1.0f)) : var;
+}
+
+// ---- activation and pooling
+
+QT_HD bool IsFinite(float x) { return (FloatBits(x) & 0x7f800000u) != 0x7f800000u; }
+
+// min(max(x, 0), upper). NaN stays NaN; -0 becomes +0.
+QT_HD float Relu(float x, float upper) {
+  const float low = x <= 0.0f ? 0.0f : x;
+  return low > upper ? upper : low;
+}
+
+QT_HD float ReluGradient(float y, float dy, float upper) {
+  return (y > 0.0f) & (y < upper) ? dy : 0.0f;
+}
+
+// Whether the next cell of a window replaces the maximum so far: the first of equals stays, and so
+// does the first NaN.
+template <class T>
+QT_HD bool MaxReplaces(T next, T best) {
+  return !(next <= best) & (best == best);
+}
+
+// ---- softmax cross-entropy of one row; shifted[j] = logit[j] - max, sum_exp = sum of exp(shifted)
+
+// -(1 - smoothing) * log p[label] - smoothing / classes * sum log p[j], with
+// log p[j] = shifted[j] - log sum_exp. The last term is 0, or NaN where a logit is NaN or infinite.
+QT_HD float CrossEntropy(float log_sum_exp, float shifted_label, float sum_shifted, float smoothing,
+                         float classes) {
+  const float at_label = (1.0f - smoothing) * shifted_label;
+  return (log_sum_exp - (at_label + (smoothing / classes) * sum_shifted)) + 0.0f * sum_shifted;
+}
+
+// (p - target) / rows with target = smoothing / classes (+ 1 - smoothing at the label).
+QT_HD float CrossEntropyGradient(float exp_shifted, float sum_exp, float target, float rows) {
+  return (exp_shifted / sum_exp - target) / rows;
+}
+
+// ---- SGD with momentum
+
+QT_HD float SgdVelocity(float param, float grad, float velocity, float decay, float momentum) {
+  return momentum * velocity + (grad + decay * param);
+}
+
+QT_HD float SgdParam(float param, float velocity, float learning_rate) {
+  return param - learning_rate * velocity;
+}
+
+// velocity is the new one.
+QT_HD float SgdParamNesterov(float param, float grad, float velocity, float decay, float momentum,
+                             float learning_rate) {
+  return param - learning_rate * ((grad + decay * param) + momentum * velocity);
+}
+
+}  // namespace qt::math
+
+#endif  // QUANTRAIN_MATH_LAYERS_H_

@@ -1,0 +1,46 @@
+// Observed ranges and what becomes of them: the moving average and the ONE formula from a range to
+// scale and zero-point that observers, training and export share. Derivation: NUMERICS.md, "Range
+// to qparams".
+#ifndef QUANTRAIN_MATH_RANGE_H_
+#define QUANTRAIN_MATH_RANGE_H_
+
+#include "math/quantize.h"
+
+namespace qt::math {
+
+// One step of the moving average, in this association; the first batch is copied by the caller.
+QT_HD float MovingAverage(float state, float batch, float momentum) {
+  return state + momentum * (batch - state);
+}
+
+// absmax / qmax for a symmetric grid; 1 for absmax = 0, never below the smallest normal float.
+QT_HD float SymmetricScale(float absmax, int32_t qmax) {
+  if (absmax == 0.0f) return 1.0f;
+  const float scale = absmax / static_cast<float>(qmax);
+  return scale < kFloatMin ? kFloatMin : scale;
+}
+
+// The range is widened to contain 0 (a NaN end counts as 0).
+QT_HD void RangeToQparams(float range_min, float range_max, int32_t qmin, int32_t qmax,
+                          bool symmetric, float* scale, int32_t* zero_point) {
+  const float lo = range_min < 0.0f ? range_min : 0.0f;
+  const float hi = range_max > 0.0f ? range_max : 0.0f;
+  if (symmetric) {
+    *scale = SymmetricScale(-lo > hi ? -lo : hi, qmax);
+    *zero_point = 0;
+    return;
+  }
+  const float least = static_cast<float>(qmin), most = static_cast<float>(qmax);
+  if (lo == hi) {  // both 0
+    *scale = 1.0f;
+    *zero_point = static_cast<int32_t>(Clamp(0.0f, least, most));
+    return;
+  }
+  const float s = (hi - lo) / (most - least);
+  *scale = s < kFloatMin ? kFloatMin : s;
+  *zero_point = static_cast<int32_t>(Clamp(least - rintf(lo / *scale), least, most));
+}
+
+}  // namespace qt::math
+
+#endif  // QUANTRAIN_MATH_RANGE_H_

@@ -1,0 +1,76 @@
+// From accumulators and codes to the codes of the next tensor: the contracts of the ONNX Runtime
+// target on x86, operation by operation in its order. Every clamp is in float before the
+// conversion. Derivation: NUMERICS.md, "Requantize", "Residual add" and "Pooling".
+#ifndef QUANTRAIN_MATH_REQUANTIZE_H_
+#define QUANTRAIN_MATH_REQUANTIZE_H_
+
+#include "math/quantize.h"
+
+namespace qt::math {
+
+// keep * acc + bias in int32 (keep is 0 or 1). Wraps instead of being undefined; the exporter
+// proves that it never does.
+QT_HD int32_t AddBias(int32_t acc, int32_t keep, int32_t bias) {
+  return static_cast<int32_t>((static_cast<uint32_t>(acc) & (0u - static_cast<uint32_t>(keep))) +
+                              static_cast<uint32_t>(bias));
+}
+
+// (sx * sw) / sy in float32, left to right; out_scale is sx * sw already rounded.
+QT_HD float Multiplier(float out_scale, float y_scale) { return out_scale / y_scale; }
+
+// sx / (sy * n): the association of the global average pool.
+QT_HD float PoolMultiplier(float x_scale, float y_scale, float count) {
+  return x_scale / (y_scale * count);
+}
+
+// Real value behind an accumulator.
+QT_HD float DequantizeAcc(int32_t sum, float out_scale) {
+  return static_cast<float>(sum) * out_scale;
+}
+
+// FP32_RNE before its clamp. int32 to float rounds to nearest even.
+QT_HD float RequantizeLevel(int32_t sum, float multiplier) {
+  return static_cast<float>(sum) * multiplier;
+}
+
+// FP32_RNE: lo = qmin - z (with ReLU: max(0, that)), hi = qmax - z. The zero-point is outside the
+// rounding.
+QT_HD float RequantizeCode(float level, float lo, float hi, float zero_point) {
+  return rintf(Clamp(level, lo, hi)) + zero_point;
+}
+
+// QLinearAdd (x86 with FMA): the constants of one call. The zero-points are folded into fix.
+struct AddConstants {
+  float ratio_a, ratio_b, fix;
+};
+
+QT_HD AddConstants MakeAddConstants(float a_scale, float a_zero_point, float b_scale,
+                                    float b_zero_point, float y_scale, float y_zero_point) {
+  AddConstants k;
+  k.ratio_a = a_scale / y_scale;
+  k.ratio_b = b_scale / y_scale;
+  k.fix = y_zero_point - fmaf(k.ratio_a, a_zero_point, k.ratio_b * b_zero_point);
+  return k;
+}
+
+// The sum on the output grid, zero-point included, before clamp and rounding; a and b are codes.
+QT_HD float AddLevel(float a, float b, const AddConstants& k) {
+  return fmaf(a, k.ratio_a, fmaf(b, k.ratio_b, k.fix));
+}
+
+// lo = qmin (with ReLU: the zero-point), hi = qmax.
+QT_HD float AddCode(float level, float lo, float hi) { return rintf(Clamp(level, lo, hi)); }
+
+// QLinearAveragePool: sum = sum of s * (q - z) in float, row-major over the window, count the
+// divisor. The zero-point is inside the rounding.
+QT_HD float AveragePoolLevel(float sum, float count, float y_scale, float y_zero_point) {
+  return (sum / count) / y_scale + y_zero_point;
+}
+
+QT_HD float AveragePoolCode(float level, float qmin, float qmax) {
+  return rintf(Clamp(level, qmin, qmax));
+}
+
+}  // namespace qt::math
+
+#endif  // QUANTRAIN_MATH_REQUANTIZE_H_
