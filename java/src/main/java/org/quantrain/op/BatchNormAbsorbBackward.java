@@ -1,0 +1,18 @@
+package org.quantrain.op;
+
+import java.util.List;
+import org.quantrain.graph.Op;
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.TensorSpec;
+
+/** Gradient of {@link BatchNormAbsorb}. Inputs dy, acc, gamma, x scale, w scale, mean, inverse deviation; outputs du, dgamma, dbeta. */
+public record BatchNormAbsorbBackward() implements Op {
+  @Override
+  public List<TensorSpec> infer(List<TensorSpec> in) {
+    Expect.count(in, 7, 7);
+    Expect.dtype("dy", in.get(0), DType.F32);
+    Expect.is("acc", in.get(1), in.get(0).as(DType.S32));
+    int c = Expect.channels(in.get(0));
+    return List.of(in.get(0), TensorSpec.f32(c), TensorSpec.f32(c));
+  }
+}

@@ -1,0 +1,17 @@
+package org.quantrain.op;
+
+import java.util.List;
+import org.quantrain.graph.Op;
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.Shape;
+import org.quantrain.tensor.TensorSpec;
+
+/** Gradient of a convolution's weights. Inputs x [N,C,H,W], dy [N,K,P,Q]; output of shape w. */
+public record Conv2dBackwardWeights(ConvGeometry geometry, Shape w) implements Op {
+  @Override
+  public List<TensorSpec> infer(List<TensorSpec> in) {
+    Expect.count(in, 2, 2);
+    Expect.is("dy", in.get(1), new TensorSpec(DType.F32, geometry.output(in.get(0).shape(), w)));
+    return List.of(new TensorSpec(DType.F32, w));
+  }
+}

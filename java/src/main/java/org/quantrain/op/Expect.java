@@ -1,0 +1,57 @@
+package org.quantrain.op;
+
+import java.util.List;
+import org.quantrain.graph.ShapeException;
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.Shape;
+import org.quantrain.tensor.TensorSpec;
+
+/** Checks shared by the shape inference of the operations; every message says what was expected and what came. */
+final class Expect {
+  private Expect() {}
+
+  static void count(List<TensorSpec> in, int min, int max) {
+    if (in.size() < min || in.size() > max) {
+      throw new ShapeException("expected " + min + (max > min ? " to " + max : "") + " inputs, got " + in.size());
+    }
+  }
+
+  static void rank(String what, TensorSpec spec, int rank) {
+    if (spec.shape().rank() != rank) {
+      throw new ShapeException(what + ": expected rank " + rank + ", got " + spec);
+    }
+  }
+
+  static void dtype(String what, TensorSpec spec, DType dtype) {
+    if (spec.dtype() != dtype) {
+      throw new ShapeException(what + ": expected " + dtype + ", got " + spec);
+    }
+  }
+
+  static void codes(String what, TensorSpec spec) {
+    if (!spec.dtype().isCodes()) {
+      throw new ShapeException(what + ": expected codes (U8 or S8), got " + spec);
+    }
+  }
+
+  static void is(String what, TensorSpec spec, TensorSpec expected) {
+    if (!spec.equals(expected)) {
+      throw new ShapeException(what + ": expected " + expected + ", got " + spec);
+    }
+  }
+
+  /** Each of in[from..] is a vector of {@code n} elements of this type. */
+  static void vectors(List<TensorSpec> in, int from, int to, DType dtype, int n) {
+    for (int i = from; i < to; i++) {
+      is("input " + i, in.get(i), new TensorSpec(dtype, Shape.of(n)));
+    }
+  }
+
+  /** Size of dimension 1 of an activation: the channels of [N,C,H,W], the features of [N,C]. */
+  static int channels(TensorSpec spec) {
+    if (spec.shape().rank() != 2 && spec.shape().rank() != 4) {
+      throw new ShapeException("expected an activation of rank 2 or 4, got " + spec);
+    }
+    return spec.shape().dim(1);
+  }
+}

@@ -1,0 +1,58 @@
+package org.quantrain.op;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.quantrain.graph.GraphBuilder;
+import org.quantrain.graph.Node;
+import org.quantrain.graph.Op;
+import org.quantrain.graph.ShapeException;
+import org.quantrain.graph.Value;
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.QuantSpec;
+import org.quantrain.tensor.TensorSpec;
+
+/**
+ * The deployed weights of a convolution or linear layer, batch norm's running statistics folded in: what EVAL and TRAIN_FROZEN
+ * run and export writes. Inputs w [K,...], x scale [1], then a bias [K] if {@code hasBias}, or gamma, beta, mean, variance [K]
+ * if {@code hasBatchNorm} (not both). Outputs codes, w scale [K], out scale [K] = x scale * w scale, bias [K] int32.
+ */
+public record FoldWeight(QuantSpec spec, boolean hasBias, boolean hasBatchNorm, float epsilon) implements Op {
+  public FoldWeight {
+    if (hasBias && hasBatchNorm) {
+      throw new ShapeException("a bias before batch norm moves nothing but the mean; fold it there first");
+    }
+  }
+
+  @Override
+  public List<TensorSpec> infer(List<TensorSpec> in) {
+    int count = 2 + (hasBias ? 1 : 0) + (hasBatchNorm ? 4 : 0);
+    Expect.count(in, count, count);
+    int k = in.get(0).shape().dim(0);
+    Expect.vectors(in, 1, 2, DType.F32, 1);
+    Expect.vectors(in, 2, count, DType.F32, k);
+    return List.of(in.get(0).as(DType.S8), TensorSpec.f32(k), TensorSpec.f32(k), TensorSpec.s32(k));
+  }
+
+  /** Index of gamma among the inputs; beta, mean and variance follow. */
+  public static final int GAMMA = 2;
+
+  @Override
+  public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
+    List<Value> in = new ArrayList<>(List.of(node.input(0), outputGrads.get(0), outputGrads.get(3)));
+    if (hasBatchNorm) {
+      in.add(node.input(GAMMA));
+      in.add(node.input(GAMMA + 2));
+      in.add(node.input(GAMMA + 3));
+    }
+    Node grad = b.node(node.name() + ".dw", new FoldWeightBackward(spec, hasBatchNorm, epsilon), in);
+    List<Value> grads = new ArrayList<>(Arrays.asList(grad.output(0), null));
+    if (hasBias) {
+      grads.add(grad.output(1));
+    }
+    if (hasBatchNorm) {
+      grads.addAll(Arrays.asList(grad.output(2), grad.output(3), null, null));
+    }
+    return grads;
+  }
+}

@@ -1,0 +1,49 @@
+package org.quantrain.op;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.quantrain.graph.GraphBuilder;
+import org.quantrain.graph.Node;
+import org.quantrain.graph.Op;
+import org.quantrain.graph.Value;
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.QuantSpec;
+import org.quantrain.tensor.TensorSpec;
+
+/**
+ * Accumulator to codes by contract FP32_RNE. Inputs acc [N,C,...], multiplier [C], zero-point [1], then optionally bias [C] and
+ * keep [C] (int32); outputs codes and the straight-through mask.
+ *
+ * @param relu the activation before the quantizer is a ReLU: no gradient where the value is not positive
+ */
+public record Requantize(QuantSpec spec, boolean relu) implements Op {
+  @Override
+  public List<TensorSpec> infer(List<TensorSpec> in) {
+    Expect.count(in, 3, 5);
+    Expect.dtype("acc", in.get(0), DType.S32);
+    int c = Expect.channels(in.get(0));
+    Expect.vectors(in, 1, 2, DType.F32, c);
+    Expect.vectors(in, 2, 3, DType.S32, 1);
+    Expect.vectors(in, 3, in.size(), DType.S32, c);
+    return List.of(in.get(0).as(spec.container()), in.get(0).as(DType.MASK));
+  }
+
+  @Override
+  public boolean isOptional(int output) {
+    return output == 1;
+  }
+
+  @Override
+  public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
+    Value dy = b.add(node.name() + ".ste", new SteBackward(), outputGrads.get(0), node.output(1));
+    List<Value> grads = new ArrayList<>(Arrays.asList(dy, null, null));
+    if (node.inputs().size() > 3) {
+      grads.add(b.add(node.name() + ".db", new ChannelSum(), dy));
+    }
+    if (node.inputs().size() > 4) {
+      grads.add(null);
+    }
+    return grads;
+  }
+}

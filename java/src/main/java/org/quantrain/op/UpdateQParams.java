@@ -1,0 +1,30 @@
+package org.quantrain.op;
+
+import java.util.List;
+import java.util.Set;
+import org.quantrain.graph.Op;
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.QuantSpec;
+import org.quantrain.tensor.TensorSpec;
+
+/**
+ * Moves an exponential moving range by one batch (the first batch is copied) and derives scale and zero-point from it.
+ * Inputs batch min [1], batch max [1]; STATE range min, range max, count (int32), scale, zero-point (int32), all [1] and
+ * updated in place. No outputs. The momentum is a step scalar.
+ */
+public record UpdateQParams(QuantSpec spec) implements Op {
+  @Override
+  public List<TensorSpec> infer(List<TensorSpec> in) {
+    Expect.count(in, 7, 7);
+    Expect.vectors(in, 0, 4, DType.F32, 1);
+    Expect.vectors(in, 4, 5, DType.S32, 1);
+    Expect.vectors(in, 5, 6, DType.F32, 1);
+    Expect.vectors(in, 6, 7, DType.S32, 1);
+    return List.of();
+  }
+
+  @Override
+  public Set<Integer> updates() {
+    return Set.of(2, 3, 4, 5, 6);
+  }
+}

@@ -1,0 +1,161 @@
+package org.quantrain.pass;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableSet;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.GraphBuilder;
+import org.quantrain.graph.GraphException;
+import org.quantrain.graph.Node;
+import org.quantrain.graph.Value;
+import org.quantrain.op.Add;
+import org.quantrain.op.AveragePool;
+import org.quantrain.op.Conv2d;
+import org.quantrain.op.FakeQuant;
+import org.quantrain.op.Flatten;
+import org.quantrain.op.GlobalAveragePool;
+import org.quantrain.op.Linear;
+import org.quantrain.op.MaxPool;
+import org.quantrain.quant.QuantPolicy;
+import org.quantrain.tensor.QuantSpec;
+
+/**
+ * Puts a {@link FakeQuant} on every weight and on every value that a quantized operation reads.
+ *
+ * <p>Max pooling and flatten keep their input's grid. A value that is read at several widths gets the widest quantizer first
+ * and the narrower ones on top of it, because the deployed producer emits one tensor of codes.
+ */
+public final class InsertQuantizers {
+  private final Graph graph;
+  private final QuantPolicy policy;
+  private final Set<Node> firstAndLast = new HashSet<>();
+  private final Map<Value, NavigableSet<Integer>> demands = new HashMap<>();
+  private final GraphBuilder builder = new GraphBuilder();
+  private final Map<Value, Value> plain = new HashMap<>();
+  private final Map<Value, TreeMap<Integer, Value>> quantized = new HashMap<>();
+
+  private InsertQuantizers(Graph graph, QuantPolicy policy) {
+    this.graph = graph;
+    this.policy = policy;
+  }
+
+  /**
+   * @throws GraphException if the graph has no convolution or linear layer, or an override matches no layer
+   */
+  public static Graph apply(Graph graph, QuantPolicy policy) {
+    return new InsertQuantizers(graph, policy).run();
+  }
+
+  private static boolean isLayer(Node node) {
+    return node.op() instanceof Conv2d || node.op() instanceof Linear;
+  }
+
+  /** Operations that move codes without computing: their output is on their input's grid. */
+  private static boolean keepsGrid(Node node) {
+    return node.op() instanceof MaxPool || node.op() instanceof Flatten;
+  }
+
+  private Graph run() {
+    List<Node> layers = graph.nodes().stream().filter(InsertQuantizers::isLayer).toList();
+    if (layers.isEmpty()) {
+      throw new GraphException("nothing to quantize: the graph has no convolution and no linear layer");
+    }
+    for (QuantPolicy.Override o : policy.overrides()) {
+      if (layers.stream().noneMatch(n -> o.layer().matcher(n.name()).matches())) {
+        throw new GraphException(
+            "override '"
+                + o.layer()
+                + "' matches no layer; layers are: "
+                + String.join(", ", layers.stream().map(Node::name).toList()));
+      }
+    }
+    firstAndLast.add(layers.get(0));
+    firstAndLast.add(layers.get(layers.size() - 1));
+    for (int i = graph.nodes().size() - 1; i >= 0; i--) {
+      collectDemands(graph.nodes().get(i));
+    }
+    for (Value in : graph.inputs()) {
+      plain.put(in, builder.input(in));
+      quantize(in, false);
+    }
+    graph.nodes().forEach(this::rebuild);
+    return builder.build(graph.outputs().stream().map(plain::get).toList());
+  }
+
+  /** Nodes are visited from the end, so what the consumers of a pooling want is known before the pooling is asked. */
+  private void collectDemands(Node node) {
+    if (isLayer(node)) {
+      demand(node.input(0), policy.inputBits(node.name(), firstAndLast.contains(node)));
+    } else if (node.op() instanceof Add) {
+      demand(node.input(0), QuantPolicy.ADD_BITS);
+      demand(node.input(1), QuantPolicy.ADD_BITS);
+    } else if (node.op() instanceof AveragePool || node.op() instanceof GlobalAveragePool) {
+      demand(node.input(0), policy.activationBits());
+    } else if (keepsGrid(node) && demands.containsKey(node.output(0))) {
+      demand(node.input(0), demands.get(node.output(0)).last());
+    }
+  }
+
+  private void demand(Value value, int bits) {
+    demands.computeIfAbsent(value, v -> new TreeSet<>()).add(bits);
+  }
+
+  private void rebuild(Node node) {
+    List<Value> inputs = new ArrayList<>();
+    for (Value in : node.inputs()) {
+      inputs.add(in.isPersistent() ? in : plain.get(in));
+    }
+    if (isLayer(node)) {
+      boolean edge = firstAndLast.contains(node);
+      inputs.set(0, version(node.input(0), policy.inputBits(node.name(), edge)));
+      QuantSpec spec = policy.weightSpec(node.name(), edge);
+      Value weight = node.input(1);
+      inputs.set(1, builder.add(weight.name() + ".q", new FakeQuant(weight.name(), spec), weight));
+    } else if (node.op() instanceof Add) {
+      inputs.set(0, version(node.input(0), QuantPolicy.ADD_BITS));
+      inputs.set(1, version(node.input(1), QuantPolicy.ADD_BITS));
+    } else if (node.op() instanceof AveragePool || node.op() instanceof GlobalAveragePool) {
+      inputs.set(0, version(node.input(0), policy.activationBits()));
+    } else if (keepsGrid(node) && demands.containsKey(node.output(0))) {
+      inputs.set(0, version(node.input(0), demands.get(node.output(0)).last()));
+    }
+    Node made = builder.node(node.name(), node.op(), inputs);
+    for (int i = 0; i < node.outputs().size(); i++) {
+      plain.put(node.output(i), made.output(i));
+    }
+    quantize(node.output(0), keepsGrid(node));
+  }
+
+  /** Adds the quantizers that the readers of {@code value} want. */
+  private void quantize(Value value, boolean onGridAlready) {
+    NavigableSet<Integer> widths = demands.get(value);
+    if (widths == null) {
+      return;
+    }
+    TreeMap<Integer, Value> versions = new TreeMap<>();
+    quantized.put(value, versions);
+    int widest = widths.last();
+    Value wide = plain.get(value);
+    if (!onGridAlready) {
+      wide = fakeQuant(value.name(), widest, wide);
+    }
+    versions.put(widest, wide);
+    for (int bits : widths.headSet(widest)) {
+      versions.put(bits, fakeQuant(value.name() + ".b" + bits, bits, wide));
+    }
+  }
+
+  private Value fakeQuant(String quantizer, int bits, Value x) {
+    return builder.add(quantizer + ".q", new FakeQuant(quantizer, policy.target().activation(bits)), x);
+  }
+
+  private Value version(Value value, int bits) {
+    return quantized.get(value).get(bits);
+  }
+}

@@ -1,0 +1,445 @@
+package org.quantrain.pass;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.GraphBuilder;
+import org.quantrain.graph.GraphException;
+import org.quantrain.graph.Node;
+import org.quantrain.graph.Op;
+import org.quantrain.graph.Value;
+import org.quantrain.op.AccRange;
+import org.quantrain.op.AccStats;
+import org.quantrain.op.Add;
+import org.quantrain.op.AddCodes;
+import org.quantrain.op.AddCodesRange;
+import org.quantrain.op.AveragePool;
+import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.BatchNorm;
+import org.quantrain.op.BatchNormAbsorb;
+import org.quantrain.op.BatchNormStats;
+import org.quantrain.op.Conv2d;
+import org.quantrain.op.ConvBnCorrect;
+import org.quantrain.op.ConvBnFold;
+import org.quantrain.op.ConvCodes;
+import org.quantrain.op.Dequantize;
+import org.quantrain.op.DequantizeAcc;
+import org.quantrain.op.FakeQuant;
+import org.quantrain.op.Flatten;
+import org.quantrain.op.FoldWeight;
+import org.quantrain.op.GlobalAveragePool;
+import org.quantrain.op.GlobalPoolSum;
+import org.quantrain.op.Linear;
+import org.quantrain.op.LinearCodes;
+import org.quantrain.op.Lowering;
+import org.quantrain.op.MaxPool;
+import org.quantrain.op.MinMax;
+import org.quantrain.op.Multiplier;
+import org.quantrain.op.PoolMultiplier;
+import org.quantrain.op.Quantize;
+import org.quantrain.op.QuantizeWeight;
+import org.quantrain.op.Relu;
+import org.quantrain.op.Requantize;
+import org.quantrain.op.RequantizeCodes;
+import org.quantrain.quant.QuantizerState;
+import org.quantrain.tensor.QuantSpec;
+import org.quantrain.tensor.Shape;
+
+/**
+ * Turns a graph with {@link FakeQuant} nodes into one that computes on codes.
+ *
+ * <p>Nodes are visited in order; each value is either real (float32), codes, or an accumulator that waits for its quantizer
+ * so that batch norm, activation and requantization become one step. What stays float reads de-quantized values.
+ *
+ * <p>The codes of quantizer "relu1" are the value "relu1.codes" in every lowering, which is how claims compare them.
+ */
+public final class LowerToInteger {
+  /** Whose statistics and ranges the quantized graph uses. */
+  public enum Mode {
+    /** The batch's statistics; running statistics and ranges move. */
+    TRAIN,
+    /** Running statistics and ranges as they stand: evaluation, late training, export. */
+    FROZEN
+  }
+
+  private sealed interface Lowered {}
+
+  private record Real(Value value) implements Lowered {}
+
+  /** The batch's range is there in TRAIN mode, for narrower quantizers on top. */
+  private record Codes(Value codes, Value scale, Value zeroPoint, Value batchMin, Value batchMax)
+      implements Lowered {}
+
+  /** The real value is out scale * (keep * acc + bias), then the activation. */
+  private record Accumulated(
+      Value acc, Value outScale, Value bias, Value keep, Node stats, boolean relu, float upper)
+      implements Lowered {}
+
+  private record Sum(Codes a, Codes b, boolean relu, float upper) implements Lowered {}
+
+  /** A pooled mean; window null pools everything. */
+  private record Mean(Codes x, Node pool) implements Lowered {}
+
+  private record Range(Value min, Value max) {}
+
+  private final Graph graph;
+  private final Mode mode;
+  private final Lowering lowering;
+  private final GraphBuilder builder = new GraphBuilder();
+  private final Map<Value, Lowered> lowered = new HashMap<>();
+  private final Map<Value, FakeQuant> weights = new HashMap<>();
+  private final Map<Value, Value> weightParams = new HashMap<>();
+  private final Map<Value, Value> real = new HashMap<>();
+  private final Set<Node> fused = new HashSet<>();
+
+  private LowerToInteger(Graph graph, Mode mode, Lowering lowering) {
+    this.graph = graph;
+    this.mode = mode;
+    this.lowering = lowering;
+  }
+
+  public static Graph apply(Graph graph, Mode mode, Lowering lowering) {
+    return new LowerToInteger(graph, mode, lowering).run();
+  }
+
+  private Graph run() {
+    graph.inputs().forEach(v -> lowered.put(v, new Real(builder.input(v))));
+    for (Node node : graph.nodes()) {
+      if (!fused.contains(node)) {
+        lower(node);
+      }
+    }
+    return EliminateDead.apply(builder.build(graph.outputs().stream().map(this::real).toList()));
+  }
+
+  private void lower(Node node) {
+    Op op = node.op();
+    Value x = node.input(0);
+    Lowered in = lowered.get(x);
+    if (op instanceof FakeQuant quant) {
+      if (x.isPersistent()) {
+        weights.put(node.output(), quant);
+        weightParams.put(node.output(), x);
+      } else {
+        lowered.put(node.output(), quantize(quant, in));
+      }
+    } else if ((op instanceof Conv2d || op instanceof Linear)
+        && in instanceof Codes codes
+        && weights.containsKey(node.input(1))) {
+      layer(node, codes);
+    } else if (op instanceof Relu relu && in instanceof Accumulated acc && !acc.relu()) {
+      lowered.put(
+          node.output(),
+          new Accumulated(
+              acc.acc(), acc.outScale(), acc.bias(), acc.keep(), acc.stats(), true, relu.upper()));
+    } else if (op instanceof Relu relu && in instanceof Sum sum && !sum.relu()) {
+      lowered.put(node.output(), new Sum(sum.a(), sum.b(), true, relu.upper()));
+    } else if (op instanceof Add
+        && in instanceof Codes a
+        && lowered.get(node.input(1)) instanceof Codes b) {
+      lowered.put(node.output(), new Sum(a, b, false, Float.POSITIVE_INFINITY));
+    } else if ((op instanceof MaxPool || op instanceof Flatten) && in instanceof Codes c) {
+      Value moved = builder.node(node.name() + ".codes", op, c.codes()).output(0);
+      lowered.put(
+          node.output(0), new Codes(moved, c.scale(), c.zeroPoint(), c.batchMin(), c.batchMax()));
+    } else if ((op instanceof AveragePool || op instanceof GlobalAveragePool)
+        && in instanceof Codes c) {
+      lowered.put(node.output(), new Mean(c, node));
+    } else {
+      keepFloat(node);
+    }
+  }
+
+  private void keepFloat(Node node) {
+    List<Value> inputs = new ArrayList<>();
+    for (Value v : node.inputs()) {
+      if (weights.containsKey(v)) {
+        throw new GraphException(
+            "[" + node.op().kind() + ":" + node.name() + "] has quantized weights but a float input");
+      }
+      inputs.add(v.isPersistent() ? v : real(v));
+    }
+    Node made = builder.node(node.name(), node.op(), inputs);
+    for (int i = 0; i < node.outputs().size(); i++) {
+      lowered.put(node.output(i), new Real(made.output(i)));
+    }
+  }
+
+  // ---- layers
+
+  private void layer(Node node, Codes x) {
+    Value w = weightParams.get(node.input(1));
+    QuantSpec spec = weights.get(node.input(1)).spec();
+    Value bias = node.inputs().size() > 2 ? node.input(2) : null;
+    Node norm = batchNormAfter(node);
+    Accumulated result;
+    if (norm != null && bias != null) {
+      throw new GraphException(
+          "[" + node.op().kind() + ":" + node.name() + "] has a bias before batch norm; apply AbsorbBias first");
+    }
+    if (norm == null || mode == Mode.FROZEN) {
+      result = foldedLayer(node, x, w, spec, bias, norm);
+    } else if (spec.perChannel()) {
+      result = absorbedLayer(node, x, w, spec, norm);
+    } else {
+      result = correctedLayer(node, x, w, spec, norm);
+    }
+    if (norm != null) {
+      fused.add(norm);
+    }
+    lowered.put((norm == null ? node : norm).output(0), result);
+  }
+
+  /** The batch norm that is the only reader of the layer's output. */
+  private Node batchNormAfter(Node node) {
+    List<Node> readers = graph.consumers(node.output());
+    boolean alone = readers.size() == 1 && !graph.outputs().contains(node.output());
+    return alone && readers.get(0).op() instanceof BatchNorm ? readers.get(0) : null;
+  }
+
+  private Value product(Node node, Codes x, Value wCodes, Value wScale) {
+    Op op =
+        node.op() instanceof Conv2d conv
+            ? new ConvCodes(conv.geometry(), lowering)
+            : new LinearCodes(lowering);
+    return builder.add(node.name() + ".acc", op, x.codes(), x.scale(), x.zeroPoint(), wCodes, wScale);
+  }
+
+  /** The deployed form: weights with the running statistics folded in. */
+  private Accumulated foldedLayer(
+      Node node, Codes x, Value w, QuantSpec spec, Value bias, Node norm) {
+    List<Value> inputs = new ArrayList<>(List.of(w, x.scale()));
+    if (bias != null) {
+      inputs.add(bias);
+    }
+    float epsilon = 0;
+    if (norm != null) {
+      inputs.addAll(norm.inputs().subList(1, 5));
+      epsilon = ((BatchNorm) norm.op()).epsilon();
+    }
+    Node fold =
+        builder.node(
+            w.name() + ".codes", new FoldWeight(spec, bias != null, norm != null, epsilon), inputs);
+    Value acc = product(node, x, fold.output(0), fold.output(1));
+    return new Accumulated(
+        acc, fold.output(2), fold.output(3), null, stats(node, acc), false, Float.POSITIVE_INFINITY);
+  }
+
+  /** Batch norm over the batch goes into the channels' scales; one convolution. */
+  private Accumulated absorbedLayer(Node node, Codes x, Value w, QuantSpec spec, Node norm) {
+    BatchNorm bn = (BatchNorm) norm.op();
+    Node weight = builder.node(w.name() + ".codes", new QuantizeWeight(spec), w, norm.input(1));
+    Value acc = product(node, x, weight.output(0), weight.output(1));
+    Node stats = stats(node, acc);
+    Node absorb =
+        builder.node(
+            norm.name() + ".absorb",
+            new BatchNormAbsorb(bn.epsilon(), bn.momentum()),
+            acc,
+            stats.output(0),
+            stats.output(1),
+            norm.input(1),
+            norm.input(2),
+            x.scale(),
+            weight.output(1),
+            norm.input(3),
+            norm.input(4));
+    return new Accumulated(
+        absorb.output(0),
+        absorb.output(1),
+        absorb.output(2),
+        absorb.output(3),
+        stats,
+        false,
+        Float.POSITIVE_INFINITY);
+  }
+
+  /** Per-tensor weights: two convolutions, the folded one corrected to the batch's statistics. */
+  private Accumulated correctedLayer(Node node, Codes x, Value w, QuantSpec spec, Node norm) {
+    BatchNorm bn = (BatchNorm) norm.op();
+    Node fold =
+        builder.node(norm.name() + ".fold", new ConvBnFold(bn.epsilon()), w, norm.input(1), norm.input(4));
+    Value plain = builder.add(node.name(), node.op(), real(x, node.name() + ".x"), w);
+    Node batch =
+        builder.node(
+            norm.name() + ".stats",
+            new BatchNormStats(bn.epsilon(), bn.momentum()),
+            plain,
+            norm.input(3),
+            norm.input(4));
+    Node weight = builder.node(w.name() + ".codes", new QuantizeWeight(spec), fold.output(0));
+    Value acc = product(node, x, weight.output(0), weight.output(1));
+    Node correct =
+        builder.node(
+            norm.name() + ".correct",
+            new ConvBnCorrect(bn.epsilon()),
+            acc,
+            batch.output(0),
+            batch.output(1),
+            fold.output(1),
+            norm.input(1),
+            norm.input(2),
+            x.scale(),
+            weight.output(1));
+    return new Accumulated(
+        correct.output(0),
+        correct.output(1),
+        correct.output(2),
+        null,
+        stats(node, acc),
+        false,
+        Float.POSITIVE_INFINITY);
+  }
+
+  private Node stats(Node node, Value acc) {
+    return builder.node(node.name() + ".stats", new AccStats(), acc);
+  }
+
+  // ---- quantizers
+
+  private Codes quantize(FakeQuant quant, Lowered in) {
+    QuantizerState state = QuantizerState.in(builder, quant.quantizer());
+    Range range = mode == Mode.TRAIN ? range(quant, in) : new Range(null, null);
+    if (mode == Mode.TRAIN) {
+      ObserveRanges.update(builder, quant, range.min(), range.max());
+    }
+    String name = quant.quantizer() + ".codes";
+    Value scale = state.scale();
+    Value zero = state.zeroPoint();
+    Value codes;
+    if (in instanceof Accumulated acc) {
+      Value m = builder.add(quant.quantizer() + ".multiplier", new Multiplier(), acc.outScale(), scale);
+      List<Value> inputs = new ArrayList<>(List.of(acc.acc(), m, zero, acc.bias()));
+      if (acc.keep() != null) {
+        inputs.add(acc.keep());
+      }
+      codes = builder.node(name, new Requantize(quant.spec(), acc.relu()), inputs).output(0);
+    } else if (in instanceof Sum sum) {
+      codes =
+          builder
+              .node(
+                  name,
+                  new AddCodes(quant.spec(), sum.relu()),
+                  sum.a().codes(),
+                  sum.a().scale(),
+                  sum.a().zeroPoint(),
+                  sum.b().codes(),
+                  sum.b().scale(),
+                  sum.b().zeroPoint(),
+                  scale,
+                  zero)
+              .output(0);
+    } else if (in instanceof Mean mean) {
+      codes = quantizeMean(quant, mean, name, scale, zero);
+    } else if (in instanceof Codes wide) {
+      codes =
+          builder
+              .node(
+                  name,
+                  new RequantizeCodes(quant.spec()),
+                  wide.codes(),
+                  wide.scale(),
+                  wide.zeroPoint(),
+                  scale,
+                  zero)
+              .output(0);
+    } else {
+      codes =
+          builder.node(name, new Quantize(quant.spec()), ((Real) in).value(), scale, zero).output(0);
+    }
+    return new Codes(codes, scale, zero, range.min(), range.max());
+  }
+
+  private Value quantizeMean(FakeQuant quant, Mean mean, String name, Value scale, Value zero) {
+    Codes x = mean.x();
+    if (mean.pool().op() instanceof AveragePool pool) {
+      return builder
+          .node(
+              name,
+              new AveragePoolCodes(pool.window(), pool.countPadding(), quant.spec()),
+              x.codes(),
+              x.scale(),
+              x.zeroPoint(),
+              scale,
+              zero)
+          .output(0);
+    }
+    Shape shape = x.codes().spec().shape();
+    Value acc = builder.add(mean.pool().name() + ".acc", new GlobalPoolSum(), x.codes(), x.zeroPoint());
+    Value m =
+        builder.add(
+            quant.quantizer() + ".multiplier",
+            new PoolMultiplier(shape.dim(1), shape.dim(2) * shape.dim(3)),
+            x.scale(),
+            scale);
+    return builder.node(name, new Requantize(quant.spec(), false), acc, m, zero).output(0);
+  }
+
+  /** The range of this batch, before the quantizer. */
+  private Range range(FakeQuant quant, Lowered in) {
+    String name = quant.quantizer() + ".range";
+    Node range;
+    if (in instanceof Codes wide) {
+      return new Range(wide.batchMin(), wide.batchMax());
+    } else if (in instanceof Accumulated acc) {
+      List<Value> inputs =
+          new ArrayList<>(
+              List.of(acc.stats().output(2), acc.stats().output(3), acc.outScale(), acc.bias()));
+      if (acc.keep() != null) {
+        inputs.add(acc.keep());
+      }
+      range = builder.node(name, new AccRange(acc.relu(), acc.upper()), inputs);
+    } else if (in instanceof Sum sum) {
+      range =
+          builder.node(
+              name,
+              new AddCodesRange(sum.relu(), sum.upper()),
+              sum.a().codes(),
+              sum.a().scale(),
+              sum.a().zeroPoint(),
+              sum.b().codes(),
+              sum.b().scale(),
+              sum.b().zeroPoint());
+    } else if (in instanceof Mean mean) {
+      Value x = real(mean.x(), mean.pool().name() + ".x");
+      range = builder.node(name, new MinMax(), builder.add(mean.pool().name(), mean.pool().op(), x));
+    } else {
+      range = builder.node(name, new MinMax(), ((Real) in).value());
+    }
+    return new Range(range.output(0), range.output(1));
+  }
+
+  // ---- back to float
+
+  private Value real(Value value) {
+    if (value.isPersistent()) {
+      return value;
+    }
+    return real.computeIfAbsent(value, v -> real(lowered.get(v), v.name()));
+  }
+
+  private Value real(Lowered in, String name) {
+    if (in instanceof Real r) {
+      return r.value();
+    } else if (in instanceof Codes c) {
+      return builder.add(name + ".real", new Dequantize(), c.codes(), c.scale(), c.zeroPoint());
+    } else if (in instanceof Accumulated acc) {
+      List<Value> inputs = new ArrayList<>(List.of(acc.acc(), acc.outScale(), acc.bias()));
+      if (acc.keep() != null) {
+        inputs.add(acc.keep());
+      }
+      Value y = builder.node(name + ".real", new DequantizeAcc(), inputs).output();
+      return acc.relu() ? builder.add(name + ".relu", new Relu(acc.upper()), y) : y;
+    } else if (in instanceof Sum sum) {
+      Value y =
+          builder.add(name + ".real", new Add(), real(sum.a(), name + ".a"), real(sum.b(), name + ".b"));
+      return sum.relu() ? builder.add(name + ".relu", new Relu(sum.upper()), y) : y;
+    }
+    Mean mean = (Mean) in;
+    return builder.add(name + ".real", mean.pool().op(), real(mean.x(), name + ".x"));
+  }
+}

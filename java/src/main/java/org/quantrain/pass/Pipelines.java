@@ -1,0 +1,62 @@
+package org.quantrain.pass;
+
+import java.util.HashMap;
+import java.util.Map;
+import org.quantrain.autodiff.Backprop;
+import org.quantrain.autodiff.TrainingGraph;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.Model;
+import org.quantrain.graph.Node;
+import org.quantrain.op.BatchNorm;
+import org.quantrain.op.FakeQuant;
+import org.quantrain.op.Lowering;
+import org.quantrain.pass.LowerToInteger.Mode;
+import org.quantrain.quant.QuantPolicy;
+import org.quantrain.quant.QuantizerState;
+import org.quantrain.tensor.HostTensor;
+
+/** The named orders of passes: from a model to the graph of each phase. */
+public final class Pipelines {
+  private Pipelines() {}
+
+  /** A model with quantizers in its graph and their initial state in its contents. */
+  public static Model quantize(Model model, QuantPolicy policy) {
+    Model plain = AbsorbBias.apply(model);
+    Graph graph = InsertQuantizers.apply(plain.graph(), policy);
+    Map<String, HostTensor> contents = new HashMap<>(plain.contents());
+    for (Node node : graph.nodes()) {
+      if (node.op() instanceof FakeQuant quant && !node.input(0).isPersistent()) {
+        contents.putAll(QuantizerState.initial(quant.quantizer()));
+      }
+    }
+    return new Model(model.name(), graph, contents);
+  }
+
+  /**
+   * The forward graph of a phase, outputs (logits). FLOAT phases take a graph without quantizers, the others one with.
+   */
+  public static Graph forward(Graph graph, Phase phase, Lowering lowering) {
+    return switch (phase) {
+      case FLOAT_TRAIN -> SetBatchNormMode.apply(graph, BatchNorm.Mode.TRAIN);
+      case FLOAT_EVAL -> SetBatchNormMode.apply(graph, BatchNorm.Mode.FROZEN);
+      case CALIBRATE -> SetBatchNormMode.apply(ObserveRanges.apply(graph), BatchNorm.Mode.FROZEN);
+      case TRAIN_DELAYED -> SetBatchNormMode.apply(ObserveRanges.apply(graph), BatchNorm.Mode.TRAIN);
+      case TRAIN -> LowerToInteger.apply(graph, Mode.TRAIN, lowering);
+      case TRAIN_FROZEN, EVAL -> LowerToInteger.apply(graph, Mode.FROZEN, lowering);
+    };
+  }
+
+  /** The training graph of a phase: outputs (logits, loss, correct) and gradients. */
+  public static TrainingGraph training(Graph graph, Phase phase, Lowering lowering, float smoothing) {
+    if (!phase.trains()) {
+      throw new IllegalArgumentException(phase + " does not train");
+    }
+    return EliminateDead.apply(
+        Backprop.of(AddLoss.apply(forward(graph, phase, lowering), smoothing)));
+  }
+
+  /** The evaluation graph of a phase: outputs (logits, loss, correct). */
+  public static Graph evaluation(Graph graph, Phase phase, Lowering lowering) {
+    return AddLoss.apply(forward(graph, phase, lowering), 0);
+  }
+}
