@@ -1,0 +1,290 @@
+package org.quantrain.data;
+
+import java.nio.Buffer;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+
+/**
+ * The batches of a source, epoch after epoch. The order of an epoch is a permutation that depends
+ * on the seed and the epoch only, and a batch is a function of (epoch, batch), so that a run
+ * resumes in the middle of an epoch from its {@link Position} alone:
+ *
+ * <pre>{@code
+ * Batches batches = Batches.shuffled(split.train(), 128, seed).with(Augmentation.cropAndFlip(4));
+ * FloatBuffer images = batches.allocateImages();
+ * IntBuffer labels = batches.allocateLabels();
+ * batches.seek(checkpoint.position());
+ * while (batches.position().epoch() < epochs) {
+ *   int valid = batches.next(images, labels);
+ *   ...
+ * }
+ * }</pre>
+ *
+ * <p>{@link #fill} may be called by several threads at once, with different buffers; {@link #next},
+ * {@link #position} and {@link #seek} belong to one thread.
+ */
+public final class Batches {
+  /** The label of a row that is no image: the padding of a short last batch. */
+  public static final int NO_LABEL = -1;
+
+  // Purposes of the seed; limit() and the split of the digits use 0.
+  private static final int ORDER = 1;
+  private static final int AUGMENT = 2;
+
+  /** What becomes of the images at the end of an epoch that do not fill a batch. */
+  public enum LastBatch {
+    /** They are left out of this epoch (another shuffle leaves out others). */
+    DROP,
+    /** They come as a batch whose further rows are zeros with the label {@link #NO_LABEL}. */
+    PAD
+  }
+
+  /**
+   * Where an iteration stands: the batch that comes next.
+   *
+   * @param epoch from 0
+   * @param batch from 0, below {@link #batchesPerEpoch()}
+   */
+  public record Position(int epoch, int batch) {
+    /** The first batch of all. */
+    public static final Position START = new Position(0, 0);
+
+    /**
+     * @throws IllegalArgumentException if one is negative
+     */
+    public Position {
+      if (epoch < 0 || batch < 0) {
+        throw new IllegalArgumentException(
+            "epoch and batch are at least 0, got %d and %d".formatted(epoch, batch));
+      }
+    }
+  }
+
+  private record Order(int epoch, int[] indices) {}
+
+  private record Scratch(float[] image, float[] augmented) {}
+
+  private final DataSource source;
+  private final int batchSize;
+  private final boolean shuffled;
+  private final long seed;
+  private final LastBatch lastBatch;
+  private final Augmentation augmentation;
+
+  private final int imageFloats;
+  private final int batchesPerEpoch;
+  private final float[] padding;
+  private final float[] zeros;
+  private final ThreadLocal<Scratch> scratch;
+  // Two, because threads that fill ahead are in two epochs at once around an epoch's end.
+  private final AtomicReferenceArray<Order> orders = new AtomicReferenceArray<>(2);
+  private Position position = Position.START;
+
+  private Batches(
+      DataSource source,
+      int batchSize,
+      boolean shuffled,
+      long seed,
+      LastBatch lastBatch,
+      Augmentation augmentation) {
+    this.source = Objects.requireNonNull(source, "source");
+    this.lastBatch = Objects.requireNonNull(lastBatch, "lastBatch");
+    this.augmentation = Objects.requireNonNull(augmentation, "augmentation");
+    this.batchSize = batchSize;
+    this.shuffled = shuffled;
+    this.seed = seed;
+    this.imageFloats = source.imageFloats();
+    if (batchSize < 1 || (long) batchSize * imageFloats > Integer.MAX_VALUE / Float.BYTES) {
+      throw new IllegalArgumentException(
+          "a batch is at least 1 image and below 2 GiB, got %d images of %d floats"
+              .formatted(batchSize, imageFloats));
+    }
+    int full = source.size() / batchSize;
+    this.batchesPerEpoch =
+        lastBatch == LastBatch.PAD && source.size() % batchSize != 0 ? full + 1 : full;
+    if (batchesPerEpoch == 0) {
+      throw new IllegalArgumentException(
+          "%s has %d images, not one batch of %d; take a smaller batch or LastBatch.PAD"
+              .formatted(source.name(), source.size(), batchSize));
+    }
+    this.padding = new float[source.channels()];
+    for (int c = 0; c < padding.length; c++) {
+      padding[c] = source.paddingValue(c);
+    }
+    this.zeros = new float[imageFloats];
+    this.scratch =
+        ThreadLocal.withInitial(() -> new Scratch(new float[imageFloats], new float[imageFloats]));
+  }
+
+  /**
+   * For training: another order in every epoch, a short last batch dropped, no augmentation.
+   *
+   * @throws IllegalArgumentException if batchSize is below 1 or above the size of the source, or if
+   *     a batch would need 2 GiB or more
+   */
+  public static Batches shuffled(DataSource source, int batchSize, long seed) {
+    return new Batches(source, batchSize, true, seed, LastBatch.DROP, Augmentation.NONE);
+  }
+
+  /**
+   * For measuring: the order of the source, a short last batch padded.
+   *
+   * @throws IllegalArgumentException if batchSize is below 1, or if a batch would need 2 GiB or
+   *     more
+   */
+  public static Batches inOrder(DataSource source, int batchSize) {
+    return new Batches(source, batchSize, false, 0, LastBatch.PAD, Augmentation.NONE);
+  }
+
+  /** The same batches from the start, with another rule for the last one. */
+  public Batches with(LastBatch rule) {
+    return new Batches(source, batchSize, shuffled, seed, rule, augmentation);
+  }
+
+  /** The same batches from the start, with an augmentation of every image. */
+  public Batches with(Augmentation change) {
+    return new Batches(source, batchSize, shuffled, seed, lastBatch, change);
+  }
+
+  /** What the batches are made of. */
+  public DataSource source() {
+    return source;
+  }
+
+  /** Rows of every batch, valid or not. */
+  public int batchSize() {
+    return batchSize;
+  }
+
+  /** Batches in one epoch, at least 1. */
+  public int batchesPerEpoch() {
+    return batchesPerEpoch;
+  }
+
+  /** The rows of a batch that are images: batchSize(), or fewer in a padded last batch. */
+  public int validRows(int batch) {
+    Objects.checkIndex(batch, batchesPerEpoch);
+    return Math.min(batchSize, source.size() - batch * batchSize);
+  }
+
+  /** A direct buffer for the images of one batch: batchSize * H * W * C floats, native order. */
+  public FloatBuffer allocateImages() {
+    return ByteBuffer.allocateDirect(batchSize * imageFloats * Float.BYTES)
+        .order(ByteOrder.nativeOrder())
+        .asFloatBuffer();
+  }
+
+  /** A direct buffer for the labels of one batch: batchSize ints, native order. */
+  public IntBuffer allocateLabels() {
+    return ByteBuffer.allocateDirect(Math.multiplyExact(batchSize, Integer.BYTES))
+        .order(ByteOrder.nativeOrder())
+        .asIntBuffer();
+  }
+
+  /**
+   * Writes one batch from index 0 of both buffers; their positions stay where they are. Rows that
+   * are no images become zeros with the label {@link #NO_LABEL}. Allocates nothing, except that the
+   * first batch of an epoch makes the order and the first batch of a thread its scratch.
+   *
+   * @param epoch from 0
+   * @param batch 0 &lt;= batch &lt; batchesPerEpoch()
+   * @param images (N, H, W, C) float32 in native byte order
+   * @param labels (N) int32 in native byte order
+   * @return the number of valid rows, which come first
+   * @throws IndexOutOfBoundsException if batch is out of range
+   * @throws IllegalArgumentException if epoch is negative, or if a buffer is too short, read-only
+   *     or of the other byte order
+   * @throws java.io.UncheckedIOException if the source cannot read an image
+   */
+  public int fill(int epoch, int batch, FloatBuffer images, IntBuffer labels) {
+    Objects.checkIndex(batch, batchesPerEpoch);
+    if (epoch < 0) {
+      throw new IllegalArgumentException("an epoch is at least 0, got " + epoch);
+    }
+    check("images", images, images.order(), batchSize * imageFloats);
+    check("labels", labels, labels.order(), batchSize);
+    int[] order = shuffled ? order(epoch) : null;
+    Scratch mine = scratch.get();
+    int valid = validRows(batch);
+    for (int row = 0; row < batchSize; row++) {
+      float[] image = zeros;
+      int label = NO_LABEL;
+      if (row < valid) {
+        int at = batch * batchSize + row;
+        int index = order == null ? at : order[at];
+        image = mine.image;
+        source.read(index, image, 0);
+        if (!augmentation.equals(Augmentation.NONE)) {
+          long key = CounterRandom.key(seed, AUGMENT, epoch, index);
+          augmentation.apply(
+              mine.image, mine.augmented, source.height(), source.width(), padding, key);
+          image = mine.augmented;
+        }
+        label = source.label(index);
+      }
+      images.put(row * imageFloats, image, 0, imageFloats);
+      labels.put(row, label);
+    }
+    return valid;
+  }
+
+  /**
+   * Writes the batch at {@link #position()} as {@link #fill} does and moves on, past the last batch
+   * into the next epoch.
+   *
+   * @return the number of valid rows
+   */
+  public int next(FloatBuffer images, IntBuffer labels) {
+    int valid = fill(position.epoch(), position.batch(), images, labels);
+    boolean last = position.batch() + 1 == batchesPerEpoch;
+    position =
+        last
+            ? new Position(Math.addExact(position.epoch(), 1), 0)
+            : new Position(position.epoch(), position.batch() + 1);
+    return valid;
+  }
+
+  /** The batch that {@link #next} writes next: all that a checkpoint has to keep. */
+  public Position position() {
+    return position;
+  }
+
+  /**
+   * Continues at another place.
+   *
+   * @throws IndexOutOfBoundsException if an epoch does not have that batch
+   */
+  public void seek(Position target) {
+    Objects.checkIndex(target.batch(), batchesPerEpoch);
+    position = target;
+  }
+
+  private int[] order(int epoch) {
+    Order known = orders.get(epoch & 1);
+    if (known == null || known.epoch() != epoch) {
+      // Two threads may both compute it; they get the same numbers.
+      long key = CounterRandom.key(seed, ORDER, epoch, 0);
+      known = new Order(epoch, CounterRandom.permutation(source.size(), key));
+      orders.set(epoch & 1, known);
+    }
+    return known.indices();
+  }
+
+  private static void check(String what, Buffer buffer, ByteOrder order, int length) {
+    if (buffer.isReadOnly() || buffer.limit() < length || order != ByteOrder.nativeOrder()) {
+      throw new IllegalArgumentException(
+          "the buffer for %s needs %d elements in %s order, got %d in %s order%s"
+              .formatted(
+                  what,
+                  length,
+                  ByteOrder.nativeOrder(),
+                  buffer.limit(),
+                  order,
+                  buffer.isReadOnly() ? ", read-only" : ""));
+    }
+  }
+}

@@ -1,0 +1,230 @@
+package org.quantrain.data;
+
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * Turns a data spec, one string as it stands on a command line or in a configuration, into a
+ * dataset: {@code NAME} or {@code NAME?OPTION=VALUE&OPTION=VALUE}.
+ *
+ * <table>
+ * <caption>Names</caption>
+ * <tr><th>name</th><th>images</th><th>default mean, std</th></tr>
+ * <tr><td>digits</td><td>8x8x1, 1,437 + 360, embedded</td><td>0, 1 (of value / 16)</td></tr>
+ * <tr><td>mnist</td><td>28x28x1, 60,000 + 10,000</td><td>0.1307, 0.3081</td></tr>
+ * <tr><td>fashion-mnist</td><td>28x28x1, 60,000 + 10,000</td><td>0.2860, 0.3530</td></tr>
+ * <tr><td>idx:PATH</td><td>a folder with MNIST's four file names</td><td>0, 1</td></tr>
+ * </table>
+ *
+ * <table>
+ * <caption>Options</caption>
+ * <tr><th>option</th><th>meaning</th></tr>
+ * <tr><td>limit=N</td><td>of each part, the first N images after a shuffle with the seed 0</td>
+ * </tr>
+ * <tr><td>split=train|test</td><td>this part as both the training and the test part</td></tr>
+ * <tr><td>mean=.. std=..</td><td>normalization of pixels in [0, 1]; one number, or one per channel
+ * with commas; one that is not given keeps its default</td></tr>
+ * </table>
+ *
+ * <p>Examples: {@code digits}, {@code fashion-mnist?limit=1000}, {@code
+ * idx:/data/emnist?mean=0.17&std=0.33}. A path ends at the first '?'.
+ */
+public final class Datasets {
+  /** The seed of the shuffle before {@code limit}. */
+  public static final long LIMIT_SEED = 0;
+
+  private static final String IDX = "idx:";
+  private static final List<String> NAMES = List.of("digits", "mnist", "fashion-mnist", IDX);
+  private static final List<String> OPTIONS = List.of("limit", "split", "mean", "std");
+
+  private Datasets() {}
+
+  /** The valid names; one that ends in ':' is followed by a path. */
+  public static List<String> names() {
+    return NAMES;
+  }
+
+  /** The valid options. */
+  public static List<String> options() {
+    return OPTIONS;
+  }
+
+  /**
+   * Loads what a spec names.
+   *
+   * @throws DataException if the spec has an unknown name or option or a value out of range (the
+   *     message lists the valid ones), or if the data cannot be found or read
+   */
+  public static DataSplit load(String spec) throws DataException {
+    int question = spec.indexOf('?');
+    String name = question < 0 ? spec : spec.substring(0, question);
+    String prefix = name.startsWith(IDX) ? IDX : name;
+    if (!NAMES.contains(prefix)) {
+      throw unknown(spec, "dataset", name, NAMES);
+    }
+    Map<String, String> options = options(spec, question);
+    DataSplit split =
+        switch (prefix) {
+          case "digits" -> Digits.load(normalization(spec, options, Digits.NORMALIZATION));
+          case "mnist" -> Mnist.load(normalization(spec, options, Mnist.NORMALIZATION));
+          case "fashion-mnist" ->
+              FashionMnist.load(normalization(spec, options, FashionMnist.NORMALIZATION));
+          default ->
+              Idx.folder(
+                  path(spec, name.substring(IDX.length())),
+                  normalization(spec, options, Normalization.UNIT));
+        };
+    return limit(spec, options, chosen(spec, options, split));
+  }
+
+  private static Map<String, String> options(String spec, int question) throws DataException {
+    Map<String, String> options = new LinkedHashMap<>();
+    if (question < 0) {
+      return options;
+    }
+    for (String option : spec.substring(question + 1).split("&", -1)) {
+      int equals = option.indexOf('=');
+      String key = equals < 0 ? option : option.substring(0, equals);
+      if (!OPTIONS.contains(key)) {
+        throw unknown(spec, "option", key, OPTIONS);
+      }
+      if (equals < 0 || equals == option.length() - 1) {
+        throw new DataException(spec, key + " has no value", "write " + key + "=VALUE");
+      }
+      if (options.put(key, option.substring(equals + 1)) != null) {
+        throw new DataException(spec, key + " is given twice", "remove one");
+      }
+    }
+    return options;
+  }
+
+  private static Path path(String spec, String text) throws DataException {
+    if (text.isEmpty()) {
+      throw new DataException(spec, "no path", "write idx:PATH");
+    }
+    try {
+      return Path.of(text);
+    } catch (InvalidPathException e) {
+      throw new DataException(spec, "not a path (" + e.getReason() + ")", "write idx:PATH", e);
+    }
+  }
+
+  private static DataSplit chosen(String spec, Map<String, String> options, DataSplit split)
+      throws DataException {
+    String part = options.get("split");
+    if (part == null) {
+      return split;
+    }
+    return switch (part) {
+      case "train" -> new DataSplit(split.train(), split.train());
+      case "test" -> new DataSplit(split.test(), split.test());
+      default -> throw unknown(spec, "split", part, List.of("train", "test"));
+    };
+  }
+
+  private static DataSplit limit(String spec, Map<String, String> options, DataSplit split)
+      throws DataException {
+    String text = options.get("limit");
+    if (text == null) {
+      return split;
+    }
+    int limit = 0;
+    try {
+      limit = Integer.parseInt(text);
+    } catch (NumberFormatException e) {
+      // said below, with the numbers that are out of range
+    }
+    if (limit < 1) {
+      throw new DataException(
+          spec, "limit is '%s'".formatted(text), "give a whole number, at least 1");
+    }
+    return new DataSplit(
+        split.train().limit(limit, LIMIT_SEED), split.test().limit(limit, LIMIT_SEED));
+  }
+
+  private static Normalization normalization(
+      String spec, Map<String, String> options, Normalization standard) throws DataException {
+    float[] mean = numbers(spec, "mean", options.get("mean"), standard.mean());
+    float[] std = numbers(spec, "std", options.get("std"), standard.std());
+    // One number holds for all channels, also beside several of the other kind.
+    int channels = Math.max(mean.length, std.length);
+    try {
+      return new Normalization(repeated(mean, channels), repeated(std, channels));
+    } catch (IllegalArgumentException e) {
+      throw new DataException(
+          spec, e.getMessage(), "give as many numbers for mean as for std, std above 0", e);
+    }
+  }
+
+  private static float[] repeated(float[] values, int count) {
+    if (values.length != 1) {
+      return values;
+    }
+    float[] repeated = new float[count];
+    Arrays.fill(repeated, values[0]);
+    return repeated;
+  }
+
+  private static float[] numbers(String spec, String option, String text, float[] standard)
+      throws DataException {
+    if (text == null) {
+      return standard;
+    }
+    String[] words = text.split(",", -1);
+    float[] numbers = new float[words.length];
+    for (int i = 0; i < words.length; i++) {
+      try {
+        numbers[i] = Float.parseFloat(words[i]);
+      } catch (NumberFormatException e) {
+        throw new DataException(
+            spec,
+            "'%s' in %s is no number".formatted(words[i], option),
+            "write numbers with commas, as in %s=0.5,0.5,0.5".formatted(option),
+            e);
+      }
+    }
+    return numbers;
+  }
+
+  private static DataException unknown(String spec, String kind, String got, List<String> valid) {
+    String lower = got.toLowerCase(Locale.ROOT);
+    String near =
+        valid.stream().min(Comparator.comparingInt(name -> distance(lower, name))).orElseThrow();
+    boolean similar = distance(lower, near) <= Math.max(1, near.length() / 3);
+    List<String> shown = new ArrayList<>();
+    for (String name : valid) {
+      shown.add(name.equals(IDX) ? "idx:PATH" : name);
+    }
+    return new DataException(
+        spec,
+        "unknown %s '%s'".formatted(kind, got),
+        (similar ? "did you mean '%s'? ".formatted(near) : "")
+            + "valid are "
+            + String.join(", ", shown));
+  }
+
+  /** Levenshtein's edit distance: insertions, deletions and replacements from a to b. */
+  private static int distance(String a, String b) {
+    int[] row = new int[b.length() + 1]; // row[j]: from the first i characters of a to j of b
+    for (int j = 0; j <= b.length(); j++) {
+      row[j] = j;
+    }
+    for (int i = 1; i <= a.length(); i++) {
+      int diagonal = row[0];
+      row[0] = i;
+      for (int j = 1; j <= b.length(); j++) {
+        int replaced = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+        diagonal = row[j];
+        row[j] = Math.min(replaced, 1 + Math.min(row[j], row[j - 1]));
+      }
+    }
+    return row[b.length()];
+  }
+}
