@@ -1,0 +1,303 @@
+package org.quantrain.backend.cpu;
+
+import org.bytedeco.javacpp.Pointer;
+import org.quantrain.internal.bind.QuantrainNative;
+import org.quantrain.internal.bind.qt_acc_range_args;
+import org.quantrain.internal.bind.qt_acc_stats_args;
+import org.quantrain.internal.bind.qt_batch_norm_absorb_args;
+import org.quantrain.internal.bind.qt_batch_norm_absorb_backward_args;
+import org.quantrain.internal.bind.qt_conv_bn_correct_args;
+import org.quantrain.internal.bind.qt_conv_bn_correct_backward_args;
+import org.quantrain.internal.bind.qt_conv_bn_fold_args;
+import org.quantrain.internal.bind.qt_conv_bn_fold_backward_args;
+import org.quantrain.internal.bind.qt_dequantize_acc_args;
+import org.quantrain.internal.bind.qt_fold_weight_args;
+import org.quantrain.internal.bind.qt_fold_weight_backward_args;
+import org.quantrain.internal.bind.qt_multiplier_args;
+import org.quantrain.internal.bind.qt_requantize_args;
+import org.quantrain.op.AccRange;
+import org.quantrain.op.BatchNormAbsorb;
+import org.quantrain.op.ConvBnCorrect;
+import org.quantrain.op.ConvBnCorrectBackward;
+import org.quantrain.op.ConvBnFold;
+import org.quantrain.op.ConvBnFoldBackward;
+import org.quantrain.op.FoldWeight;
+import org.quantrain.op.FoldWeightBackward;
+import org.quantrain.op.PoolMultiplier;
+import org.quantrain.op.Requantize;
+import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.Binding.Operand;
+import org.quantrain.runtime.Kernel;
+
+/** What happens to an accumulator, and batch norm absorbed by or folded into a product on codes. */
+final class AccumulatorKernels {
+  private AccumulatorKernels() {}
+
+  static Kernel accStats(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_acc_stats_args()
+            .acc(At.ints(b.input(0)))
+            .sum(At.longs(b.output(0)))
+            .sum_squares(At.longs(b.output(1)))
+            .min(At.ints(b.output(2)))
+            .max(At.ints(b.output(3)))
+            .rows(Sizes.rows(b.input(0)))
+            .channels(Sizes.channels(b.input(0))),
+        QuantrainNative::qt_acc_stats);
+  }
+
+  static Kernel batchNormAbsorb(Cpu cpu, Binding b) {
+    BatchNormAbsorb op = (BatchNormAbsorb) b.node().op();
+    return cpu.kernel(
+        b,
+        new qt_batch_norm_absorb_args()
+            .sum(At.longs(b.input(1)))
+            .sum_squares(At.longs(b.input(2)))
+            .gamma(At.floats(b.input(3)))
+            .beta(At.floats(b.input(4)))
+            .x_scale(At.floats(b.input(5)))
+            .w_scale(At.floats(b.input(6)))
+            .running_mean(At.floats(b.input(7)))
+            .running_var(At.floats(b.input(8)))
+            .out_scale(At.floats(b.output(1)))
+            .bias(At.ints(b.output(2)))
+            .keep(At.ints(b.output(3)))
+            .mean(At.floats(b.output(4)))
+            .inv_std(At.floats(b.output(5)))
+            .rows(Sizes.rows(b.input(0)))
+            .channels(Sizes.channels(b.input(0)))
+            .epsilon(op.epsilon())
+            .momentum(op.momentum()),
+        QuantrainNative::qt_batch_norm_absorb);
+  }
+
+  static Kernel batchNormAbsorbBackward(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_batch_norm_absorb_backward_args()
+            .dy(At.floats(b.input(0)))
+            .mask(null)
+            .acc(At.ints(b.input(1)))
+            .gamma(At.floats(b.input(2)))
+            .x_scale(At.floats(b.input(3)))
+            .w_scale(At.floats(b.input(4)))
+            .mean(At.floats(b.input(5)))
+            .inv_std(At.floats(b.input(6)))
+            .du(At.floats(b.output(0)))
+            .dgamma(At.floats(b.output(1)))
+            .dbeta(At.floats(b.output(2)))
+            .rows(Sizes.rows(b.input(0)))
+            .channels(Sizes.channels(b.input(0))),
+        QuantrainNative::qt_batch_norm_absorb_backward);
+  }
+
+  static Kernel foldWeight(Cpu cpu, Binding b) {
+    FoldWeight op = (FoldWeight) b.node().op();
+    int gamma = FoldWeight.GAMMA;
+    qt_fold_weight_args args =
+        new qt_fold_weight_args()
+            .w(At.floats(b.input(0)))
+            .x_scale(At.floats(b.input(1)))
+            .conv_bias(op.hasBias() ? At.floats(b.input(2)) : null)
+            .gamma(op.hasBatchNorm() ? At.floats(b.input(gamma)) : null)
+            .beta(op.hasBatchNorm() ? At.floats(b.input(gamma + 1)) : null)
+            .mean(op.hasBatchNorm() ? At.floats(b.input(gamma + 2)) : null)
+            .var(op.hasBatchNorm() ? At.floats(b.input(gamma + 3)) : null)
+            .codes(At.bytes(b.output(0)))
+            .w_scale(At.floats(b.output(1)))
+            .out_scale(At.floats(b.output(2)))
+            .bias(At.ints(b.output(3)))
+            .channels(Sizes.outer(b.input(0)))
+            .inner(Sizes.inner(b.input(0)))
+            .qmin(op.spec().qmin())
+            .qmax(op.spec().qmax())
+            .per_tensor(op.spec().perChannel() ? 0 : 1)
+            .epsilon(op.epsilon());
+    return cpu.kernel(b, args, QuantrainNative::qt_fold_weight);
+  }
+
+  static Kernel foldWeightBackward(Cpu cpu, Binding b) {
+    FoldWeightBackward op = (FoldWeightBackward) b.node().op();
+    boolean norm = op.hasBatchNorm();
+    qt_fold_weight_backward_args args =
+        new qt_fold_weight_backward_args()
+            .w(At.floats(b.input(0)))
+            .dw_folded(At.floats(b.input(1)))
+            .dbias(At.floats(b.input(2)))
+            .conv_bias(null)
+            .gamma(norm ? At.floats(b.input(3)) : null)
+            .mean(norm ? At.floats(b.input(4)) : null)
+            .var(norm ? At.floats(b.input(5)) : null)
+            .dw(At.floats(b.output(0)))
+            .dconv_bias(At.floats(b.output(1)))
+            .dgamma(norm ? At.floats(b.output(2)) : null)
+            .dbeta(norm ? At.floats(b.output(3)) : null)
+            .channels(Sizes.outer(b.input(0)))
+            .inner(Sizes.inner(b.input(0)))
+            .qmin(op.spec().qmin())
+            .qmax(op.spec().qmax())
+            .per_tensor(op.spec().perChannel() ? 0 : 1)
+            .epsilon(op.epsilon());
+    return cpu.kernel(b, args, QuantrainNative::qt_fold_weight_backward);
+  }
+
+  static Kernel accRange(Cpu cpu, Binding b) {
+    AccRange op = (AccRange) b.node().op();
+    return cpu.kernel(
+        b,
+        new qt_acc_range_args()
+            .acc_min(At.ints(b.input(0)))
+            .acc_max(At.ints(b.input(1)))
+            .out_scale(At.floats(b.input(2)))
+            .bias(At.ints(b.input(3)))
+            .keep(b.inputs().size() > 4 ? At.ints(b.input(4)) : null)
+            .min(At.floats(b.output(0)))
+            .max(At.floats(b.output(1)))
+            .channels(Sizes.outer(b.input(0)))
+            .relu(op.relu() ? 1 : 0)
+            .upper(op.upper()),
+        QuantrainNative::qt_acc_range);
+  }
+
+  static Kernel multiplier(Cpu cpu, Binding b) {
+    return multiplier(cpu, b, 0);
+  }
+
+  static Kernel poolMultiplier(Cpu cpu, Binding b) {
+    return multiplier(cpu, b, ((PoolMultiplier) b.node().op()).count());
+  }
+
+  private static Kernel multiplier(Cpu cpu, Binding b, long poolCount) {
+    return cpu.kernel(
+        b,
+        new qt_multiplier_args()
+            .out_scale(At.floats(b.input(0)))
+            .y_scale(At.floats(b.input(1)))
+            .multiplier(At.floats(b.output(0)))
+            .channels(Sizes.outer(b.output(0)))
+            .pool_count(poolCount),
+        QuantrainNative::qt_multiplier);
+  }
+
+  static Kernel requantize(Cpu cpu, Binding b) {
+    Requantize op = (Requantize) b.node().op();
+    return cpu.kernel(
+        b,
+        new qt_requantize_args()
+            .acc(At.ints(b.input(0)))
+            .multiplier(At.floats(b.input(1)))
+            .zero_point(At.ints(b.input(2)))
+            .bias(b.inputs().size() > 3 ? At.ints(b.input(3)) : null)
+            .keep(b.inputs().size() > 4 ? At.ints(b.input(4)) : null)
+            .codes(At.any(b.output(0)))
+            .mask(At.bytes(b.output(1)))
+            .rows(Sizes.rows(b.input(0)))
+            .channels(Sizes.channels(b.input(0)))
+            .qmin(op.spec().qmin())
+            .qmax(op.spec().qmax())
+            .relu(op.relu() ? 1 : 0)
+            .code_type(CodeKernels.codeType(b.output(0))),
+        QuantrainNative::qt_requantize);
+  }
+
+  static Kernel dequantizeAcc(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_dequantize_acc_args()
+            .acc(At.ints(b.input(0)))
+            .out_scale(At.floats(b.input(1)))
+            .bias(b.inputs().size() > 2 ? At.ints(b.input(2)) : null)
+            .keep(b.inputs().size() > 3 ? At.ints(b.input(3)) : null)
+            .y(At.floats(b.output(0)))
+            .rows(Sizes.rows(b.input(0)))
+            .channels(Sizes.channels(b.input(0))),
+        QuantrainNative::qt_dequantize_acc);
+  }
+
+  static Kernel convBnFold(Cpu cpu, Binding b) {
+    Operand w = b.input(0);
+    Operand variance = b.input(2);
+    return new Steps()
+        .add(
+            cpu.call(
+                b,
+                new qt_conv_bn_fold_args()
+                    .w(At.floats(w))
+                    .gamma(At.floats(b.input(1)))
+                    .running_var(At.floats(variance))
+                    .w_folded(At.floats(b.output(0)))
+                    .channels(Sizes.outer(w))
+                    .inner(Sizes.inner(w))
+                    .epsilon(((ConvBnFold) b.node().op()).epsilon()),
+                QuantrainNative::qt_conv_bn_fold))
+        .add(
+            LayerKernels.copy(
+                variance.address(), b.output(1).address(), variance.spec().bytes()));
+  }
+
+  static Kernel convBnFoldBackward(Cpu cpu, Binding b) {
+    Operand w = b.input(0);
+    // The native kernel adds to dgamma, so that it can join another gradient; here it stands alone.
+    Pointer dgamma = At.any(b.output(1));
+    long bytes = b.output(1).spec().bytes();
+    return new Steps()
+        .add(() -> Pointer.memset(dgamma, 0, bytes))
+        .add(
+            cpu.call(
+                b,
+                new qt_conv_bn_fold_backward_args()
+                    .w(At.floats(w))
+                    .dw_folded(At.floats(b.input(1)))
+                    .gamma(At.floats(b.input(2)))
+                    .running_var(At.floats(b.input(3)))
+                    .dw(At.floats(b.output(0)))
+                    .dgamma(At.floats(b.output(1)))
+                    .channels(Sizes.outer(w))
+                    .inner(Sizes.inner(w))
+                    .epsilon(((ConvBnFoldBackward) b.node().op()).epsilon()),
+                QuantrainNative::qt_conv_bn_fold_backward));
+  }
+
+  static Kernel convBnCorrect(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_conv_bn_correct_args()
+            .batch_mean(At.floats(b.input(1)))
+            .batch_var(At.floats(b.input(2)))
+            .running_var(At.floats(b.input(3)))
+            .gamma(At.floats(b.input(4)))
+            .beta(At.floats(b.input(5)))
+            .x_scale(At.floats(b.input(6)))
+            .w_scale(At.floats(b.input(7)))
+            .out_scale(At.floats(b.output(1)))
+            .bias(At.ints(b.output(2)))
+            .channels(Sizes.channels(b.input(0)))
+            .epsilon(((ConvBnCorrect) b.node().op()).epsilon()),
+        QuantrainNative::qt_conv_bn_correct);
+  }
+
+  static Kernel convBnCorrectBackward(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_conv_bn_correct_backward_args()
+            .dy(At.floats(b.input(0)))
+            .mask(null)
+            .acc(At.ints(b.input(1)))
+            .batch_mean(At.floats(b.input(2)))
+            .batch_var(At.floats(b.input(3)))
+            .running_var(At.floats(b.input(4)))
+            .gamma(At.floats(b.input(5)))
+            .x_scale(At.floats(b.input(6)))
+            .w_scale(At.floats(b.input(7)))
+            .d_out(At.floats(b.output(0)))
+            .dgamma(At.floats(b.output(1)))
+            .dbeta(At.floats(b.output(2)))
+            .dmean(At.floats(b.output(3)))
+            .dsigma(At.floats(b.output(4)))
+            .rows(Sizes.rows(b.input(0)))
+            .channels(Sizes.channels(b.input(0)))
+            .epsilon(((ConvBnCorrectBackward) b.node().op()).epsilon()),
+        QuantrainNative::qt_conv_bn_correct_backward);
+  }
+}

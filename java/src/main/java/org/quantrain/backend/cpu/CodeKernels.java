@@ -1,0 +1,267 @@
+package org.quantrain.backend.cpu;
+
+import org.quantrain.internal.bind.QuantrainNative;
+import org.quantrain.internal.bind.qt_add_codes_args;
+import org.quantrain.internal.bind.qt_add_codes_range_args;
+import org.quantrain.internal.bind.qt_average_pool_codes_args;
+import org.quantrain.internal.bind.qt_dequantize_args;
+import org.quantrain.internal.bind.qt_global_pool_sum_args;
+import org.quantrain.internal.bind.qt_min_max_args;
+import org.quantrain.internal.bind.qt_quantize_args;
+import org.quantrain.internal.bind.qt_quantize_weight_args;
+import org.quantrain.internal.bind.qt_quantize_weight_backward_args;
+import org.quantrain.internal.bind.qt_range_to_qparams_args;
+import org.quantrain.internal.bind.qt_requantize_codes_args;
+import org.quantrain.internal.bind.qt_ste_backward_args;
+import org.quantrain.internal.bind.qt_update_range_args;
+import org.quantrain.op.AddCodes;
+import org.quantrain.op.AddCodesRange;
+import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.Quantize;
+import org.quantrain.op.QuantizeWeight;
+import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.UpdateQParams;
+import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.Binding.Operand;
+import org.quantrain.runtime.Kernel;
+import org.quantrain.runtime.StepScalars;
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.QuantSpec;
+
+/** From floats to codes and back, observers, and what is computed on codes besides products. */
+final class CodeKernels {
+  private CodeKernels() {}
+
+  static Kernel minMax(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_min_max_args()
+            .x(At.floats(b.input(0)))
+            .min(At.floats(b.output(0)))
+            .max(At.floats(b.output(1)))
+            .nans(At.longs(b.output(2)))
+            .outer(1)
+            .channels(1)
+            .inner(Sizes.elements(b.input(0))),
+        QuantrainNative::qt_min_max);
+  }
+
+  static Kernel updateQParams(Cpu cpu, Binding b) {
+    QuantSpec spec = ((UpdateQParams) b.node().op()).spec();
+    long momentum = b.scalars().address(StepScalars.Slot.OBSERVER_MOMENTUM);
+    return new Steps()
+        .add(
+            cpu.call(
+                b,
+                new qt_update_range_args()
+                    .batch_min(At.floats(b.input(0)))
+                    .batch_max(At.floats(b.input(1)))
+                    .range_min(At.floats(b.input(2)))
+                    .range_max(At.floats(b.input(3)))
+                    .count(At.ints(b.input(4)))
+                    .momentum(At.floats(momentum))
+                    .channels(1),
+                QuantrainNative::qt_update_range))
+        .add(
+            cpu.call(
+                b,
+                new qt_range_to_qparams_args()
+                    .range_min(At.floats(b.input(2)))
+                    .range_max(At.floats(b.input(3)))
+                    .scale(At.floats(b.input(5)))
+                    .zero_point(At.ints(b.input(6)))
+                    .channels(1)
+                    .qmin(spec.qmin())
+                    .qmax(spec.qmax())
+                    .symmetric(spec.symmetric() ? 1 : 0),
+                QuantrainNative::qt_range_to_qparams));
+  }
+
+  static Kernel quantize(Cpu cpu, Binding b) {
+    QuantSpec spec = ((Quantize) b.node().op()).spec();
+    return cpu.kernel(
+        b,
+        new qt_quantize_args()
+            .x(At.floats(b.input(0)))
+            .scale(At.floats(b.input(1)))
+            .zero_point(At.ints(b.input(2)))
+            .codes(At.any(b.output(0)))
+            .mask(At.bytes(b.output(1)))
+            .outer(1)
+            .channels(1)
+            .inner(Sizes.elements(b.input(0)))
+            .qmin(spec.qmin())
+            .qmax(spec.qmax())
+            .code_type(codeType(b.output(0))),
+        QuantrainNative::qt_quantize);
+  }
+
+  static Kernel dequantize(Cpu cpu, Binding b) {
+    long channels = Sizes.outer(b.input(1));
+    boolean affine = b.inputs().size() > 2;
+    if (affine && channels != 1) {
+      throw b.failure("expected one scale where there is a zero-point, got " + channels);
+    }
+    return cpu.kernel(
+        b,
+        new qt_dequantize_args()
+            .codes(At.any(b.input(0)))
+            .scale(At.floats(b.input(1)))
+            .zero_point(affine ? At.ints(b.input(2)) : null)
+            .y(At.floats(b.output(0)))
+            .outer(1)
+            .channels(channels)
+            .inner(Sizes.elements(b.input(0)) / channels)
+            .code_type(codeType(b.input(0))),
+        QuantrainNative::qt_dequantize);
+  }
+
+  static Kernel requantizeCodes(Cpu cpu, Binding b) {
+    QuantSpec spec = ((RequantizeCodes) b.node().op()).spec();
+    return cpu.kernel(
+        b,
+        new qt_requantize_codes_args()
+            .codes(At.any(b.input(0)))
+            .scale(At.floats(b.input(1)))
+            .zero_point(At.ints(b.input(2)))
+            .out_scale(At.floats(b.input(3)))
+            .out_zero_point(At.ints(b.input(4)))
+            .out_codes(At.any(b.output(0)))
+            .mask(At.bytes(b.output(1)))
+            .n(Sizes.elements(b.input(0)))
+            .qmin(spec.qmin())
+            .qmax(spec.qmax())
+            .code_type(codeType(b.input(0)))
+            .out_code_type(codeType(b.output(0))),
+        QuantrainNative::qt_requantize_codes);
+  }
+
+  static Kernel steBackward(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_ste_backward_args()
+            .dy(At.floats(b.input(0)))
+            .mask(At.bytes(b.input(1)))
+            .dx(At.floats(b.output(0)))
+            .n(Sizes.elements(b.input(0))),
+        QuantrainNative::qt_ste_backward);
+  }
+
+  static Kernel quantizeWeight(Cpu cpu, Binding b) {
+    QuantSpec spec = ((QuantizeWeight) b.node().op()).spec();
+    Operand w = b.input(0);
+    long channels = spec.perChannel() ? Sizes.outer(w) : 1;
+    return cpu.kernel(
+        b,
+        new qt_quantize_weight_args()
+            .w(At.floats(w))
+            .gamma(b.inputs().size() > 1 ? At.floats(b.input(1)) : null)
+            .codes(At.bytes(b.output(0)))
+            .scale(At.floats(b.output(1)))
+            .channels(channels)
+            .inner(Sizes.elements(w) / channels)
+            .qmin(spec.qmin())
+            .qmax(spec.qmax()),
+        QuantrainNative::qt_quantize_weight);
+  }
+
+  static Kernel quantizeWeightBackward(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_quantize_weight_backward_args()
+            .dwq(At.floats(b.input(0)))
+            .gamma(At.floats(b.input(1)))
+            .dw(At.floats(b.output(0)))
+            .channels(Sizes.outer(b.input(0)))
+            .inner(Sizes.inner(b.input(0))),
+        QuantrainNative::qt_quantize_weight_backward);
+  }
+
+  static Kernel addCodes(Cpu cpu, Binding b) {
+    AddCodes op = (AddCodes) b.node().op();
+    if (b.output(0).spec().dtype() != b.input(0).spec().dtype()) {
+      throw b.failure("expected the sum's codes in the container of the operands");
+    }
+    return cpu.kernel(
+        b,
+        new qt_add_codes_args()
+            .a(At.any(b.input(0)))
+            .a_scale(At.floats(b.input(1)))
+            .a_zero_point(At.ints(b.input(2)))
+            .b(At.any(b.input(3)))
+            .b_scale(At.floats(b.input(4)))
+            .b_zero_point(At.ints(b.input(5)))
+            .y_scale(At.floats(b.input(6)))
+            .y_zero_point(At.ints(b.input(7)))
+            .y(At.any(b.output(0)))
+            .mask(At.bytes(b.output(1)))
+            .n(Sizes.elements(b.input(0)))
+            .qmin(op.spec().qmin())
+            .qmax(op.spec().qmax())
+            .relu(op.relu() ? 1 : 0)
+            .code_type(codeType(b.input(0))),
+        QuantrainNative::qt_add_codes);
+  }
+
+  static Kernel addCodesRange(Cpu cpu, Binding b) {
+    AddCodesRange op = (AddCodesRange) b.node().op();
+    return cpu.kernel(
+        b,
+        new qt_add_codes_range_args()
+            .a(At.any(b.input(0)))
+            .a_scale(At.floats(b.input(1)))
+            .a_zero_point(At.ints(b.input(2)))
+            .b(At.any(b.input(3)))
+            .b_scale(At.floats(b.input(4)))
+            .b_zero_point(At.ints(b.input(5)))
+            .min(At.floats(b.output(0)))
+            .max(At.floats(b.output(1)))
+            .n(Sizes.elements(b.input(0)))
+            .relu(op.relu() ? 1 : 0)
+            .upper(op.upper())
+            .code_type(codeType(b.input(0))),
+        QuantrainNative::qt_add_codes_range);
+  }
+
+  static Kernel globalPoolSum(Cpu cpu, Binding b) {
+    Operand x = b.input(0);
+    return cpu.kernel(
+        b,
+        new qt_global_pool_sum_args()
+            .x(At.any(x))
+            .zero_point(At.ints(b.input(1)))
+            .acc(At.ints(b.output(0)))
+            .n(x.spec().shape().dim(0))
+            .hw((long) x.spec().shape().dim(2) * x.spec().shape().dim(3))
+            .c(Sizes.channels(x))
+            .code_type(codeType(x)),
+        QuantrainNative::qt_global_pool_sum);
+  }
+
+  static Kernel averagePoolCodes(Cpu cpu, Binding b) {
+    AveragePoolCodes op = (AveragePoolCodes) b.node().op();
+    if (b.output(0).spec().dtype() != b.input(0).spec().dtype()) {
+      throw b.failure("expected the pool's codes in the container of its input");
+    }
+    qt_average_pool_codes_args args =
+        new qt_average_pool_codes_args()
+            .x(At.any(b.input(0)))
+            .x_scale(At.floats(b.input(1)))
+            .x_zero_point(At.ints(b.input(2)))
+            .y_scale(At.floats(b.input(3)))
+            .y_zero_point(At.ints(b.input(4)))
+            .y(At.any(b.output(0)))
+            .mask(At.bytes(b.output(1)))
+            .qmin(op.spec().qmin())
+            .qmax(op.spec().qmax())
+            .count_padding(op.countPadding() ? 1 : 0)
+            .code_type(codeType(b.input(0)));
+    Sizes.window(
+        args.window(), op.window(), b.input(0).spec().shape(), b.output(0).spec().shape());
+    return cpu.kernel(b, args, QuantrainNative::qt_average_pool_codes);
+  }
+
+  static int codeType(Operand codes) {
+    return codes.spec().dtype() == DType.U8 ? QuantrainNative.QT_U8 : QuantrainNative.QT_S8;
+  }
+}

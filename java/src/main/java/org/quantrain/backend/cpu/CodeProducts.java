@@ -1,0 +1,272 @@
+package org.quantrain.backend.cpu;
+
+import static org.bytedeco.dnnl.global.dnnl.dnnl_f32;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_s8;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_u8;
+
+import org.bytedeco.dnnl.dnnl_memory_desc;
+import org.bytedeco.javacpp.IntPointer;
+import org.quantrain.internal.bind.QuantrainNative;
+import org.quantrain.internal.bind.qt_dequantize_args;
+import org.quantrain.internal.bind.qt_float_to_acc_args;
+import org.quantrain.internal.bind.qt_reference_conv2d_args;
+import org.quantrain.internal.bind.qt_reference_gemm_args;
+import org.quantrain.op.ConvCodes;
+import org.quantrain.op.LinearCodes;
+import org.quantrain.op.Lowering;
+import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.Kernel;
+import org.quantrain.tensor.DType;
+
+/**
+ * Convolutions and linear layers on codes, by three roads to the same accumulators: oneDNN on int8, oneDNN on
+ * integer-valued floats, plain integer loops.
+ */
+final class CodeProducts {
+  /**
+   * Largest product of a weight and an operand: |w| of an int8 container, |x - zero-point| where both are codes of
+   * one 8-bit container.
+   */
+  private static final long LARGEST_PRODUCT = 128 * 255;
+
+  /**
+   * The same for what oneDNN sums on the way of signed operands, in any order: x + 128, 128 and the zero-point each
+   * times the weight.
+   */
+  private static final long LARGEST_SHIFTED_PRODUCT = 128 * (255 + 128 + 128);
+
+  /** Floats below this are exact integers, and so is every partial sum that stays below it. */
+  private static final long EXACT = 1 << 24;
+
+  private CodeProducts() {}
+
+  static Kernel conv(Cpu cpu, Binding b) {
+    ConvCodes op = (ConvCodes) b.node().op();
+    Convolution conv =
+        Convolution.of(
+            op.geometry(), b.input(0).spec().shape(), b.input(3).spec().shape());
+    return build(cpu, b, conv, op.lowering(), false);
+  }
+
+  static Kernel linear(Cpu cpu, Binding b) {
+    LinearCodes op = (LinearCodes) b.node().op();
+    Convolution conv =
+        Convolution.ofLinear(
+            b.input(0).spec().shape().dim(0),
+            b.input(0).spec().shape().dim(1),
+            b.input(3).spec().shape().dim(0));
+    return build(cpu, b, conv, op.lowering(), true);
+  }
+
+  private static Kernel build(
+      Cpu cpu, Binding b, Convolution conv, Lowering lowering, boolean linear) {
+    // A window that alone passes the bound cannot be split along the channels.
+    boolean splits = conv.r() * conv.s() * LARGEST_PRODUCT < EXACT;
+    if (lowering == Lowering.INTEGER && cpu.exactIntegers() && splits) {
+      return ProductKernels.build((making, steps) -> integer(cpu, making, steps, b, conv), cpu);
+    }
+    if (lowering == Lowering.REFERENCE || !splits) {
+      return linear ? referenceLinear(cpu, b, conv) : reference(cpu, b, conv);
+    }
+    return ProductKernels.build((making, steps) -> simulated(cpu, making, steps, b, conv), cpu);
+  }
+
+  /**
+   * oneDNN's int8 convolution, which is exact while sums stay below 2^24, and beyond that for unsigned operands
+   * without a zero-point; so a long sum takes it where the zero-point is 0 at run time, as it is after a ReLU, and the
+   * road of integer-valued floats otherwise.
+   */
+  private static String integer(
+      Cpu cpu, Dnnl.Making making, Steps steps, Binding b, Convolution conv) {
+    boolean unsigned = b.input(0).spec().dtype() == DType.U8;
+    long product = unsigned ? LARGEST_PRODUCT : LARGEST_SHIFTED_PRODUCT;
+    if (conv.products() * product < EXACT) {
+      return "int8 "
+          + addInteger(cpu, making, steps, b, conv, ProductKernels.region(b.input(2)));
+    }
+    if (!unsigned || !cpu.isExactFor(conv, implementation(cpu, making, b, conv))) {
+      return simulated(cpu, making, steps, b, conv);
+    }
+    Steps ifZero = steps.branch();
+    String fast = addInteger(cpu, making, ifZero, b, conv, null);
+    Steps otherwise = steps.branch();
+    String slow = simulated(cpu, making, otherwise, b, conv);
+    steps.add(new Branch(At.ints(b.input(2)), ifZero, otherwise));
+    return "int8 " + fast + " where the zero-point is 0, else " + slow;
+  }
+
+  /** What oneDNN takes without a zero-point. */
+  private static String implementation(
+      Cpu cpu, Dnnl.Making making, Binding b, Convolution conv) {
+    try (Steps unused = new Steps()) {
+      return addInteger(cpu, making, unused, b, conv, null);
+    }
+  }
+
+  private static String addInteger(
+      Cpu cpu,
+      Dnnl.Making making,
+      Steps steps,
+      Binding b,
+      Convolution conv,
+      Scratch.Region zeroPoint) {
+    return conv.addInteger(
+        cpu.dnnl(),
+        making,
+        steps,
+        b.input(0).spec().dtype() == DType.U8 ? dnnl_u8 : dnnl_s8,
+        ProductKernels.region(b.input(0)),
+        zeroPoint,
+        ProductKernels.region(b.input(3)),
+        ProductKernels.region(b.output(0)));
+  }
+
+  /** Runs one of two roads to the same result. */
+  private record Branch(IntPointer zeroPoint, Steps ifZero, Steps otherwise)
+      implements Steps.Step {
+    @Override
+    public void run() {
+      (zeroPoint.get() == 0 ? ifZero : otherwise).run();
+    }
+
+    @Override
+    public void close() {
+      ifZero.close();
+      otherwise.close();
+    }
+  }
+
+  /**
+   * Sums of products of integer-valued floats, in parts of the input channels so small that no partial sum of any
+   * order of summation reaches 2^24; the parts are added in int32.
+   */
+  private static String simulated(
+      Cpu cpu, Dnnl.Making making, Steps steps, Binding b, Convolution conv) {
+    long group = conv.groupChannels();
+    long fit = (EXACT - 1) / (LARGEST_PRODUCT * conv.r() * conv.s());
+    long parts = (group + fit - 1) / fit;
+    // Equal parts: the last one is not left with a few channels.
+    long most = (group + parts - 1) / parts;
+
+    Scratch scratch = steps.scratch();
+    Scratch.Region x = scratch.region(4 * conv.inputs());
+    Scratch.Region w = scratch.region(4 * conv.weights());
+    Scratch.Region part = parts > 1 ? scratch.region(4 * conv.inputs() / group * most) : null;
+    Scratch.Region sum = scratch.region(4 * conv.outputs());
+    qt_dequantize_args values =
+        new qt_dequantize_args()
+            .codes(At.any(b.input(0)))
+            .scale(null)
+            .zero_point(At.ints(b.input(2)))
+            .outer(1)
+            .channels(1)
+            .inner(conv.inputs())
+            .code_type(CodeKernels.codeType(b.input(0)));
+    x.whenKnown(address -> values.y(At.floats(address)));
+    steps.add(cpu.call(b, values, QuantrainNative::qt_dequantize));
+    qt_dequantize_args weights =
+        new qt_dequantize_args()
+            .codes(At.any(b.input(3)))
+            .scale(null)
+            .zero_point(null)
+            .outer(1)
+            .channels(1)
+            .inner(conv.weights())
+            .code_type(QuantrainNative.QT_S8);
+    w.whenKnown(address -> weights.y(At.floats(address)));
+    steps.add(cpu.call(b, weights, QuantrainNative::qt_dequantize));
+
+    String name = "";
+    for (long from = 0; from < group; from += most) {
+      long begin = from;
+      Convolution some = conv.withGroupChannels(Math.min(most, group - begin));
+      if (parts > 1) {
+        // [pixels, groups, channels of a group]: a slice of the last, made dense.
+        long pixels = conv.n() * conv.h() * conv.w();
+        long[] dims = {pixels, conv.groups(), some.groupChannels()};
+        dnnl_memory_desc slice =
+            making.strided(dnnl_f32, dims, new long[] {conv.c(), group, 1});
+        dnnl_memory_desc dense =
+            making.strided(dnnl_f32, dims, new long[] {some.c(), some.groupChannels(), 1});
+        making.addReorder(steps, slice, behind(x, 4 * begin), dense, part);
+      }
+      name =
+          some.addForward(
+              cpu.dnnl(),
+              making,
+              steps,
+              parts > 1 ? part : x,
+              some.krscPart(making, dnnl_f32, group),
+              behind(w, 4 * begin),
+              null,
+              sum);
+      qt_float_to_acc_args add =
+          new qt_float_to_acc_args()
+              .acc(At.ints(b.output(0)))
+              .n(conv.outputs())
+              .accumulate(begin > 0 ? 1 : 0);
+      sum.whenKnown(address -> add.x(At.floats(address)));
+      steps.add(cpu.call(b, add, QuantrainNative::qt_float_to_acc));
+    }
+    return "integer-valued floats in " + parts + (parts == 1 ? " part " : " parts ") + name;
+  }
+
+  private static Scratch.Region behind(Scratch.Region region, long bytes) {
+    return user -> region.whenKnown(address -> user.accept(address + bytes));
+  }
+
+  private static Kernel reference(Cpu cpu, Binding b, Convolution conv) {
+    qt_reference_conv2d_args args =
+        referenceArgs(
+            conv,
+            CodeKernels.codeType(b.input(0)),
+            b.input(0).address(),
+            b.input(2).address(),
+            b.input(3).address(),
+            b.output(0).address());
+    return cpu.kernel(b, args, QuantrainNative::qt_reference_conv2d).lowered("integer loops");
+  }
+
+  static qt_reference_conv2d_args referenceArgs(
+      Convolution conv, int codeType, long x, long zeroPoint, long w, long acc) {
+    qt_reference_conv2d_args args =
+        new qt_reference_conv2d_args()
+            .x(At.any(x))
+            .x_zero_point(At.ints(zeroPoint))
+            .w(At.bytes(w))
+            .acc(At.ints(acc))
+            .k(conv.k())
+            .groups(conv.groups())
+            .dilation_h(conv.geometry().dilationH())
+            .dilation_w(conv.geometry().dilationW())
+            .code_type(codeType);
+    args.window()
+        .n(conv.n())
+        .h(conv.h())
+        .w(conv.w())
+        .c(conv.c())
+        .p(conv.p())
+        .q(conv.q())
+        .kernel_h((int) conv.r())
+        .kernel_w((int) conv.s())
+        .stride_h(conv.geometry().strideH())
+        .stride_w(conv.geometry().strideW())
+        .pad_top(conv.geometry().padTop())
+        .pad_left(conv.geometry().padLeft());
+    return args;
+  }
+
+  private static Kernel referenceLinear(Cpu cpu, Binding b, Convolution conv) {
+    qt_reference_gemm_args args =
+        new qt_reference_gemm_args()
+            .x(At.any(b.input(0)))
+            .x_zero_point(At.ints(b.input(2)))
+            .w(At.bytes(b.input(3)))
+            .acc(At.ints(b.output(0)))
+            .rows(conv.n())
+            .in(conv.c())
+            .out(conv.k())
+            .code_type(CodeKernels.codeType(b.input(0)));
+    return cpu.kernel(b, args, QuantrainNative::qt_reference_gemm).lowered("integer loops");
+  }
+}

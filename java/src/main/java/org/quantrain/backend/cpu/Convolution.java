@@ -1,0 +1,335 @@
+package org.quantrain.backend.cpu;
+
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_ATTR_ZERO_POINTS;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_BIAS;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DIFF_DST;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DIFF_SRC;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DIFF_WEIGHTS;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DST;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
+import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_WEIGHTS;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_a;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_convolution_backward_data_primitive_desc_create;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_convolution_backward_weights_primitive_desc_create;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_convolution_direct;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_convolution_forward_primitive_desc_create;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_f32;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_forward_training;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_gohwi;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_equal;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_get_size;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_nhwc;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_ohwi;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_attr_set_zero_points_mask;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_desc_query_md;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_query_diff_weights_md;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_query_weights_md;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_s32;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_s8;
+
+import org.bytedeco.dnnl.dnnl_memory_desc;
+import org.bytedeco.dnnl.dnnl_primitive_attr;
+import org.bytedeco.dnnl.dnnl_primitive_desc;
+import org.quantrain.op.ConvGeometry;
+import org.quantrain.tensor.Shape;
+
+/**
+ * One convolution of bound size and its oneDNN primitives. Activations NHWC, weights KRSC; oneDNN chooses the order
+ * of the weights it works on, and a reorder at each run brings them there: it moves the weights once, where the
+ * convolution reads them for every image.
+ *
+ * @param c input channels of all groups
+ */
+record Convolution(
+    long n, long c, long h, long w, long k, long r, long s, long p, long q, ConvGeometry geometry) {
+  static Convolution of(ConvGeometry geometry, Shape x, Shape weights) {
+    Shape y = geometry.output(x, weights);
+    return new Convolution(
+        x.dim(0),
+        x.dim(1),
+        x.dim(2),
+        x.dim(3),
+        weights.dim(0),
+        weights.dim(2),
+        weights.dim(3),
+        y.dim(2),
+        y.dim(3),
+        geometry);
+  }
+
+  /** x w^T for x [rows, in] and w [out, in]: a convolution of one pixel has the same memory. */
+  static Convolution ofLinear(long rows, long in, long out) {
+    return new Convolution(rows, in, 1, 1, out, 1, 1, 1, 1, ConvGeometry.of(1, 0));
+  }
+
+  long groups() {
+    return geometry.groups();
+  }
+
+  /** Input channels of one group. */
+  long groupChannels() {
+    return c / groups();
+  }
+
+  long inputs() {
+    return n * c * h * w;
+  }
+
+  long weights() {
+    return k * groupChannels() * r * s;
+  }
+
+  long outputs() {
+    return n * k * p * q;
+  }
+
+  /** Products in the longest sum. */
+  long products() {
+    return groupChannels() * r * s;
+  }
+
+  /** The same convolution of one image. */
+  Convolution ofOneImage() {
+    return new Convolution(1, c, h, w, k, r, s, p, q, geometry);
+  }
+
+  /** The same convolution over this many input channels of each group. */
+  Convolution withGroupChannels(long channels) {
+    return new Convolution(n, channels * groups(), h, w, k, r, s, p, q, geometry);
+  }
+
+  private long[] weightDims() {
+    return groups() == 1
+        ? new long[] {k, c, r, s}
+        : new long[] {groups(), k / groups(), groupChannels(), r, s};
+  }
+
+  private dnnl_memory_desc source(Dnnl.Making making, int type) {
+    return making.desc(type, dnnl_nhwc, n, c, h, w);
+  }
+
+  private dnnl_memory_desc target(Dnnl.Making making, int type) {
+    return making.desc(type, dnnl_nhwc, n, k, p, q);
+  }
+
+  /** Our order of the weights. */
+  dnnl_memory_desc krsc(Dnnl.Making making, int type) {
+    return making.desc(type, groups() == 1 ? dnnl_ohwi : dnnl_gohwi, weightDims());
+  }
+
+  /** Channels of these weights inside KRSC weights of {@code ofChannels} channels per group. */
+  dnnl_memory_desc krscPart(Dnnl.Making making, int type, long ofChannels) {
+    long[] strides =
+        groups() == 1
+            ? new long[] {r * s * ofChannels, 1, s * ofChannels, ofChannels}
+            : new long[] {
+              k / groups() * r * s * ofChannels, r * s * ofChannels, 1, s * ofChannels, ofChannels
+            };
+    return making.strided(type, weightDims(), strides);
+  }
+
+  private dnnl_memory_desc chosen(Dnnl.Making making, int type) {
+    return making.any(type, weightDims());
+  }
+
+  private long[] strides() {
+    return new long[] {geometry.strideH(), geometry.strideW()};
+  }
+
+  /** oneDNN counts the cells between two taps. */
+  private long[] dilations() {
+    return new long[] {geometry.dilationH() - 1, geometry.dilationW() - 1};
+  }
+
+  private long[] paddingBefore() {
+    return new long[] {geometry.padTop(), geometry.padLeft()};
+  }
+
+  private long[] paddingAfter() {
+    return new long[] {geometry.padBottom(), geometry.padRight()};
+  }
+
+  private dnnl_primitive_desc forward(
+      Dnnl dnnl,
+      Dnnl.Making making,
+      int sourceType,
+      int weightType,
+      int targetType,
+      dnnl_memory_desc bias,
+      dnnl_primitive_attr attr) {
+    dnnl_primitive_desc desc = new dnnl_primitive_desc();
+    int status =
+        dnnl_convolution_forward_primitive_desc_create(
+            desc,
+            dnnl.engine(),
+            dnnl_forward_training,
+            dnnl_convolution_direct,
+            source(making, sourceType),
+            chosen(making, weightType),
+            bias,
+            target(making, targetType),
+            strides(),
+            dilations(),
+            paddingBefore(),
+            paddingAfter(),
+            attr);
+    return making.primitive(desc, status, "convolution");
+  }
+
+  /**
+   * Adds y = conv(x, w) + bias in float32.
+   *
+   * @param weights order of the weights as they are given
+   * @param bias null for none
+   * @return the implementation's name
+   */
+  String addForward(
+      Dnnl dnnl,
+      Dnnl.Making making,
+      Steps steps,
+      Scratch.Region x,
+      dnnl_memory_desc weights,
+      Scratch.Region w,
+      Scratch.Region bias,
+      Scratch.Region y) {
+    dnnl_memory_desc biasDesc = bias == null ? null : making.desc(dnnl_f32, dnnl_a, k);
+    dnnl_primitive_desc desc =
+        forward(dnnl, making, dnnl_f32, dnnl_f32, dnnl_f32, biasDesc, making.attr());
+    dnnl_memory_desc wanted = dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
+    Dnnl.Arg source = new Dnnl.Arg(DNNL_ARG_SRC, source(making, dnnl_f32), x);
+    Dnnl.Arg filter =
+        new Dnnl.Arg(DNNL_ARG_WEIGHTS, wanted, making.ordered(steps, weights, w, wanted));
+    Dnnl.Arg target = new Dnnl.Arg(DNNL_ARG_DST, target(making, dnnl_f32), y);
+    if (bias == null) {
+      making.add(steps, desc, source, filter, target);
+    } else {
+      making.add(
+          steps, desc, source, filter, target, new Dnnl.Arg(DNNL_ARG_BIAS, biasDesc, bias));
+    }
+    return Dnnl.implementation(desc);
+  }
+
+  /**
+   * Adds acc = conv(x - zero-point, w), int32, on codes.
+   *
+   * <p>With a zero-point, and for signed x, oneDNN passes the sums through float32: they are exact below 2^24 only.
+   *
+   * @param sourceType oneDNN type of x, u8 or s8
+   * @param zeroPoint null for 0
+   */
+  String addInteger(
+      Dnnl dnnl,
+      Dnnl.Making making,
+      Steps steps,
+      int sourceType,
+      Scratch.Region x,
+      Scratch.Region zeroPoint,
+      Scratch.Region w,
+      Scratch.Region acc) {
+    dnnl_primitive_attr attr = making.attr();
+    if (zeroPoint != null) {
+      Dnnl.check(dnnl_primitive_attr_set_zero_points_mask(attr, DNNL_ARG_SRC, 0), "zero-point");
+    }
+    dnnl_primitive_desc desc = forward(dnnl, making, sourceType, dnnl_s8, dnnl_s32, null, attr);
+    dnnl_memory_desc wanted = dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
+    Dnnl.Arg source = new Dnnl.Arg(DNNL_ARG_SRC, source(making, sourceType), x);
+    Dnnl.Arg filter =
+        new Dnnl.Arg(
+            DNNL_ARG_WEIGHTS, wanted, making.ordered(steps, krsc(making, dnnl_s8), w, wanted));
+    Dnnl.Arg target = new Dnnl.Arg(DNNL_ARG_DST, target(making, dnnl_s32), acc);
+    if (zeroPoint == null) {
+      making.add(steps, desc, source, filter, target);
+    } else {
+      dnnl_memory_desc one = making.desc(dnnl_s32, dnnl_a, 1);
+      making.add(
+          steps,
+          desc,
+          source,
+          filter,
+          target,
+          new Dnnl.Arg(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC, one, zeroPoint));
+    }
+    return Dnnl.implementation(desc);
+  }
+
+  /** Adds dx = transposed convolution of dy with w, float32. */
+  String addBackwardData(
+      Dnnl dnnl,
+      Dnnl.Making making,
+      Steps steps,
+      Scratch.Region dy,
+      Scratch.Region w,
+      Scratch.Region dx) {
+    dnnl_primitive_desc hint =
+        forward(dnnl, making, dnnl_f32, dnnl_f32, dnnl_f32, null, making.attr());
+    dnnl_primitive_desc desc = new dnnl_primitive_desc();
+    int status =
+        dnnl_convolution_backward_data_primitive_desc_create(
+            desc,
+            dnnl.engine(),
+            dnnl_convolution_direct,
+            source(making, dnnl_f32),
+            chosen(making, dnnl_f32),
+            target(making, dnnl_f32),
+            strides(),
+            dilations(),
+            paddingBefore(),
+            paddingAfter(),
+            hint,
+            making.attr());
+    making.primitive(desc, status, "convolution, gradient of data");
+    dnnl_memory_desc wanted = dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
+    making.add(
+        steps,
+        desc,
+        new Dnnl.Arg(DNNL_ARG_DIFF_DST, target(making, dnnl_f32), dy),
+        new Dnnl.Arg(
+            DNNL_ARG_WEIGHTS, wanted, making.ordered(steps, krsc(making, dnnl_f32), w, wanted)),
+        new Dnnl.Arg(DNNL_ARG_DIFF_SRC, source(making, dnnl_f32), dx));
+    return Dnnl.implementation(desc);
+  }
+
+  /** Adds dw = correlation of x with dy, float32. */
+  String addBackwardWeights(
+      Dnnl dnnl,
+      Dnnl.Making making,
+      Steps steps,
+      Scratch.Region x,
+      Scratch.Region dy,
+      Scratch.Region dw) {
+    dnnl_primitive_desc hint =
+        forward(dnnl, making, dnnl_f32, dnnl_f32, dnnl_f32, null, making.attr());
+    dnnl_primitive_desc desc = new dnnl_primitive_desc();
+    int status =
+        dnnl_convolution_backward_weights_primitive_desc_create(
+            desc,
+            dnnl.engine(),
+            dnnl_convolution_direct,
+            source(making, dnnl_f32),
+            chosen(making, dnnl_f32),
+            null,
+            target(making, dnnl_f32),
+            strides(),
+            dilations(),
+            paddingBefore(),
+            paddingAfter(),
+            hint,
+            making.attr());
+    making.primitive(desc, status, "convolution, gradient of weights");
+    dnnl_memory_desc ours = krsc(making, dnnl_f32);
+    dnnl_memory_desc wanted = dnnl_primitive_desc_query_md(desc, dnnl_query_diff_weights_md, 0);
+    boolean same = dnnl_memory_desc_equal(ours, wanted) != 0;
+    Scratch.Region result =
+        same ? dw : steps.scratch().region(dnnl_memory_desc_get_size(wanted));
+    making.add(
+        steps,
+        desc,
+        new Dnnl.Arg(DNNL_ARG_SRC, source(making, dnnl_f32), x),
+        new Dnnl.Arg(DNNL_ARG_DIFF_DST, target(making, dnnl_f32), dy),
+        new Dnnl.Arg(DNNL_ARG_DIFF_WEIGHTS, wanted, result));
+    if (!same) {
+      making.addReorder(steps, wanted, result, ours, dw);
+    }
+    return Dnnl.implementation(desc);
+  }
+}

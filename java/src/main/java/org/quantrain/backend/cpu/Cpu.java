@@ -1,0 +1,113 @@
+package org.quantrain.backend.cpu;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
+import org.quantrain.internal.bind.QuantrainNative;
+import org.quantrain.internal.bind.qt_context;
+import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.QuantrainException;
+
+/** What every CPU kernel needs: the context of our kernels and oneDNN. */
+final class Cpu implements AutoCloseable {
+  /** A kernel of the native library. */
+  @FunctionalInterface
+  interface NativeKernel<A extends Pointer> {
+    int launch(qt_context context, A args);
+  }
+
+  /** A native kernel bound to its arguments. */
+  private record Call<A extends Pointer>(
+      Cpu cpu, Binding binding, A args, NativeKernel<? super A> kernel) implements Steps.Step {
+    @Override
+    public void run() {
+      if (kernel.launch(cpu.context, args) != QuantrainNative.QT_OK) {
+        String text = QuantrainNative.qt_last_error(cpu.context).getString();
+        throw binding == null ? new QuantrainException(text) : binding.failure(text);
+      }
+    }
+
+    @Override
+    public void close() {
+      args.close();
+    }
+  }
+
+  private final qt_context context = new qt_context();
+  private final Dnnl dnnl;
+  private final boolean exactIntegers;
+  private final Map<Convolution, Optional<String>> exactFor = new HashMap<>();
+
+  /**
+   * @param threads 0 for one per core
+   * @throws QuantrainException if the native libraries do not load here
+   */
+  Cpu(int threads) {
+    try {
+      // oneDNN first: both libraries then share its OpenMP runtime and one team of threads.
+      Loader.load(org.bytedeco.dnnl.global.dnnl.class);
+      Loader.load(QuantrainNative.class);
+    } catch (LinkageError e) {
+      throw new QuantrainException("the native libraries do not load here: " + e.getMessage(), e);
+    }
+    if (QuantrainNative.qt_context_create(context, threads) != QuantrainNative.QT_OK) {
+      throw new QuantrainException("no native context: out of memory");
+    }
+    dnnl = new Dnnl();
+    exactIntegers = IntegerSelfTest.passes(this);
+  }
+
+  /** Whether oneDNN's int8 products are exact here. */
+  boolean exactIntegers() {
+    return exactIntegers;
+  }
+
+  Dnnl dnnl() {
+    return dnnl;
+  }
+
+  /**
+   * Whether this implementation of an unsigned int8 convolution without zero-point is exact for sums past 2^24.
+   * Proved once for each convolution, on one image.
+   */
+  boolean isExactFor(Convolution conv, String implementation) {
+    return exactFor
+        .computeIfAbsent(conv.ofOneImage(), c -> IntegerSelfTest.exactImplementation(this, c))
+        .equals(Optional.of(implementation));
+  }
+
+  String description() {
+    return QuantrainNative.qt_context_threads(context)
+        + " threads, quantrain "
+        + QuantrainNative.qt_version().getString()
+        + " on "
+        + QuantrainNative.qt_context_isa(context).getString()
+        + ", "
+        + dnnl.version()
+        + " ("
+        + QuantrainNative.qt_cpu_features().getString()
+        + "), integer products "
+        + (exactIntegers
+            ? "on int8 units, proved exact at start"
+            : "on integer-valued floats, because int8 units are not exact here");
+  }
+
+  /** One call of a native kernel; {@code args} is owned by the step. */
+  <A extends Pointer> Steps.Step call(Binding binding, A args, NativeKernel<? super A> kernel) {
+    return new Call<>(this, binding, args, kernel);
+  }
+
+  /** A kernel that is one native call. */
+  <A extends Pointer> Steps kernel(Binding binding, A args, NativeKernel<? super A> kernel) {
+    return new Steps().add(call(binding, args, kernel));
+  }
+
+  @Override
+  public void close() {
+    dnnl.close();
+    QuantrainNative.qt_context_destroy(context);
+    context.setNull();
+  }
+}

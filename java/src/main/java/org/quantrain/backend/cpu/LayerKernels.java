@@ -1,0 +1,299 @@
+package org.quantrain.backend.cpu;
+
+import org.bytedeco.javacpp.Pointer;
+import org.quantrain.internal.bind.QuantrainNative;
+import org.quantrain.internal.bind.qt_add_args;
+import org.quantrain.internal.bind.qt_average_pool_args;
+import org.quantrain.internal.bind.qt_average_pool_backward_args;
+import org.quantrain.internal.bind.qt_batch_norm_args;
+import org.quantrain.internal.bind.qt_batch_norm_backward_args;
+import org.quantrain.internal.bind.qt_batch_norm_stats_args;
+import org.quantrain.internal.bind.qt_batch_norm_stats_backward_args;
+import org.quantrain.internal.bind.qt_channel_sum_args;
+import org.quantrain.internal.bind.qt_max_pool_args;
+import org.quantrain.internal.bind.qt_max_pool_backward_args;
+import org.quantrain.internal.bind.qt_relu_args;
+import org.quantrain.internal.bind.qt_relu_backward_args;
+import org.quantrain.internal.bind.qt_softmax_cross_entropy_args;
+import org.quantrain.internal.bind.qt_transpose_args;
+import org.quantrain.op.AveragePool;
+import org.quantrain.op.AveragePoolBackward;
+import org.quantrain.op.BatchNorm;
+import org.quantrain.op.BatchNormBackward;
+import org.quantrain.op.BatchNormStats;
+import org.quantrain.op.BatchNormStatsBackward;
+import org.quantrain.op.MaxPool;
+import org.quantrain.op.MaxPoolBackward;
+import org.quantrain.op.PoolWindow;
+import org.quantrain.op.Relu;
+import org.quantrain.op.ReluBackward;
+import org.quantrain.op.SoftmaxCrossEntropy;
+import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.Binding.Operand;
+import org.quantrain.runtime.Kernel;
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.Shape;
+
+/** Layers that are no product: batch norm, activations, pooling, changes of layout, the loss. */
+final class LayerKernels {
+  private LayerKernels() {}
+
+  static Kernel batchNorm(Cpu cpu, Binding b) {
+    BatchNorm op = (BatchNorm) b.node().op();
+    boolean train = op.mode() == BatchNorm.Mode.TRAIN;
+    Operand x = b.input(0);
+    Steps steps = new Steps();
+    if (train) {
+      steps.add(
+          stats(cpu, b, op.momentum(), b.output(1), b.output(2), b.input(3), b.input(4)));
+    }
+    return steps.add(
+        cpu.call(
+            b,
+            new qt_batch_norm_args()
+                .x(At.floats(x))
+                .mean(At.floats(train ? b.output(1) : b.input(3)))
+                .var(At.floats(train ? b.output(2) : b.input(4)))
+                .gamma(At.floats(b.input(1)))
+                .beta(At.floats(b.input(2)))
+                .y(At.floats(b.output(0)))
+                .rows(Sizes.rows(x))
+                .channels(Sizes.channels(x))
+                .epsilon(op.epsilon()),
+            QuantrainNative::qt_batch_norm));
+  }
+
+  static Kernel batchNormStats(Cpu cpu, Binding b) {
+    float momentum = ((BatchNormStats) b.node().op()).momentum();
+    return new Steps()
+        .add(stats(cpu, b, momentum, b.output(0), b.output(1), b.input(1), b.input(2)));
+  }
+
+  private static Steps.Step stats(
+      Cpu cpu,
+      Binding b,
+      float momentum,
+      Operand mean,
+      Operand var,
+      Operand runningMean,
+      Operand runningVar) {
+    return cpu.call(
+        b,
+        new qt_batch_norm_stats_args()
+            .x(At.floats(b.input(0)))
+            .mean(At.floats(mean))
+            .var(At.floats(var))
+            .running_mean(At.floats(runningMean))
+            .running_var(At.floats(runningVar))
+            .rows(Sizes.rows(b.input(0)))
+            .channels(Sizes.channels(b.input(0)))
+            .momentum(momentum),
+        QuantrainNative::qt_batch_norm_stats);
+  }
+
+  static Kernel batchNormBackward(Cpu cpu, Binding b) {
+    BatchNormBackward op = (BatchNormBackward) b.node().op();
+    return cpu.kernel(
+        b,
+        new qt_batch_norm_backward_args()
+            .x(At.floats(b.input(0)))
+            .dy(At.floats(b.input(1)))
+            .mean(At.floats(b.input(2)))
+            .var(At.floats(b.input(3)))
+            .gamma(At.floats(b.input(4)))
+            .dx(At.floats(b.output(0)))
+            .dgamma(At.floats(b.output(1)))
+            .dbeta(At.floats(b.output(2)))
+            .rows(Sizes.rows(b.input(0)))
+            .channels(Sizes.channels(b.input(0)))
+            .epsilon(op.epsilon())
+            .frozen(op.mode() == BatchNorm.Mode.FROZEN ? 1 : 0),
+        QuantrainNative::qt_batch_norm_backward);
+  }
+
+  static Kernel batchNormStatsBackward(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_batch_norm_stats_backward_args()
+            .x(At.floats(b.input(0)))
+            .mean(At.floats(b.input(1)))
+            .var(At.floats(b.input(2)))
+            .dmean(At.floats(b.input(3)))
+            .dsigma(At.floats(b.input(4)))
+            .dx(At.floats(b.output(0)))
+            .rows(Sizes.rows(b.input(0)))
+            .channels(Sizes.channels(b.input(0)))
+            .epsilon(((BatchNormStatsBackward) b.node().op()).epsilon()),
+        QuantrainNative::qt_batch_norm_stats_backward);
+  }
+
+  static Kernel relu(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_relu_args()
+            .x(At.floats(b.input(0)))
+            .y(At.floats(b.output(0)))
+            .n(Sizes.elements(b.input(0)))
+            .upper(((Relu) b.node().op()).upper()),
+        QuantrainNative::qt_relu);
+  }
+
+  static Kernel reluBackward(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_relu_backward_args()
+            .y(At.floats(b.input(0)))
+            .dy(At.floats(b.input(1)))
+            .dx(At.floats(b.output(0)))
+            .n(Sizes.elements(b.input(0)))
+            .upper(((ReluBackward) b.node().op()).upper()),
+        QuantrainNative::qt_relu_backward);
+  }
+
+  static Kernel add(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_add_args()
+            .a(At.floats(b.input(0)))
+            .b(At.floats(b.input(1)))
+            .y(At.floats(b.output(0)))
+            .n(Sizes.elements(b.input(0))),
+        QuantrainNative::qt_add);
+  }
+
+  static Kernel channelSum(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_channel_sum_args()
+            .x(At.floats(b.input(0)))
+            .mask(null)
+            .sum(At.floats(b.output(0)))
+            .rows(Sizes.rows(b.input(0)))
+            .channels(Sizes.channels(b.input(0))),
+        QuantrainNative::qt_channel_sum);
+  }
+
+  static Kernel maxPool(Cpu cpu, Binding b) {
+    qt_max_pool_args args =
+        new qt_max_pool_args()
+            .x(At.any(b.input(0)))
+            .y(At.any(b.output(0)))
+            .argmax(At.bytes(b.output(1)))
+            .element_type(elementType(b, b.input(0).spec().dtype()));
+    PoolWindow window = ((MaxPool) b.node().op()).window();
+    Sizes.window(args.window(), window, shape(b.input(0)), shape(b.output(0)));
+    return cpu.kernel(b, args, QuantrainNative::qt_max_pool);
+  }
+
+  private static int elementType(Binding b, DType type) {
+    return switch (type) {
+      case F32 -> QuantrainNative.QT_ELEMENT_F32;
+      case U8 -> QuantrainNative.QT_ELEMENT_U8;
+      case S8 -> QuantrainNative.QT_ELEMENT_S8;
+      default -> throw b.failure("expected F32 or codes, got " + type);
+    };
+  }
+
+  static Kernel maxPoolBackward(Cpu cpu, Binding b) {
+    qt_max_pool_backward_args args =
+        new qt_max_pool_backward_args()
+            .dy(At.floats(b.input(0)))
+            .argmax(At.bytes(b.input(1)))
+            .dx(At.floats(b.output(0)));
+    PoolWindow window = ((MaxPoolBackward) b.node().op()).window();
+    Sizes.window(args.window(), window, shape(b.output(0)), shape(b.input(0)));
+    return cpu.kernel(b, args, QuantrainNative::qt_max_pool_backward);
+  }
+
+  static Kernel averagePool(Cpu cpu, Binding b) {
+    AveragePool op = (AveragePool) b.node().op();
+    return averagePool(cpu, b, op.window(), op.countPadding());
+  }
+
+  static Kernel globalAveragePool(Cpu cpu, Binding b) {
+    return averagePool(cpu, b, Sizes.whole(shape(b.input(0))), true);
+  }
+
+  private static Kernel averagePool(
+      Cpu cpu, Binding b, PoolWindow window, boolean countPadding) {
+    qt_average_pool_args args =
+        new qt_average_pool_args()
+            .x(At.floats(b.input(0)))
+            .y(At.floats(b.output(0)))
+            .count_padding(countPadding ? 1 : 0);
+    Sizes.window(args.window(), window, shape(b.input(0)), shape(b.output(0)));
+    return cpu.kernel(b, args, QuantrainNative::qt_average_pool);
+  }
+
+  static Kernel averagePoolBackward(Cpu cpu, Binding b) {
+    AveragePoolBackward op = (AveragePoolBackward) b.node().op();
+    return averagePoolBackward(cpu, b, op.window(), op.countPadding());
+  }
+
+  static Kernel globalAveragePoolBackward(Cpu cpu, Binding b) {
+    return averagePoolBackward(cpu, b, Sizes.whole(shape(b.output(0))), true);
+  }
+
+  private static Kernel averagePoolBackward(
+      Cpu cpu, Binding b, PoolWindow window, boolean countPadding) {
+    qt_average_pool_backward_args args =
+        new qt_average_pool_backward_args()
+            .dy(At.floats(b.input(0)))
+            .dx(At.floats(b.output(0)))
+            .count_padding(countPadding ? 1 : 0);
+    Sizes.window(args.window(), window, shape(b.output(0)), shape(b.input(0)));
+    return cpu.kernel(b, args, QuantrainNative::qt_average_pool_backward);
+  }
+
+  static Kernel flatten(Cpu cpu, Binding b) {
+    return transpose(cpu, b, shape(b.input(0)), true);
+  }
+
+  static Kernel unflatten(Cpu cpu, Binding b) {
+    return transpose(cpu, b, shape(b.output(0)), false);
+  }
+
+  private static Kernel transpose(Cpu cpu, Binding b, Shape x, boolean toNchw) {
+    long bytes = b.input(0).spec().bytes();
+    if (x.dim(2) * x.dim(3) == 1) {
+      return new Steps().lowered("copy").add(copy(b.input(0).address(), b.output(0).address(), bytes));
+    }
+    return cpu.kernel(
+        b,
+        new qt_transpose_args()
+            .x(At.any(b.input(0)))
+            .y(At.any(b.output(0)))
+            .n(x.dim(0))
+            .h(x.dim(2))
+            .w(x.dim(3))
+            .c(x.dim(1))
+            .element_bytes((int) (bytes / x.elements()))
+            .to_nchw(toNchw ? 1 : 0),
+        QuantrainNative::qt_transpose);
+  }
+
+  static Steps.Step copy(long from, long to, long bytes) {
+    Pointer source = At.any(from);
+    Pointer target = At.any(to);
+    return () -> Pointer.memcpy(target, source, bytes);
+  }
+
+  static Kernel softmaxCrossEntropy(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_softmax_cross_entropy_args()
+            .logits(At.floats(b.input(0)))
+            .labels(At.ints(b.input(1)))
+            .loss(At.floats(b.output(0)))
+            .correct(At.ints(b.output(1)))
+            .dlogits(At.floats(b.output(2)))
+            .rows(Sizes.rows(b.input(0)))
+            .classes(Sizes.channels(b.input(0)))
+            .smoothing(((SoftmaxCrossEntropy) b.node().op()).smoothing()),
+        QuantrainNative::qt_softmax_cross_entropy);
+  }
+
+  private static Shape shape(Operand operand) {
+    return operand.spec().shape();
+  }
+}

@@ -1,0 +1,77 @@
+package org.quantrain.backend.cpu;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.quantrain.runtime.Kernel;
+
+/** A kernel made of native calls one after another, with the workspace they share. */
+final class Steps implements Kernel {
+  /** One native call with everything bound. */
+  interface Step extends AutoCloseable {
+    void run();
+
+    @Override
+    default void close() {}
+  }
+
+  private final Scratch scratch;
+  private final List<Step> building = new ArrayList<>();
+  private Step[] steps = new Step[0];
+  private String lowering = "";
+
+  Steps() {
+    this(new Scratch());
+  }
+
+  private Steps(Scratch scratch) {
+    this.scratch = scratch;
+  }
+
+  /** Steps apart, of which one branch may run, in the same workspace. */
+  Steps branch() {
+    return new Steps(scratch);
+  }
+
+  Steps add(Step step) {
+    building.add(step);
+    steps = building.toArray(Step[]::new);
+    return this;
+  }
+
+  /** Says how the node is executed. */
+  Steps lowered(String how) {
+    lowering = how;
+    return this;
+  }
+
+  Scratch scratch() {
+    return scratch;
+  }
+
+  @Override
+  public void run() {
+    for (Step step : steps) {
+      step.run();
+    }
+  }
+
+  @Override
+  public long workspaceBytes() {
+    return scratch.bytes();
+  }
+
+  @Override
+  public void attach(long workspace) {
+    scratch.attach(workspace);
+  }
+
+  @Override
+  public String lowering() {
+    return lowering;
+  }
+
+  @Override
+  public void close() {
+    building.forEach(Step::close);
+  }
+}

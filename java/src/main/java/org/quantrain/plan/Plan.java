@@ -1,0 +1,247 @@
+package org.quantrain.plan;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.Node;
+import org.quantrain.graph.Value;
+import org.quantrain.runtime.Arena;
+import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.Kernel;
+import org.quantrain.runtime.Memory;
+import org.quantrain.runtime.ParameterStore;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.TensorSpec;
+
+/**
+ * A graph ready to run: fixed addresses, prepared kernels. Made by {@link PlanCompiler}; used by the thread that
+ * opened the backend. Several plans may share one parameter store.
+ */
+public final class Plan implements AutoCloseable {
+  /** A gradient that stands for several parameters is computed once and copied to the others. */
+  private record Copy(ByteBuffer from, ByteBuffer to) {}
+
+  private final Graph graph;
+  private final int batch;
+  private final Backend backend;
+  private final ParameterStore store;
+  private final Map<Value, Place> places;
+  private final Map<Value, ByteBuffer> inputs = new HashMap<>();
+  private final Map<Value, ByteBuffer> views = new HashMap<>();
+  private final Kernel[] kernels;
+  private final Copy[] copies;
+  private final Value[] withoutGradient;
+  private final List<Memory> memories;
+  private final PlanMemory memory;
+  private boolean closed;
+
+  Plan(
+      Graph graph,
+      int batch,
+      Backend backend,
+      ParameterStore store,
+      Map<Value, Place> places,
+      Map<Value, Value> gradients,
+      List<Kernel> kernels,
+      List<Memory> memories,
+      PlanMemory memory) {
+    this.graph = graph;
+    this.batch = batch;
+    this.backend = backend;
+    this.store = store;
+    this.places = places;
+    this.kernels = kernels.toArray(Kernel[]::new);
+    this.copies = copies(gradients).toArray(Copy[]::new);
+    this.withoutGradient =
+        gradients.isEmpty()
+            ? new Value[0]
+            : store.params().stream().filter(v -> !hasName(gradients, v)).toArray(Value[]::new);
+    this.memories = List.copyOf(memories);
+    this.memory = memory;
+    graph.inputs().forEach(v -> inputs.put(v, places.get(v).view(spec(v).bytes())));
+  }
+
+  private static boolean hasName(Map<Value, Value> gradients, Value param) {
+    return gradients.keySet().stream().anyMatch(v -> v.name().equals(param.name()));
+  }
+
+  private List<Copy> copies(Map<Value, Value> gradients) {
+    List<Copy> found = new ArrayList<>();
+    gradients.forEach(
+        (param, gradient) -> {
+          Place from = places.get(gradient);
+          Place to = new Place(store.memory(Arena.GRADS), store.offset(param), true);
+          if (!from.equals(to)) {
+            long bytes = param.spec().bytes();
+            found.add(new Copy(from.view(bytes), to.view(bytes)));
+          }
+        });
+    return found;
+  }
+
+  private TensorSpec spec(Value value) {
+    return value.spec().withBatch(batch);
+  }
+
+  public Graph graph() {
+    return graph;
+  }
+
+  /** Samples per run. */
+  public int batch() {
+    return batch;
+  }
+
+  /**
+   * Memory of an input, to be filled before {@link #run}: a direct buffer in native byte order, rank 4
+   * channels-last. It is the same buffer at every call, and its contents stay until they are overwritten.
+   *
+   * @throws IllegalArgumentException if the value is no input of the graph
+   */
+  public ByteBuffer input(Value value) {
+    ByteBuffer buffer = inputs.get(value);
+    if (buffer == null) {
+      throw new IllegalArgumentException(value + " is no input of this plan");
+    }
+    return buffer;
+  }
+
+  /** {@link #input(Value)} by name. */
+  public ByteBuffer input(String name) {
+    return input(
+        graph.inputs().stream()
+            .filter(v -> v.name().equals(name))
+            .findFirst()
+            .orElseThrow(
+                () -> new IllegalArgumentException(name + " is no input of this plan")));
+  }
+
+  /**
+   * Runs all nodes. Allocates nothing.
+   *
+   * @throws org.quantrain.runtime.QuantrainException if a kernel refuses
+   */
+  public void run() {
+    if (closed) {
+      throw new IllegalStateException("the plan is closed");
+    }
+    for (Value param : withoutGradient) {
+      store.clearGradient(param);
+    }
+    for (Kernel kernel : kernels) {
+      kernel.run();
+    }
+    for (Copy copy : copies) {
+      copy.to.put(0, copy.from, 0, copy.from.limit());
+    }
+  }
+
+  /** True for inputs, outputs, kept values, gradients, parameters and state: what is there after a run. */
+  public boolean isReadable(Value value) {
+    Place place = places.get(value);
+    return place != null && place.stays();
+  }
+
+  /**
+   * Copy of a value as the last run left it.
+   *
+   * @throws IllegalArgumentException if it is not {@linkplain #isReadable readable}
+   */
+  public HostTensor read(Value value) {
+    HostTensor out = HostTensor.zeros(spec(value));
+    out.buffer().put(view(value));
+    return out;
+  }
+
+  /**
+   * Copies a value to the position of {@code target}, which advances.
+   *
+   * @throws IllegalArgumentException if the value is not readable
+   * @throws java.nio.BufferOverflowException if it does not fit
+   */
+  public void readInto(Value value, ByteBuffer target) {
+    target.put(view(value));
+  }
+
+  /** First element of a float32 value: the loss. */
+  public float readFloat(Value value) {
+    return view(value).getFloat(0);
+  }
+
+  /** First element of an int32 value: a count. */
+  public int readInt(Value value) {
+    return view(value).getInt(0);
+  }
+
+  private ByteBuffer view(Value value) {
+    if (closed) {
+      throw new IllegalStateException("the plan is closed");
+    }
+    if (!isReadable(value)) {
+      throw new IllegalArgumentException(
+          value + " is not there after a run: keep it by PlanOptions.keep");
+    }
+    return views
+        .computeIfAbsent(value, v -> places.get(v).view(spec(v).bytes()))
+        .rewind();
+  }
+
+  public PlanMemory memory() {
+    return memory;
+  }
+
+  /** What runs, how, and where its values are: one line per node, then the memory. */
+  public String explain() {
+    StringBuilder text = new StringBuilder();
+    text.append("batch ").append(batch).append(" on ").append(backend.description()).append('\n');
+    for (int i = 0; i < kernels.length; i++) {
+      Node node = graph.nodes().get(i);
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "%4d  %-24s %-32s %s -> %s",
+              i,
+              node.op().kind(),
+              node.name(),
+              describe(node.inputs()),
+              describe(node.outputs())));
+      String lowering = kernels[i].lowering();
+      text.append(lowering.isEmpty() ? "" : "  by " + lowering).append('\n');
+    }
+    for (Arena arena : List.of(Arena.PARAMS, Arena.GRADS, Arena.OPTIMIZER, Arena.STATE)) {
+      line(text, arena, store.memory(arena).bytes(), "");
+    }
+    line(
+        text,
+        Arena.ACTS,
+        memory.acts(),
+        String.format(Locale.ROOT, ", %,d if every value had its own", memory.naiveActs()));
+    line(text, Arena.WORKSPACE, memory.workspace(), "");
+    return text.toString();
+  }
+
+  private static void line(StringBuilder text, Arena arena, long bytes, String more) {
+    text.append(String.format(Locale.ROOT, "%-10s %,15d bytes%s%n", arena, bytes, more));
+  }
+
+  private String describe(List<Value> values) {
+    return String.join(
+        " ", values.stream().map(v -> spec(v) + (places.containsKey(v) ? "" : "(unused)")).toList());
+  }
+
+  /** Frees the plan's own memory and kernels; the parameter store stays. */
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      for (Kernel kernel : kernels) {
+        kernel.close();
+      }
+      memories.forEach(Memory::close);
+    }
+  }
+}

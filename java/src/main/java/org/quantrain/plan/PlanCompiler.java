@@ -1,0 +1,296 @@
+package org.quantrain.plan;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.quantrain.autodiff.TrainingGraph;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.Node;
+import org.quantrain.graph.Value;
+import org.quantrain.pass.EliminateDead;
+import org.quantrain.runtime.Arena;
+import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.Kernel;
+import org.quantrain.runtime.Memory;
+import org.quantrain.runtime.ParameterStore;
+import org.quantrain.runtime.QuantrainException;
+import org.quantrain.tensor.TensorSpec;
+
+/**
+ * Compiles a graph for one batch size and backend: binds shapes, finds how long every value lives, places values
+ * in memory, prepares the kernels.
+ */
+public final class PlanCompiler {
+  private final Graph graph;
+  private final Map<Value, Value> gradients;
+  private final int batch;
+  private final Backend backend;
+  private final ParameterStore store;
+  private final PlanOptions options;
+
+  /** Values that share memory, by any of them; the value that stands for all. */
+  private final Map<Value, Value> roots = new HashMap<>();
+
+  private PlanCompiler(
+      Graph graph,
+      Map<Value, Value> gradients,
+      int batch,
+      Backend backend,
+      ParameterStore store,
+      PlanOptions options) {
+    this.graph = needed(graph, gradients, options);
+    this.gradients = gradients;
+    this.batch = batch;
+    this.backend = backend;
+    this.store = store;
+    this.options = options;
+  }
+
+  /** The graph without nodes whose results nobody asks for, such as the gradient of the network's input. */
+  private static Graph needed(Graph graph, Map<Value, Value> gradients, PlanOptions options) {
+    Set<Value> known = new HashSet<>(graph.inputs());
+    known.addAll(graph.persistent());
+    graph.nodes().forEach(n -> known.addAll(n.outputs()));
+    for (Value v : options.keep()) {
+      if (!known.contains(v)) {
+        throw new IllegalArgumentException("kept value " + v + " is not in the graph");
+      }
+    }
+    Set<Value> asked = new LinkedHashSet<>(graph.outputs());
+    asked.addAll(gradients.values());
+    asked.addAll(options.keep());
+    Graph live =
+        EliminateDead.apply(new Graph(graph.inputs(), graph.nodes(), List.copyOf(asked)));
+    return new Graph(graph.inputs(), live.nodes(), graph.outputs());
+  }
+
+  /**
+   * A plan of a graph without gradients.
+   *
+   * @param batch what {@link org.quantrain.tensor.Shape#BATCH} becomes, at least 1
+   * @throws QuantrainException listing every node that the backend cannot run and every persistent value that the
+   *     store lacks
+   * @throws IllegalArgumentException if a kept value is not in the graph
+   */
+  public static Plan compile(
+      Graph graph, int batch, Backend backend, ParameterStore store, PlanOptions options) {
+    return new PlanCompiler(graph, Map.of(), batch, backend, store, options).compile();
+  }
+
+  /**
+   * A plan that also leaves the gradient of every parameter of the store in the store; zero for parameters that the
+   * loss does not depend on.
+   *
+   * @throws QuantrainException as for a graph
+   */
+  public static Plan compile(
+      TrainingGraph training,
+      int batch,
+      Backend backend,
+      ParameterStore store,
+      PlanOptions options) {
+    return new PlanCompiler(training.graph(), training.gradients(), batch, backend, store, options)
+        .compile();
+  }
+
+  private Plan compile() {
+    check();
+    findAliases();
+    Map<Value, Place> places = new HashMap<>();
+    for (Value v : graph.persistent()) {
+      places.put(v, new Place(store.memory(ParameterStore.home(v)), store.offset(v), true));
+    }
+    placeGradients(places);
+    List<Value> buffered = new ArrayList<>();
+    List<MemoryPlanner.Buffer> buffers = lifetimes(places, buffered);
+    MemoryPlanner.Layout layout = options.planner().place(buffers);
+    long naive = MemoryPlanner.naive().place(buffers).bytes();
+
+    List<Kernel> kernels = new ArrayList<>();
+    List<Memory> memories = new ArrayList<>();
+    try {
+      Memory acts = backend.allocate(Math.max(layout.bytes(), MemoryPlanner.ALIGNMENT));
+      memories.add(acts);
+      for (int i = 0; i < buffered.size(); i++) {
+        boolean stays = buffers.get(i).last() == graph.nodes().size();
+        places.put(buffered.get(i), new Place(acts, layout.offsets().get(i), stays));
+      }
+      prepare(places, kernels);
+      long workspace = kernels.stream().mapToLong(Kernel::workspaceBytes).max().orElse(0);
+      if (workspace > 0) {
+        Memory scratch = backend.allocate(workspace);
+        memories.add(scratch);
+        kernels.stream()
+            .filter(k -> k.workspaceBytes() > 0)
+            .forEach(k -> k.attach(scratch.address()));
+      }
+      return new Plan(
+          graph,
+          batch,
+          backend,
+          store,
+          resolved(places),
+          gradients,
+          kernels,
+          memories,
+          new PlanMemory(layout.bytes(), naive, workspace));
+    } catch (RuntimeException e) {
+      kernels.forEach(Kernel::close);
+      memories.forEach(Memory::close);
+      throw e;
+    }
+  }
+
+  private void check() {
+    List<String> problems = new ArrayList<>();
+    if (batch < 1) {
+      throw new IllegalArgumentException("batch: expected at least 1, got " + batch);
+    }
+    if (store.backend() != backend) {
+      throw new IllegalArgumentException("the parameters are on another backend");
+    }
+    for (Value v : graph.persistent()) {
+      if (!store.contains(v.name())) {
+        problems.add(v.role() + " " + v + " is not in the parameter store");
+      } else {
+        try {
+          store.offset(v);
+        } catch (IllegalArgumentException e) {
+          problems.add(e.getMessage());
+        }
+      }
+    }
+    for (Node node : graph.nodes()) {
+      List<TensorSpec> in = specs(node.inputs());
+      List<TensorSpec> out = specs(node.outputs());
+      backend
+          .unsupported(node, in, out)
+          .ifPresent(reason -> problems.add(QuantrainException.describe(node, in, out, reason)));
+    }
+    throwIfAny(problems);
+  }
+
+  private void throwIfAny(List<String> problems) {
+    if (!problems.isEmpty()) {
+      throw new QuantrainException(
+          problems.size()
+              + (problems.size() == 1 ? " problem" : " problems")
+              + " on backend "
+              + backend.name()
+              + ":\n  "
+              + String.join("\n  ", problems));
+    }
+  }
+
+  private List<TensorSpec> specs(List<Value> values) {
+    return values.stream().map(v -> v.spec().withBatch(batch)).toList();
+  }
+
+  private void findAliases() {
+    for (Node node : graph.nodes()) {
+      for (int i = 0; i < node.outputs().size(); i++) {
+        int input = node.op().aliasOf(i);
+        if (input >= 0) {
+          roots.put(node.output(i), root(node.input(input)));
+        }
+      }
+    }
+  }
+
+  private Value root(Value value) {
+    return roots.getOrDefault(value, value);
+  }
+
+  private void placeGradients(Map<Value, Place> places) {
+    gradients.forEach(
+        (param, gradient) ->
+            places.putIfAbsent(
+                root(gradient),
+                new Place(store.memory(Arena.GRADS), store.offset(param), true)));
+  }
+
+  /** Fills {@code buffered} with the values that need memory in this plan, beside how long they live. */
+  private List<MemoryPlanner.Buffer> lifetimes(Map<Value, Place> places, List<Value> buffered) {
+    int end = graph.nodes().size();
+    Set<Value> wanted = new HashSet<>(options.keep());
+    wanted.addAll(graph.outputs());
+    Map<Value, int[]> live = new LinkedHashMap<>();
+    // Inputs stay for the whole run and beyond, so that one feeding serves several runs.
+    graph.inputs().forEach(v -> live.put(v, new int[] {0, end}));
+    for (int i = 0; i < end; i++) {
+      int at = i;
+      Node node = graph.nodes().get(at);
+      for (Value v : node.inputs()) {
+        live.computeIfPresent(root(v), (r, range) -> extended(range, at));
+      }
+      for (int k = 0; k < node.outputs().size(); k++) {
+        Value v = node.output(k);
+        boolean read = wanted.contains(v) || !graph.consumers(v).isEmpty();
+        if (places.containsKey(root(v)) || (node.op().isOptional(k) && !read)) {
+          continue;
+        }
+        live.putIfAbsent(root(v), new int[] {at, at});
+        live.computeIfPresent(root(v), (r, range) -> extended(range, wanted.contains(v) ? end : at));
+      }
+    }
+    List<MemoryPlanner.Buffer> buffers = new ArrayList<>();
+    live.forEach(
+        (value, range) -> {
+          buffered.add(value);
+          long bytes = value.spec().withBatch(batch).bytes();
+          buffers.add(new MemoryPlanner.Buffer(value.name(), bytes, range[0], range[1]));
+        });
+    return buffers;
+  }
+
+  private static int[] extended(int[] range, int last) {
+    return new int[] {range[0], Math.max(range[1], last)};
+  }
+
+  private void prepare(Map<Value, Place> places, List<Kernel> kernels) {
+    List<String> problems = new ArrayList<>();
+    for (Node node : graph.nodes()) {
+      Binding binding =
+          new Binding(
+              node,
+              operands(node.inputs(), places),
+              operands(node.outputs(), places),
+              store.scalars());
+      try {
+        kernels.add(backend.prepare(binding));
+      } catch (QuantrainException e) {
+        problems.add(e.getMessage());
+      }
+    }
+    throwIfAny(problems);
+  }
+
+  private List<Binding.Operand> operands(List<Value> values, Map<Value, Place> places) {
+    return values.stream()
+        .map(
+            v -> {
+              Place place = places.get(root(v));
+              long address = place == null ? 0 : place.memory().address() + place.offset();
+              return new Binding.Operand(v.spec().withBatch(batch), address);
+            })
+        .toList();
+  }
+
+  /** The place of every value that has one, aliases included. */
+  private Map<Value, Place> resolved(Map<Value, Place> places) {
+    Map<Value, Place> all = new HashMap<>(places);
+    roots.forEach(
+        (alias, root) -> {
+          if (places.containsKey(root)) {
+            all.put(alias, places.get(root));
+          }
+        });
+    return all;
+  }
+}

@@ -1,0 +1,40 @@
+package org.quantrain.runtime;
+
+import java.util.List;
+import java.util.Optional;
+import org.quantrain.graph.Node;
+import org.quantrain.tensor.TensorSpec;
+
+/**
+ * A device that runs plans. A backend and everything made from it belong to the thread that opened it.
+ */
+public interface Backend extends AutoCloseable {
+  /** Short name: "cpu". */
+  String name();
+
+  /** Device, instruction sets, libraries with versions, threads, and how integer products are computed. */
+  String description();
+
+  /**
+   * Zeroed memory.
+   *
+   * @throws QuantrainException if there is not enough
+   */
+  Memory allocate(long bytes);
+
+  /** Why this backend cannot run a node with values of these specs; empty if it can. */
+  Optional<String> unsupported(Node node, List<TensorSpec> inputs, List<TensorSpec> outputs);
+
+  /**
+   * Makes the kernel of a node.
+   *
+   * @throws QuantrainException naming node and shapes if the node cannot run
+   */
+  Kernel prepare(Binding binding);
+
+  /** Makes the kernel of an optimizer step. */
+  Kernel prepare(Sgd.Launch launch);
+
+  @Override
+  void close();
+}

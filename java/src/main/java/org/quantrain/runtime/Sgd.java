@@ -1,0 +1,92 @@
+package org.quantrain.runtime;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.quantrain.graph.Value;
+
+/**
+ * Stochastic gradient descent with momentum over all parameters of a store in one launch: g += decay * p; v =
+ * momentum * v + g; p -= rate * (nesterov ? g + momentum * v : v). The learning rate is {@link
+ * StepScalars.Slot#LEARNING_RATE} of the store.
+ */
+public final class Sgd implements AutoCloseable {
+  /**
+   * @param momentum in [0, 1)
+   * @param weightDecay acts on parameters of rank 2 and more only: convolution and linear weights, not on biases
+   *     and batch norm
+   */
+  public record Options(float momentum, float weightDecay, boolean nesterov) {
+    public Options {
+      if (!(momentum >= 0 && momentum < 1)) {
+        throw new IllegalArgumentException("momentum: expected 0 <= momentum < 1, got " + momentum);
+      }
+      if (!(weightDecay >= 0 && weightDecay < Float.POSITIVE_INFINITY)) {
+        throw new IllegalArgumentException("weight decay: expected at least 0, got " + weightDecay);
+      }
+    }
+  }
+
+  /**
+   * What a backend makes the kernel from; param, gradient, velocity and learningRate are addresses.
+   *
+   * @param elements float32 elements of each of the three arenas
+   * @param segmentEnd segment i ends before this element; ascending, the last is {@code elements}
+   * @param segmentDecay weight decay of segment i
+   */
+  public record Launch(
+      long param,
+      long gradient,
+      long velocity,
+      long learningRate,
+      long elements,
+      List<Long> segmentEnd,
+      List<Float> segmentDecay,
+      Options options) {}
+
+  private final Kernel kernel;
+
+  public Sgd(ParameterStore store, Options options) {
+    kernel = store.backend().prepare(launch(store, options));
+  }
+
+  private static Launch launch(ParameterStore store, Options options) {
+    List<Long> ends = new ArrayList<>();
+    List<Float> decays = new ArrayList<>();
+    for (Value param : store.params()) {
+      // Padding after an entry is zero and stays so, hence it may belong to either segment.
+      long end = (store.offset(param) + param.spec().bytes()) / Float.BYTES;
+      float decay = param.spec().shape().rank() >= 2 ? options.weightDecay() : 0;
+      if (!decays.isEmpty() && decays.get(decays.size() - 1) == decay) {
+        ends.set(ends.size() - 1, end);
+      } else {
+        ends.add(end);
+        decays.add(decay);
+      }
+    }
+    long elements = store.memory(Arena.PARAMS).bytes() / Float.BYTES;
+    if (ends.isEmpty()) {
+      ends.add(elements);
+      decays.add(0f);
+    }
+    ends.set(ends.size() - 1, elements);
+    return new Launch(
+        store.memory(Arena.PARAMS).address(),
+        store.memory(Arena.GRADS).address(),
+        store.memory(Arena.OPTIMIZER).address(),
+        store.scalars().address(StepScalars.Slot.LEARNING_RATE),
+        elements,
+        List.copyOf(ends),
+        List.copyOf(decays),
+        options);
+  }
+
+  /** Moves the parameters by the gradients that the last run of a training plan left. */
+  public void step() {
+    kernel.run();
+  }
+
+  @Override
+  public void close() {
+    kernel.close();
+  }
+}
