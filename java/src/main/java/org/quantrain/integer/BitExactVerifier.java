@@ -1,0 +1,219 @@
+package org.quantrain.integer;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.quantrain.onnx.OnnxException;
+import org.quantrain.onnx.OnnxFile;
+import org.quantrain.tensor.HostTensor;
+
+/**
+ * Proves, image by image and code by code, that a quantized file computes the same integers in three
+ * places: in ONNX Runtime, in the interpreter (claim V2), and in the network that was trained (claim
+ * V3).
+ *
+ * <pre>{@code
+ * try (IntegerInterpreter interpreter = new IntegerInterpreter(backend, model, 64)) {
+ *   System.out.println(BitExactVerifier.of(file).verify(interpreter, null, images));
+ * }
+ * }</pre>
+ */
+public final class BitExactVerifier {
+  private static final String RUNTIME = "ONNX Runtime";
+
+  private final IntegerModel model;
+  private final byte[] bytes;
+  private final Duration timeLimit;
+  private final int heapMegabytes;
+
+  private BitExactVerifier(
+      IntegerModel model, byte[] bytes, Duration timeLimit, int heapMegabytes) {
+    this.model = model;
+    this.bytes = bytes;
+    this.timeLimit = timeLimit;
+    this.heapMegabytes = heapMegabytes;
+  }
+
+  /**
+   * Reads the file; what is verified is its contents as of now.
+   *
+   * @throws OnnxException as {@link IntegerModel#read(Path)}
+   */
+  public static BitExactVerifier of(Path file) throws OnnxException {
+    byte[] bytes = OnnxFile.readBytes(file);
+    IntegerModel model = IntegerModel.read(file.toAbsolutePath().normalize().toString(), bytes);
+    return new BitExactVerifier(model, bytes, Duration.ofMinutes(5), 2048);
+  }
+
+  /** How long ONNX Runtime may take to start, and for each batch. */
+  public BitExactVerifier withTimeLimit(Duration limit) {
+    return new BitExactVerifier(model, bytes, limit, heapMegabytes);
+  }
+
+  /** Java heap of the process in which ONNX Runtime runs. */
+  public BitExactVerifier withHeapMegabytes(int megabytes) {
+    return new BitExactVerifier(model, bytes, timeLimit, megabytes);
+  }
+
+  /**
+   * Runs all batches everywhere and compares. ONNX Runtime works while the interpreter does; both
+   * sources are called from this thread.
+   *
+   * @param interpreter of the same file
+   * @param training codes of the trained network; null: V3 is not looked at
+   * @param batches at least one
+   * @throws IOException if ONNX Runtime fails, dies or takes too long
+   * @throws IllegalArgumentException if a source lacks a tensor of the file
+   */
+  public VerificationReport verify(
+      CodesSource interpreter, CodesSource training, Iterator<ImageBatch> batches)
+      throws IOException {
+    if (!batches.hasNext()) {
+      throw new IllegalArgumentException("nothing to verify with: no images");
+    }
+    int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / 2);
+    ExecutorService worker =
+        Executors.newSingleThreadExecutor(
+            task -> {
+              Thread thread = new Thread(task, "onnxruntime-exchange");
+              thread.setDaemon(true);
+              return thread;
+            });
+    try (OnnxRuntimeProcess process =
+        new OnnxRuntimeProcess(model, bytes, threads, timeLimit, heapMegabytes)) {
+      return verify(interpreter, training, batches, process, worker);
+    } finally {
+      worker.shutdownNow();
+    }
+  }
+
+  private VerificationReport verify(
+      CodesSource interpreter,
+      CodesSource training,
+      Iterator<ImageBatch> batches,
+      OnnxRuntimeProcess process,
+      ExecutorService worker)
+      throws IOException {
+    List<CodesTensor> tensors = model.codes();
+    String logitsName = model.layers().get(model.layers().size() - 1).name();
+    String plainName = logitsName + " (nothing else exposed)";
+    Comparison v2 = new Comparison(tensors, List.of(logitsName, plainName));
+    Comparison v3 = new Comparison(tensors, List.of(logitsName));
+    Top1 interpreted = new Top1();
+    Top1 executed = new Top1();
+    ImageBatch batch = batches.next();
+    Future<OnnxRuntimeProcess.Answer.Result> answer = submit(worker, process, batch);
+    long images = 0;
+    while (batch != null) {
+      CodesBatch own = interpreter.run(batch.images());
+      CodesBatch trained = training == null ? null : training.run(batch.images());
+      OnnxRuntimeProcess.Answer.Result theirs = await(answer);
+      ImageBatch next = batches.hasNext() ? batches.next() : null;
+      answer = next == null ? null : submit(worker, process, next);
+      Map<String, HostTensor> runtime = new LinkedHashMap<>();
+      for (int i = 0; i < tensors.size(); i++) {
+        runtime.put(tensors.get(i).name(), theirs.codes().get(i));
+      }
+      v2.codes(interpreter.description(), own.codes(), RUNTIME, runtime, batch.count());
+      v2.logits(logitsName, own.logits(), theirs.logits(), batch.count());
+      v2.logits(plainName, own.logits(), theirs.plainLogits(), batch.count());
+      v2.endBatch(batch.count());
+      if (trained != null) {
+        v3.codes(
+            interpreter.description(),
+            own.codes(),
+            training.description(),
+            trained.codes(),
+            batch.count());
+        v3.logits(logitsName, own.logits(), trained.logits(), batch.count());
+        v3.endBatch(batch.count());
+      }
+      interpreted.add(own.logits(), batch);
+      executed.add(theirs.plainLogits(), batch);
+      images += batch.count();
+      batch = next;
+    }
+    RuntimeFacts facts = facts(process.ready());
+    List<Claim> claims = new ArrayList<>();
+    claims.add(v2.claim("V2", interpreter.description(), facts.toString()));
+    if (training != null) {
+      claims.add(v3.claim("V3", interpreter.description(), training.description()));
+    }
+    List<Accuracy> accuracy = new ArrayList<>();
+    if (interpreted.images > 0) {
+      accuracy.add(new Accuracy(interpreter.description(), interpreted.images, interpreted.correct));
+      accuracy.add(new Accuracy(RUNTIME, executed.images, executed.correct));
+    }
+    return new VerificationReport(
+        model.where(), images, claims, facts, model.digestMatches().orElse(null), accuracy);
+  }
+
+  private static Future<OnnxRuntimeProcess.Answer.Result> submit(
+      ExecutorService worker, OnnxRuntimeProcess process, ImageBatch batch) {
+    return worker.submit(() -> process.run(batch.images(), batch.count()));
+  }
+
+  private static <T> T await(Future<T> future) throws IOException {
+    try {
+      return future.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof IOException io) {
+        throw io;
+      }
+      throw new IllegalStateException("the exchange with ONNX Runtime failed", e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted while ONNX Runtime was working", e);
+    }
+  }
+
+  private RuntimeFacts facts(OnnxRuntimeProcess.Answer.Ready ready) {
+    List<String> problems = new ArrayList<>();
+    ExecutedOperators.check(model.layers(), ready.plain(), "", problems);
+    ExecutedOperators.check(
+        model.layers(), ready.exposed(), " (with codes as outputs)", problems);
+    return new RuntimeFacts(
+        RUNTIME,
+        ready.version(),
+        ready.optimization(),
+        CpuFeatures.describe(),
+        ExecutedOperators.counts(ready.plain()),
+        problems);
+  }
+
+  /** Counts images whose largest logit, the first among equals, is at their label. */
+  private static final class Top1 {
+    private long images;
+    private long correct;
+
+    void add(HostTensor logits, ImageBatch batch) {
+      if (batch.labels() == null) {
+        return;
+      }
+      float[] values = logits.floats();
+      int classes = logits.shape().dim(1);
+      for (int n = 0; n < batch.count(); n++) {
+        if (batch.labels()[n] < 0) {
+          continue;
+        }
+        int best = 0;
+        for (int c = 1; c < classes; c++) {
+          if (values[n * classes + c] > values[n * classes + best]) {
+            best = c;
+          }
+        }
+        images++;
+        correct += best == batch.labels()[n] ? 1 : 0;
+      }
+    }
+  }
+}

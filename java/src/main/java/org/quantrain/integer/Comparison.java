@@ -1,0 +1,172 @@
+package org.quantrain.integer;
+
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.Shape;
+
+/** Counts what differs between two sides, batch after batch, and locates the first difference. */
+final class Comparison {
+  private final List<CodesTensor> tensors;
+  private final Map<String, long[]> counts = new LinkedHashMap<>();
+  private final List<String> logits;
+  private Difference first;
+  private Difference firstOfBatch;
+  private long images;
+
+  /**
+   * @param logits names under which logits are counted
+   */
+  Comparison(List<CodesTensor> tensors, List<String> logits) {
+    this.tensors = tensors;
+    this.logits = logits;
+    tensors.forEach(t -> counts.put(t.name(), new long[2]));
+    logits.forEach(name -> counts.put(name, new long[2]));
+  }
+
+  /** Compares the codes of a batch's first rows. */
+  void codes(
+      String subject,
+      Map<String, HostTensor> left,
+      String against,
+      Map<String, HostTensor> right,
+      int rows) {
+    requireAll(subject, left);
+    requireAll(against, right);
+    for (CodesTensor tensor : tensors) {
+      HostTensor a = left.get(tensor.name());
+      HostTensor b = right.get(tensor.name());
+      compare(tensor.name(), tensor, a, b, rows);
+    }
+  }
+
+  /** Compares the bits of a batch's first logits. */
+  void logits(String name, HostTensor a, HostTensor b, int rows) {
+    compare(name, null, a, b, rows);
+  }
+
+  /** The next batch's images come after these. */
+  void endBatch(int rows) {
+    if (first == null) {
+      first = firstOfBatch;
+    }
+    images += rows;
+  }
+
+  private void requireAll(String side, Map<String, HostTensor> codes) {
+    List<String> missing = new ArrayList<>();
+    for (CodesTensor tensor : tensors) {
+      HostTensor found = codes.get(tensor.name());
+      if (found == null || !sameSample(found.shape(), tensor.shape())) {
+        missing.add(tensor.name() + tensor.shape() + (found == null ? "" : ", got " + found.spec()));
+      }
+    }
+    if (!missing.isEmpty()) {
+      throw new IllegalArgumentException(side + " has no codes of " + missing);
+    }
+  }
+
+  private static boolean sameSample(Shape a, Shape b) {
+    return a.rank() == b.rank()
+        && Arrays.equals(a.dims(), 1, a.rank(), b.dims(), 1, b.rank());
+  }
+
+  private void compare(String name, CodesTensor tensor, HostTensor a, HostTensor b, int rows) {
+    if (!sameSample(a.shape(), b.shape()) || a.spec().dtype() != b.spec().dtype()) {
+      throw new IllegalArgumentException(name + ": " + a.spec() + " and " + b.spec());
+    }
+    int width = (int) a.spec().dtype().bytes(1);
+    int perImage = (int) a.shape().elementsPerSample();
+    byte[] left = a.buffer().array();
+    byte[] right = b.buffer().array();
+    int bytes = rows * perImage * width;
+    long[] count = counts.get(name);
+    count[0] += (long) rows * perImage;
+    int mismatch = Arrays.mismatch(left, 0, bytes, right, 0, bytes);
+    if (mismatch < 0) {
+      return;
+    }
+    for (int e = mismatch / width * width; e < bytes; e += width) {
+      if (Arrays.mismatch(left, e, e + width, right, e, e + width) >= 0) {
+        count[1]++;
+      }
+    }
+    int image = mismatch / width / perImage;
+    if (first == null && (firstOfBatch == null || images + image < firstOfBatch.image())) {
+      firstOfBatch = locate(name, tensor, a, b, image);
+    }
+  }
+
+  private Difference locate(
+      String name, CodesTensor tensor, HostTensor a, HostTensor b, int image) {
+    Shape shape = a.shape();
+    int perImage = (int) shape.elementsPerSample();
+    int width = (int) a.spec().dtype().bytes(1);
+    byte[] left = a.buffer().array();
+    byte[] right = b.buffer().array();
+    long lowest = Long.MAX_VALUE;
+    int at = -1;
+    for (int i = 0; i < perImage; i++) {
+      int e = (image * perImage + i) * width;
+      if (Arrays.mismatch(left, e, e + width, right, e, e + width) >= 0
+          && logical(shape, i) < lowest) {
+        lowest = logical(shape, i);
+        at = e;
+      }
+    }
+    List<Integer> coordinates = coordinates(shape, lowest);
+    if (tensor == null) {
+      int x = bits(left, at);
+      int y = bits(right, at);
+      return new Difference(
+          name, images + image, lowest, coordinates, x, y, 1, 0,
+          Float.intBitsToFloat(x), Float.intBitsToFloat(y));
+    }
+    int x = left[at] & 0xff;
+    int y = right[at] & 0xff;
+    return new Difference(
+        name, images + image, lowest, coordinates, x, y, tensor.scale(), tensor.zeroPoint(),
+        tensor.real(x), tensor.real(y));
+  }
+
+  private static int bits(byte[] bytes, int at) {
+    return java.nio.ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder()).getInt(at);
+  }
+
+  /** Row-major index in the logical dimensions of an element that is i-th in memory. */
+  private static long logical(Shape shape, int i) {
+    if (shape.rank() != 4) {
+      return i;
+    }
+    int channels = shape.dim(1);
+    return (long) (i % channels) * shape.dim(2) * shape.dim(3) + i / channels;
+  }
+
+  private static List<Integer> coordinates(Shape shape, long logical) {
+    List<Integer> coordinates = new ArrayList<>();
+    for (int d = shape.rank() - 1; d >= 1; d--) {
+      coordinates.add(0, (int) (logical % shape.dim(d)));
+      logical /= shape.dim(d);
+    }
+    return coordinates;
+  }
+
+  Claim claim(String name, String subject, String against) {
+    List<TensorCount> perTensor = new ArrayList<>();
+    long[] codes = new long[2];
+    long[] ofLogits = new long[2];
+    counts.forEach(
+        (tensor, count) -> {
+          perTensor.add(new TensorCount(tensor, count[0], count[1]));
+          long[] sum = logits.contains(tensor) ? ofLogits : codes;
+          sum[0] += count[0];
+          sum[1] += count[1];
+        });
+    return new Claim(
+        name, subject, against, codes[0], codes[1], ofLogits[0], ofLogits[1], first, perTensor);
+  }
+}

@@ -1,0 +1,272 @@
+package org.quantrain.integer;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.GraphBuilder;
+import org.quantrain.graph.GraphException;
+import org.quantrain.graph.Node;
+import org.quantrain.graph.Op;
+import org.quantrain.graph.Value;
+import org.quantrain.integer.IntegerLayer.ToCodes;
+import org.quantrain.onnx.OnnxException;
+import org.quantrain.onnx.OnnxFile;
+import org.quantrain.onnx.QdqMetadata;
+import org.quantrain.op.AddCodes;
+import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.ConvCodes;
+import org.quantrain.op.DequantizeAcc;
+import org.quantrain.op.Flatten;
+import org.quantrain.op.GlobalPoolSum;
+import org.quantrain.op.LinearCodes;
+import org.quantrain.op.Lowering;
+import org.quantrain.op.MaxPool;
+import org.quantrain.op.Multiplier;
+import org.quantrain.op.PoolMultiplier;
+import org.quantrain.op.Quantize;
+import org.quantrain.op.Requantize;
+import org.quantrain.op.RequantizeCodes;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.QuantSpec;
+import org.quantrain.tensor.Shape;
+import org.quantrain.tensor.TensorSpec;
+
+/**
+ * A quantized file, read back. What the file says is what is run: codes, scales, zero-points and biases
+ * are all the file's.
+ */
+public final class IntegerModel {
+  private final OnnxFile file;
+  private final TensorSpec inputSpec;
+  private final List<IntegerLayer> layers;
+  private final Graph graph;
+  private final Map<String, HostTensor> contents = new HashMap<>();
+
+  private IntegerModel(OnnxFile file, TensorSpec inputSpec, List<IntegerLayer> layers) {
+    this.file = file;
+    this.inputSpec = inputSpec;
+    this.layers = List.copyOf(layers);
+    this.graph = new GraphMaker().make();
+  }
+
+  /**
+   * Reads a file.
+   *
+   * @throws OnnxException if it cannot be read, is not sound, or is no QDQ file of the forms that {@link
+   *     org.quantrain.onnx.QdqWriter} writes
+   */
+  public static IntegerModel read(Path path) throws OnnxException {
+    return of(OnnxFile.read(path));
+  }
+
+  /** Reads the bytes of a file; {@code where} is what messages call it. */
+  public static IntegerModel read(String where, byte[] bytes) throws OnnxException {
+    return of(OnnxFile.parse(where, bytes));
+  }
+
+  private static IntegerModel of(OnnxFile file) throws OnnxException {
+    try {
+      QdqParser parser = new QdqParser(file);
+      List<IntegerLayer> layers = parser.layers();
+      return new IntegerModel(file, parser.inputSpec(), layers);
+    } catch (GraphException | IllegalArgumentException e) {
+      throw new OnnxException(file.where(), e.getMessage(), e);
+    }
+  }
+
+  /** How messages name the file. */
+  public String where() {
+    return file.where();
+  }
+
+  /** Name of the network's input. */
+  public String input() {
+    return file.graphInputs().get(0).name();
+  }
+
+  /** F32 [N,C,H,W]. */
+  public TensorSpec inputSpec() {
+    return inputSpec;
+  }
+
+  /** In the order in which they are executed; the last one is {@link IntegerLayer.Logits}. */
+  public List<IntegerLayer> layers() {
+    return layers;
+  }
+
+  /** Every tensor of codes, in the order of the layers. */
+  public List<CodesTensor> codes() {
+    List<CodesTensor> codes = new ArrayList<>();
+    for (IntegerLayer layer : layers) {
+      if (layer instanceof ToCodes step) {
+        codes.add(step.y());
+      }
+    }
+    return codes;
+  }
+
+  /** What the file says about itself; keys are in {@link QdqMetadata}. */
+  public Map<String, String> metadata() {
+    return file.metadata();
+  }
+
+  /**
+   * Whether the constants are those that were written.
+   *
+   * @return empty if the file carries no digest
+   */
+  public Optional<Boolean> digestMatches() {
+    return Optional.ofNullable(metadata().get(QdqMetadata.DIGEST))
+        .map(digest -> digest.equals(file.digest()));
+  }
+
+  /**
+   * The file as a graph of operations on codes, for a plan. Products are {@link Lowering#REFERENCE}.
+   * Outputs are all tensors of codes, named as in the file, then the logits.
+   */
+  public Graph toGraph() {
+    return graph;
+  }
+
+  /** Contents of the graph's STATE values by name: everything that is constant in the file. */
+  public Map<String, HostTensor> contents() {
+    return Map.copyOf(contents);
+  }
+
+  /** Makes the graph and notes the contents. */
+  private final class GraphMaker {
+    private final GraphBuilder builder = new GraphBuilder();
+    private final Map<String, Value> codes = new HashMap<>();
+    private final Map<String, Value> scales = new HashMap<>();
+    private final Map<String, Value> zeroPoints = new HashMap<>();
+    private final List<Value> outputs = new ArrayList<>();
+    private Value input;
+
+    Graph make() {
+      input = builder.input(input(), inputSpec);
+      layers.forEach(this::add);
+      return builder.build(outputs);
+    }
+
+    private void add(IntegerLayer layer) {
+      if (layer instanceof IntegerLayer.Logits logits) {
+        Value[] w = weights(logits.w());
+        Value acc = product(logits.name(), new LinearCodes(Lowering.REFERENCE), logits.x(), w);
+        Value y = builder.add(logits.name(), new DequantizeAcc(), acc, w[2], w[3]);
+        requireName(y, logits.name());
+        outputs.add(y);
+      } else {
+        ToCodes step = (ToCodes) layer;
+        CodesTensor y = step.y();
+        Node node = node(step, y);
+        requireName(node.output(0), y.name());
+        codes.put(y.name(), node.output(0));
+        scale(y);
+        outputs.add(node.output(0));
+      }
+    }
+
+    private Node node(ToCodes layer, CodesTensor y) {
+      QuantSpec spec = new QuantSpec(y.bits(), false, false, y.zeroPoint() == 0, false);
+      if (layer instanceof IntegerLayer.QuantizeInput) {
+        return builder.node(y.name(), new Quantize(spec), input, scale(y), zeroPoint(y));
+      } else if (layer instanceof IntegerLayer.Conv conv) {
+        Op op = new ConvCodes(conv.geometry(), Lowering.REFERENCE);
+        return layer(y, spec, op, conv.x(), conv.w());
+      } else if (layer instanceof IntegerLayer.Linear linear) {
+        return layer(y, spec, new LinearCodes(Lowering.REFERENCE), linear.x(), linear.w());
+      } else if (layer instanceof IntegerLayer.Add add) {
+        List<Value> in = new ArrayList<>(of(add.a()));
+        in.addAll(of(add.b()));
+        in.addAll(List.of(scale(y), zeroPoint(y)));
+        return builder.node(y.name(), new AddCodes(spec, false), in);
+      } else if (layer instanceof IntegerLayer.MaxPool pool) {
+        return builder.node(y.name(), new MaxPool(pool.window()), codes.get(pool.x().name()));
+      } else if (layer instanceof IntegerLayer.AveragePool pool) {
+        List<Value> in = new ArrayList<>(of(pool.x()));
+        in.addAll(List.of(scale(y), zeroPoint(y)));
+        Op op = new AveragePoolCodes(pool.window(), pool.countPadding(), spec);
+        return builder.node(y.name(), op, in);
+      } else if (layer instanceof IntegerLayer.GlobalAveragePool pool) {
+        return globalPool(pool.x(), y, spec);
+      } else if (layer instanceof IntegerLayer.RequantizeCodes requantize) {
+        List<Value> in = new ArrayList<>(of(requantize.x()));
+        in.addAll(List.of(scale(y), zeroPoint(y)));
+        return builder.node(y.name(), new RequantizeCodes(spec), in);
+      }
+      IntegerLayer.Flatten flatten = (IntegerLayer.Flatten) layer;
+      return builder.node(y.name(), new Flatten(), codes.get(flatten.x().name()));
+    }
+
+    private Node layer(CodesTensor y, QuantSpec spec, Op op, CodesTensor x, IntegerWeights from) {
+      Value[] w = weights(from);
+      Value acc = product(y.name(), op, x, w);
+      Value m = builder.add(y.name() + "/multiplier", new Multiplier(), w[2], scale(y));
+      return builder.node(y.name(), new Requantize(spec, false), acc, m, zeroPoint(y), w[3]);
+    }
+
+    private Node globalPool(CodesTensor x, CodesTensor y, QuantSpec spec) {
+      Value in = codes.get(x.name());
+      Value acc = builder.add(y.name() + "/acc", new GlobalPoolSum(), in, zeroPoint(x));
+      Op op = new PoolMultiplier(x.shape().dim(1), x.shape().dim(2) * x.shape().dim(3));
+      Value m = builder.add(y.name() + "/multiplier", op, scale(x), scale(y));
+      return builder.node(y.name(), new Requantize(spec, false), acc, m, zeroPoint(y));
+    }
+
+    private Value product(String name, Op op, CodesTensor x, Value[] w) {
+      List<Value> in = new ArrayList<>(of(x));
+      in.addAll(List.of(w[0], w[1]));
+      return builder.node(name + "/acc", op, in).output();
+    }
+
+    /** Codes, scale and zero-point. */
+    private List<Value> of(CodesTensor x) {
+      return List.of(codes.get(x.name()), scale(x), zeroPoint(x));
+    }
+
+    /** Codes, scale, out scale and bias. */
+    private Value[] weights(IntegerWeights w) {
+      return new Value[] {
+        state(w.name() + "/codes", w.codes()),
+        state(w.name() + "/scale", w.scale()),
+        state(w.name() + "/out_scale", w.outScale()),
+        state(w.name() + "/bias", w.bias())
+      };
+    }
+
+    private Value scale(CodesTensor t) {
+      return scales.computeIfAbsent(
+          t.name(), n -> state(n + "/scale", HostTensor.of(Shape.of(1), t.scale())));
+    }
+
+    private Value zeroPoint(CodesTensor t) {
+      return zeroPoints.computeIfAbsent(
+          t.name(), n -> state(n + "/zero_point", HostTensor.of(Shape.of(1), t.zeroPoint())));
+    }
+
+    private Value state(String name, HostTensor value) {
+      Value state = builder.state(name, value.spec());
+      HostTensor before = contents.put(state.name(), value);
+      if (before != null) {
+        throw new IllegalArgumentException("\"" + name + "\" is the name of two constants");
+      }
+      return state;
+    }
+
+    private void requireName(Value value, String name) {
+      if (!value.name().equals(name)) {
+        throw new IllegalArgumentException("the name \"" + name + "\" is used for a constant too");
+      }
+    }
+  }
+
+  @Override
+  public String toString() {
+    return where() + ": " + layers.size() + " integer layers, input " + inputSpec;
+  }
+
+}

@@ -1,0 +1,14 @@
+package org.quantrain.integer;
+
+import org.quantrain.tensor.HostTensor;
+
+/**
+ * Weights of a layer as a quantized file holds them.
+ *
+ * @param codes S8 [K,C/groups,R,S] or [O,I]
+ * @param scale F32, one for each of dimension 0
+ * @param outScale F32, likewise: input scale * scale
+ * @param bias S32, likewise, at the scale outScale
+ */
+public record IntegerWeights(
+    String name, HostTensor codes, HostTensor scale, HostTensor outScale, HostTensor bias) {}

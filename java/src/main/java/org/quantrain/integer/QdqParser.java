@@ -1,0 +1,431 @@
+package org.quantrain.integer;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.quantrain.onnx.AccumulatorBound;
+import org.quantrain.onnx.MemoryOrder;
+import org.quantrain.onnx.OnnxFile;
+import org.quantrain.onnx.OnnxNode;
+import org.quantrain.onnx.OnnxTensor;
+import org.quantrain.op.ConvGeometry;
+import org.quantrain.op.PoolWindow;
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.Shape;
+import org.quantrain.tensor.TensorSpec;
+
+/**
+ * Recognizes the QDQ forms in a file. Whatever is not exactly one of them is refused, because a runtime
+ * would compute it in float or by another rule.
+ */
+final class QdqParser {
+  private static final int LARGEST_IMAGE = 1 << 20;
+
+  private final OnnxFile file;
+  private final Map<String, List<OnnxNode>> consumers;
+  private final List<IntegerLayer> layers = new ArrayList<>();
+
+  private final Map<String, CodesTensor> codes = new HashMap<>();
+
+  /** Outputs of DequantizeLinear on codes: the codes they stand for. */
+  private final Map<String, CodesTensor> real = new HashMap<>();
+
+  /** Outputs of DequantizeLinear on constants: that node. */
+  private final Map<String, OnnxNode> constants = new HashMap<>();
+
+  /** Float results that wait for their QuantizeLinear. */
+  private final Map<String, OnnxNode> pending = new HashMap<>();
+
+  private final Map<String, Shape> pendingShapes = new HashMap<>();
+
+  /** Clip nodes that were read together with their QuantizeLinear. */
+  private final Set<String> clipped = new HashSet<>();
+
+  private TensorSpec inputSpec;
+
+  QdqParser(OnnxFile file) {
+    this.file = file;
+    this.consumers = file.consumers();
+  }
+
+  TensorSpec inputSpec() {
+    return inputSpec;
+  }
+
+  List<IntegerLayer> layers() {
+    require(file.graphInputs().size() == 1, "expected one input, got " + file.graphInputs().size());
+    require(file.outputs().size() == 1, "expected one output, got " + file.outputs().size());
+    require(file.opset() >= 13, "opset: expected at least 13, got " + file.opset());
+    readInput(file.graphInputs().get(0));
+    file.nodes().forEach(this::readNode);
+    String logits = file.outputs().get(0);
+    OnnxNode last = pending.remove(logits);
+    require(
+        last != null && last.op().equals("Gemm"),
+        "the output \"" + logits + "\" is not the float result of a Gemm on codes");
+    require(
+        pending.isEmpty(),
+        "not quantized: " + pending.values().stream().map(OnnxNode::label).toList());
+    CodesTensor x = operand(last, 0);
+    layers.add(new IntegerLayer.Logits(x, weights(last, x), logits));
+    return layers;
+  }
+
+  private void readInput(OnnxFile.Input input) {
+    List<Long> dims = input.dims();
+    boolean image = dims.size() == 4 && input.type() == OnnxTensor.FLOAT;
+    for (int i = 1; image && i < 4; i++) {
+      image = dims.get(i) >= 1 && dims.get(i) <= LARGEST_IMAGE;
+    }
+    require(image, "input \"" + input.name() + "\": expected FLOAT [N,C,H,W], got " + dims);
+    int[] d = dims.stream().mapToInt(Long::intValue).toArray();
+    inputSpec = TensorSpec.f32(Shape.BATCH, d[1], d[2], d[3]);
+  }
+
+  private void readNode(OnnxNode node) {
+    require(
+        node.domain().isEmpty() && node.outputs().size() == 1,
+        node.label() + " is no part of a quantized file of Quantrain");
+    switch (node.op()) {
+      case "QuantizeLinear" -> readQuantize(node);
+      case "DequantizeLinear" -> readDequantize(node);
+      case "Clip" ->
+          require(
+              clipped.contains(node.output()),
+              node.label() + ": only directly after a QuantizeLinear without another reader");
+      case "Conv" -> {
+        CodesTensor x = operand(node, 0);
+        wait(node, geometry(node).output(x.shape(), weightShape(node, 4)));
+      }
+      case "Gemm" -> {
+        CodesTensor x = operand(node, 0);
+        Shape w = weightShape(node, 2);
+        require(
+            node.integer("transB", 0) == 1
+                && node.integer("transA", 0) == 0
+                && node.real("alpha", 1) == 1
+                && node.real("beta", 1) == 1,
+            node.label() + ": expected transB = 1, alpha = beta = 1");
+        require(
+            x.shape().rank() == 2 && x.shape().dim(1) == w.dim(1),
+            node.label() + ": input " + x.shape() + " does not fit weights " + w);
+        wait(node, Shape.of(Shape.BATCH, w.dim(0)));
+      }
+      case "Add" -> {
+        CodesTensor a = operand(node, 0);
+        CodesTensor b = operand(node, 1);
+        require(
+            a.shape().equals(b.shape()),
+            node.label() + ": expected equal shapes, got " + a.shape() + " and " + b.shape());
+        wait(node, a.shape());
+      }
+      case "AveragePool" -> wait(node, window(node).output(operand(node, 0).shape()));
+      case "GlobalAveragePool" -> {
+        Shape x = operand(node, 0).shape();
+        require(x.rank() == 4, node.label() + ": expected [N,C,H,W], got " + x);
+        long cells = (long) x.dim(2) * x.dim(3);
+        require(cells * 255 <= Integer.MAX_VALUE, node.label() + ": the sum could overflow");
+        wait(node, Shape.of(Shape.BATCH, x.dim(1), 1, 1));
+      }
+      case "MaxPool" -> {
+        CodesTensor x = codes(node, 0);
+        PoolWindow window = window(node);
+        CodesTensor y = x.as(node.output(), window.output(x.shape()));
+        add(new IntegerLayer.MaxPool(x, window, y));
+      }
+      case "Flatten" -> {
+        CodesTensor x = codes(node, 0);
+        Shape s = x.shape();
+        require(
+            node.integer("axis", 1) == 1 && s.rank() == 4,
+            node.label() + ": expected axis 1 of [N,C,H,W], got " + s);
+        Shape flat = Shape.of(Shape.BATCH, Math.toIntExact(s.elementsPerSample()));
+        add(new IntegerLayer.Flatten(x, x.as(node.output(), flat)));
+      }
+      default ->
+          throw new IllegalArgumentException(
+              node.label() + " is no part of a quantized file of Quantrain");
+    }
+  }
+
+  private void wait(OnnxNode node, Shape y) {
+    pending.put(node.output(), node);
+    pendingShapes.put(node.output(), y);
+  }
+
+  private void add(IntegerLayer.ToCodes layer) {
+    layers.add(layer);
+    codes.put(layer.y().name(), layer.y());
+  }
+
+  // ---- quantizers
+
+  private void readQuantize(OnnxNode node) {
+    String x = node.input(0);
+    OnnxNode clip = clipAfter(node);
+    int qmax = clip == null ? 255 : qmaxOf(clip);
+    String name = clip == null ? node.output() : clip.output();
+    float scale = scalar(node, 1, OnnxTensor.FLOAT).floats()[0];
+    int zeroPoint = scalar(node, 2, OnnxTensor.UINT8).data()[0] & 0xff;
+    if (x.equals(file.graphInputs().get(0).name())) {
+      add(
+          new IntegerLayer.QuantizeInput(
+              new CodesTensor(name, inputSpec.shape(), scale, zeroPoint, qmax)));
+    } else if (real.containsKey(x)) {
+      require(
+          clip != null,
+          node.label() + ": codes requantized without a Clip, which a runtime may merge away");
+      CodesTensor wide = operand(node, 0);
+      add(
+          new IntegerLayer.RequantizeCodes(
+              wide, new CodesTensor(name, wide.shape(), scale, zeroPoint, qmax)));
+    } else {
+      OnnxNode layer = pending.remove(x);
+      require(
+          layer != null, node.label() + ": its input \"" + x + "\" is no layer on codes");
+      onlyReader(layer, x);
+      CodesTensor y = new CodesTensor(name, pendingShapes.get(x), scale, zeroPoint, qmax);
+      add(finished(layer, y));
+    }
+  }
+
+  private IntegerLayer.ToCodes finished(OnnxNode node, CodesTensor y) {
+    CodesTensor x = operand(node, 0);
+    return switch (node.op()) {
+      case "Conv" -> new IntegerLayer.Conv(x, weights(node, x), geometry(node), y);
+      case "Gemm" -> new IntegerLayer.Linear(x, weights(node, x), y);
+      case "Add" -> new IntegerLayer.Add(x, operand(node, 1), y);
+      case "AveragePool" -> {
+        boolean countPadding = node.integer("count_include_pad", 0) == 1;
+        yield new IntegerLayer.AveragePool(x, window(node), countPadding, y);
+      }
+      default -> new IntegerLayer.GlobalAveragePool(x, y);
+    };
+  }
+
+  /** The Clip on codes that makes a narrower grid, if there is one. */
+  private OnnxNode clipAfter(OnnxNode quantize) {
+    List<OnnxNode> readers = consumers.getOrDefault(quantize.output(), List.of());
+    boolean clip =
+        readers.size() == 1
+            && readers.get(0).op().equals("Clip")
+            && readers.get(0).domain().isEmpty()
+            && readers.get(0).outputs().size() == 1
+            && !file.outputs().contains(quantize.output());
+    if (clip) {
+      clipped.add(readers.get(0).output());
+    }
+    return clip ? readers.get(0) : null;
+  }
+
+  private int qmaxOf(OnnxNode clip) {
+    int low = scalar(clip, 1, OnnxTensor.UINT8).data()[0] & 0xff;
+    int high = scalar(clip, 2, OnnxTensor.UINT8).data()[0] & 0xff;
+    require(low == 0, clip.label() + ": expected a grid from 0, got from " + low);
+    return high;
+  }
+
+  private void readDequantize(OnnxNode node) {
+    if (file.isConstant(node.input(0))) {
+      constants.put(node.output(), node);
+      return;
+    }
+    CodesTensor x = codes(node, 0);
+    float scale = scalar(node, 1, OnnxTensor.FLOAT).floats()[0];
+    int zeroPoint = scalar(node, 2, OnnxTensor.UINT8).data()[0] & 0xff;
+    require(
+        Float.floatToRawIntBits(scale) == Float.floatToRawIntBits(x.scale())
+            && zeroPoint == x.zeroPoint(),
+        node.label() + ": scale or zero-point differ from those that made " + x.name());
+    real.put(node.output(), x);
+  }
+
+  // ---- operands
+
+  private CodesTensor codes(OnnxNode node, int input) {
+    CodesTensor x = codes.get(node.input(input));
+    require(
+        x != null,
+        node.label() + ": input \"" + node.input(input) + "\" is not codes, or codes before Clip");
+    return x;
+  }
+
+  /** Real values of codes, by a DequantizeLinear that nothing else reads. */
+  private CodesTensor operand(OnnxNode node, int input) {
+    String name = node.input(input);
+    CodesTensor x = real.get(name);
+    require(x != null, node.label() + ": input \"" + name + "\" is not dequantized codes");
+    onlyReader(node, name);
+    return x;
+  }
+
+  private void onlyReader(OnnxNode node, String tensor) {
+    require(
+        consumers.getOrDefault(tensor, List.of()).size() == 1 && !file.outputs().contains(tensor),
+        node.label() + ": \"" + tensor + "\" has several readers");
+  }
+
+  private OnnxTensor scalar(OnnxNode node, int input, int type) {
+    OnnxTensor t = file.constants().get(node.input(input));
+    require(
+        t != null && t.type() == type && t.elements() == 1,
+        node.label() + ": input " + input + ": expected one constant, got "
+            + (t == null ? "\"" + node.input(input) + "\"" : t));
+    return t;
+  }
+
+  private OnnxNode constantOperand(OnnxNode node, int input, int type) {
+    OnnxNode dequantize = constants.get(node.input(input));
+    require(
+        dequantize != null,
+        node.label() + ": input " + input + " \"" + node.input(input)
+            + "\" is not a dequantized constant");
+    OnnxTensor codes = file.constants().get(dequantize.input(0));
+    require(
+        codes.type() == type,
+        node.label() + ": input " + input + " is of unexpected type: " + codes);
+    onlyReader(node, node.input(input));
+    return dequantize;
+  }
+
+  private Shape weightShape(OnnxNode node, int rank) {
+    OnnxNode dequantize = constantOperand(node, 1, OnnxTensor.INT8);
+    OnnxTensor w = file.constants().get(dequantize.input(0));
+    require(
+        w.shape().rank() == rank && w.elements() > 0,
+        node.label() + ": expected weights of rank " + rank + ", got " + w);
+    return w.shape();
+  }
+
+  private IntegerWeights weights(OnnxNode node, CodesTensor x) {
+    OnnxNode dequantize = constantOperand(node, 1, OnnxTensor.INT8);
+    OnnxTensor w = file.constants().get(dequantize.input(0));
+    int k = w.shape().dim(0);
+    float[] scale = scales(dequantize, k);
+    requireZeroPoints(dequantize, scalesOf(dequantize), OnnxTensor.INT8);
+    float[] product = new float[k];
+    for (int i = 0; i < k; i++) {
+      product[i] = x.scale() * scale[i];
+    }
+    int[] bias = new int[k];
+    float[] outScale = product;
+    if (!node.input(2).isEmpty()) {
+      OnnxNode biasNode = constantOperand(node, 2, OnnxTensor.INT32);
+      OnnxTensor b = file.constants().get(biasNode.input(0));
+      require(
+          b.shape().equals(Shape.of(k)),
+          node.label() + ": expected a bias of " + k + " values, got " + b);
+      bias = b.ints();
+      outScale = scales(biasNode, k);
+      requireZeroPoints(biasNode, scalesOf(biasNode), OnnxTensor.INT32);
+      require(
+          Arrays.equals(outScale, product),
+          node.label() + ": the bias is not at the scale of input * weights");
+    }
+    HostTensor codes = MemoryOrder.fromOnnx(new TensorSpec(DType.S8, w.shape()), w.data());
+    int largest = AccumulatorBound.largestInput(x.zeroPoint(), x.qmax());
+    int overflow = AccumulatorBound.firstOverflow(codes, largest, bias);
+    require(
+        overflow < 0,
+        node.label() + ": the int32 accumulator of channel " + overflow + " could overflow");
+    Shape vector = Shape.of(k);
+    return new IntegerWeights(
+        w.name(),
+        codes,
+        HostTensor.of(vector, scale),
+        HostTensor.of(vector, outScale),
+        HostTensor.of(vector, bias));
+  }
+
+  private OnnxTensor scalesOf(OnnxNode dequantize) {
+    OnnxTensor t = file.constants().get(dequantize.input(1));
+    require(
+        t != null && t.type() == OnnxTensor.FLOAT,
+        dequantize.label() + ": the scale is not a FLOAT constant");
+    return t;
+  }
+
+  /** One scale for each of dimension 0. */
+  private float[] scales(OnnxNode dequantize, int k) {
+    OnnxTensor t = scalesOf(dequantize);
+    float[] scales = t.floats();
+    if (t.shape().rank() == 0) {
+      float only = scales[0];
+      scales = new float[k];
+      Arrays.fill(scales, only);
+    } else {
+      require(
+          t.shape().equals(Shape.of(k)) && dequantize.integer("axis", 1) == 0,
+          dequantize.label() + ": expected one scale, or " + k + " along axis 0, got " + t);
+    }
+    for (float scale : scales) {
+      require(scale > 0 && Float.isFinite(scale), dequantize.label() + ": scale " + scale);
+    }
+    return scales;
+  }
+
+  private void requireZeroPoints(OnnxNode dequantize, OnnxTensor scales, int type) {
+    if (dequantize.input(2).isEmpty()) {
+      return;
+    }
+    OnnxTensor t = file.constants().get(dequantize.input(2));
+    boolean zero = t != null && t.type() == type && t.shape().equals(scales.shape());
+    if (zero) {
+      for (byte b : t.data()) {
+        zero &= b == 0;
+      }
+    }
+    require(zero, dequantize.label() + ": expected zero-points of 0");
+  }
+
+  // ---- attributes
+
+  private ConvGeometry geometry(OnnxNode node) {
+    requireNotAuto(node);
+    Shape w = weightShape(node, 4);
+    int[] kernel = node.sizes("kernel_shape", w.dim(2), w.dim(3));
+    require(
+        kernel[0] == w.dim(2) && kernel[1] == w.dim(3),
+        node.label() + ": kernel_shape differs from the weights " + w);
+    int[] stride = node.sizes("strides", 1, 1);
+    int[] pads = node.sizes("pads", 0, 0, 0, 0);
+    int[] dilation = node.sizes("dilations", 1, 1);
+    long groups = node.integer("group", 1);
+    require(groups >= 1 && groups <= w.dim(0), node.label() + ": group " + groups);
+    return new ConvGeometry(
+        stride[0], stride[1], pads[0], pads[1], pads[2], pads[3], dilation[0], dilation[1],
+        (int) groups);
+  }
+
+  private PoolWindow window(OnnxNode node) {
+    requireNotAuto(node);
+    int[] dilation = node.sizes("dilations", 1, 1);
+    require(
+        node.integer("ceil_mode", 0) == 0
+            && node.integer("storage_order", 0) == 0
+            && dilation[0] == 1
+            && dilation[1] == 1,
+        node.label() + ": ceil_mode, storage_order or dilations");
+    int[] kernel = node.sizes("kernel_shape", 0, 0);
+    int[] stride = node.sizes("strides", 1, 1);
+    int[] pads = node.sizes("pads", 0, 0, 0, 0);
+    return new PoolWindow(
+        kernel[0], kernel[1], stride[0], stride[1], pads[0], pads[1], pads[2], pads[3]);
+  }
+
+  private static void requireNotAuto(OnnxNode node) {
+    String auto = node.text("auto_pad", "NOTSET");
+    require(auto.equals("NOTSET"), node.label() + ": auto_pad " + auto);
+  }
+
+  private static void require(boolean holds, String problem) {
+    if (!holds) {
+      throw new IllegalArgumentException(problem);
+    }
+  }
+}

@@ -1,0 +1,34 @@
+package org.quantrain.onnx;
+
+import org.quantrain.tensor.HostTensor;
+
+/** The proof that an int32 accumulator cannot overflow. */
+public final class AccumulatorBound {
+  private AccumulatorBound() {}
+
+  /** max |q - zeroPoint| over the codes 0 to qmax. */
+  public static int largestInput(int zeroPoint, int qmax) {
+    return Math.max(zeroPoint, qmax - zeroPoint);
+  }
+
+  /**
+   * The first output channel with sum |w| * largestInput + |bias| of 2^31 or more; -1 if none, which
+   * is what a file may be written with.
+   *
+   * @param weights S8 codes [K,...]
+   */
+  public static int firstOverflow(HostTensor weights, int largestInput, int[] bias) {
+    byte[] codes = weights.buffer().array();
+    int perChannel = (int) weights.shape().elementsPerSample();
+    for (int k = 0; k < bias.length; k++) {
+      long sum = 0;
+      for (int i = 0; i < perChannel; i++) {
+        sum += Math.abs((int) codes[k * perChannel + i]);
+      }
+      if (sum * largestInput + Math.abs((long) bias[k]) > Integer.MAX_VALUE) {
+        return k;
+      }
+    }
+    return -1;
+  }
+}

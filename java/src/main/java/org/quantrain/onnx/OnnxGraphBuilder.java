@@ -1,0 +1,167 @@
+package org.quantrain.onnx;
+
+import ai.onnx.proto.OnnxMl.AttributeProto;
+import ai.onnx.proto.OnnxMl.GraphProto;
+import ai.onnx.proto.OnnxMl.ModelProto;
+import ai.onnx.proto.OnnxMl.NodeProto;
+import ai.onnx.proto.OnnxMl.OperatorSetIdProto;
+import ai.onnx.proto.OnnxMl.StringStringEntryProto;
+import ai.onnx.proto.OnnxMl.TensorProto;
+import ai.onnx.proto.OnnxMl.TensorShapeProto;
+import ai.onnx.proto.OnnxMl.TypeProto;
+import ai.onnx.proto.OnnxMl.ValueInfoProto;
+import com.google.protobuf.ByteString;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.quantrain.graph.Value;
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.Shape;
+
+/** Puts a file together; the same calls give the same bytes. */
+final class OnnxGraphBuilder {
+  private static final long OPSET = 13;
+
+  /** The oldest that has everything of opset 13, so that old runtimes read the file too. */
+  private static final long IR_VERSION = 8;
+
+  private final GraphProto.Builder graph = GraphProto.newBuilder();
+  private final Set<String> names = new HashSet<>();
+
+  OnnxGraphBuilder(String name) {
+    graph.setName(name);
+  }
+
+  /** Takes a name that must appear in the file as it is. */
+  void reserve(String name) {
+    names.add(name);
+  }
+
+  /** The name itself, or with a number behind it where it is taken. */
+  String unique(String name) {
+    String candidate = name;
+    for (int i = 2; !names.add(candidate); i++) {
+      candidate = name + "_" + i;
+    }
+    return candidate;
+  }
+
+  void input(Value value) {
+    graph.addInput(info(value));
+  }
+
+  void output(Value value) {
+    graph.addOutput(info(value));
+  }
+
+  private static ValueInfoProto info(Value value) {
+    TensorShapeProto.Builder shape = TensorShapeProto.newBuilder();
+    for (int dim : value.spec().shape().dims()) {
+      TensorShapeProto.Dimension.Builder d = shape.addDimBuilder();
+      if (dim == Shape.BATCH) {
+        d.setDimParam("N");
+      } else {
+        d.setDimValue(dim);
+      }
+    }
+    TypeProto.Tensor.Builder tensor =
+        TypeProto.Tensor.newBuilder().setElemType(type(value.spec().dtype())).setShape(shape);
+    return ValueInfoProto.newBuilder()
+        .setName(value.name())
+        .setType(TypeProto.newBuilder().setTensorType(tensor))
+        .build();
+  }
+
+  static int type(DType dtype) {
+    return switch (dtype) {
+      case F32 -> OnnxTensor.FLOAT;
+      case U8 -> OnnxTensor.UINT8;
+      case S8 -> OnnxTensor.INT8;
+      case S32 -> OnnxTensor.INT32;
+      case S64 -> OnnxTensor.INT64;
+      case MASK -> throw new IllegalArgumentException("masks are not written to files");
+    };
+  }
+
+  /** An initializer; returns its name. */
+  String constant(String name, HostTensor contents) {
+    return constant(name, type(contents.spec().dtype()), contents.shape(), contents);
+  }
+
+  /** The one value of the tensor as a scalar. */
+  String scalar(String name, HostTensor contents) {
+    return constant(name, type(contents.spec().dtype()), Shape.of(), contents);
+  }
+
+  private String constant(String name, int type, Shape shape, HostTensor contents) {
+    TensorProto.Builder tensor = TensorProto.newBuilder().setName(name).setDataType(type);
+    for (int dim : shape.dims()) {
+      tensor.addDims(dim);
+    }
+    graph.addInitializer(tensor.setRawData(ByteString.copyFrom(MemoryOrder.toOnnx(contents))));
+    return name;
+  }
+
+  /** A small integer as a scalar of type UINT8. */
+  String scalarU8(String name, int value) {
+    byte[] raw = {(byte) value};
+    graph.addInitializer(
+        TensorProto.newBuilder()
+            .setName(name)
+            .setDataType(OnnxTensor.UINT8)
+            .setRawData(ByteString.copyFrom(raw)));
+    return name;
+  }
+
+  /** Adds a node with one output. */
+  NodeAttributes node(String op, String name, List<String> inputs, String output) {
+    NodeProto.Builder node =
+        graph.addNodeBuilder().setOpType(op).setName(name).addAllInput(inputs).addOutput(output);
+    return new NodeAttributes(node);
+  }
+
+  /** Attributes of the node that was just added. */
+  record NodeAttributes(NodeProto.Builder node) {
+    NodeAttributes with(String name, long value) {
+      node.addAttribute(attribute(name, AttributeProto.AttributeType.INT).setI(value));
+      return this;
+    }
+
+    NodeAttributes with(String name, float value) {
+      node.addAttribute(attribute(name, AttributeProto.AttributeType.FLOAT).setF(value));
+      return this;
+    }
+
+    NodeAttributes with(String name, int[] values) {
+      AttributeProto.Builder attribute = attribute(name, AttributeProto.AttributeType.INTS);
+      for (int value : values) {
+        attribute.addInts(value);
+      }
+      node.addAttribute(attribute);
+      return this;
+    }
+
+    private static AttributeProto.Builder attribute(
+        String name, AttributeProto.AttributeType type) {
+      return AttributeProto.newBuilder().setName(name).setType(type);
+    }
+  }
+
+  byte[] bytes(Map<String, String> metadata) {
+    ModelProto.Builder model =
+        ModelProto.newBuilder()
+            .setIrVersion(IR_VERSION)
+            .setProducerName(OnnxWriter.PRODUCER)
+            .setGraph(graph)
+            .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(OPSET));
+    new TreeMap<>(metadata)
+        .forEach(
+            (key, value) ->
+                model.addMetadataProps(
+                    StringStringEntryProto.newBuilder().setKey(key).setValue(value)));
+    return model.build().toByteArray();
+  }
+}

@@ -1,0 +1,26 @@
+package org.quantrain.onnx;
+
+/** Keys of what a quantized file says about itself. */
+public final class QdqMetadata {
+  /** Version of Quantrain that wrote the file. */
+  public static final String VERSION = "quantrain.version";
+
+  /** The runtime that the integers are meant for. */
+  public static final String TARGET = "quantrain.target";
+
+  /** The rule by which accumulators become codes. */
+  public static final String CONTRACT = "quantrain.contract";
+
+  /** Hash of what was exported: the float model or checkpoint. */
+  public static final String SOURCE = "quantrain.source";
+
+  /** Set by the writer: {@link OnnxFile#digest()} of the file. */
+  public static final String DIGEST = "quantrain.digest";
+
+  private QdqMetadata() {}
+
+  static String currentVersion() {
+    String version = QdqMetadata.class.getPackage().getImplementationVersion();
+    return version == null ? "development" : version;
+  }
+}

@@ -1,0 +1,402 @@
+package org.quantrain.onnx;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.Node;
+import org.quantrain.graph.Op;
+import org.quantrain.graph.Value;
+import org.quantrain.op.AddCodes;
+import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.ConvCodes;
+import org.quantrain.op.DequantizeAcc;
+import org.quantrain.op.Flatten;
+import org.quantrain.op.FoldWeight;
+import org.quantrain.op.GlobalPoolSum;
+import org.quantrain.op.LinearCodes;
+import org.quantrain.op.MaxPool;
+import org.quantrain.op.Multiplier;
+import org.quantrain.op.PoolMultiplier;
+import org.quantrain.op.Quantize;
+import org.quantrain.op.Requantize;
+import org.quantrain.op.RequantizeCodes;
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.QuantSpec;
+import org.quantrain.tensor.Shape;
+import org.quantrain.tensor.TensorSpec;
+
+/**
+ * Writes the integers of an evaluation graph as an ONNX file of QuantizeLinear and DequantizeLinear
+ * (QDQ), in the forms that ONNX Runtime executes on integers. Codes, scales, zero-points and biases are
+ * written as they were trained; nothing is computed anew. Every tensor of codes is named as in the
+ * graph.
+ *
+ * <p>Of the forms, these are not obvious:
+ *
+ * <ul>
+ *   <li>Each reader of codes has a DequantizeLinear of its own.
+ *   <li>Activation functions are left out: the grid's clamp is the ReLU.
+ *   <li>Grids narrower than 8 bits are QuantizeLinear, then Clip on uint8. Codes that are requantized
+ *       have such a Clip always: without it ONNX Runtime merges the two grids into one.
+ *   <li>Max pooling and flattening stand on the codes themselves.
+ *   <li>The scale of a bias is the product of the scales of input and weights, to the bit; otherwise
+ *       ONNX Runtime would take it for another bias without a word.
+ * </ul>
+ */
+public final class QdqWriter {
+  private final Graph graph;
+  private final Function<Value, HostTensor> contents;
+  private final OnnxGraphBuilder out = new OnnxGraphBuilder("quantrain");
+
+  /** Grid of each tensor of codes. */
+  private final Map<Value, Grid> grids = new HashMap<>();
+
+  /** Names of the initializers of each scale and zero-point. */
+  private final Map<Value, String> constants = new HashMap<>();
+
+  private record Grid(Value scale, Value zeroPoint, int qmax) {}
+
+  private static final class Refusal extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    Refusal(Node node, String problem) {
+      super(node.op().kind() + " \"" + node.name() + "\": " + problem);
+    }
+  }
+
+  private QdqWriter(Graph graph, Function<Value, HostTensor> contents) {
+    this.graph = graph;
+    this.contents = contents;
+  }
+
+  /**
+   * Writes a file, completely or not at all.
+   *
+   * @param integerGraph a lowered evaluation graph: codes from the input to the logits
+   * @param contents of its scales and zero-points and of the outputs of its {@link FoldWeight} nodes
+   * @param metadata what the file says about itself, see {@link QdqMetadata}; the digest is added
+   * @throws OnnxException if the graph has a node without a QDQ form, an accumulator could overflow, or
+   *     scales contradict each other
+   */
+  public static void write(
+      Graph integerGraph,
+      Function<Value, HostTensor> contents,
+      Map<String, String> metadata,
+      Path file)
+      throws IOException {
+    AtomicFile.write(file, toBytes(integerGraph, contents, metadata));
+  }
+
+  /** The contents of the file. */
+  public static byte[] toBytes(
+      Graph integerGraph, Function<Value, HostTensor> contents, Map<String, String> metadata)
+      throws OnnxException {
+    String where = "quantized export";
+    try {
+      QdqWriter writer = new QdqWriter(integerGraph, contents);
+      writer.writeGraph();
+      Map<String, String> all = new LinkedHashMap<>(OnnxWriter.withVersion(metadata));
+      all.put(QdqMetadata.DIGEST, OnnxFile.parse(where, writer.out.bytes(Map.of())).digest());
+      return writer.out.bytes(all);
+    } catch (Refusal e) {
+      throw new OnnxException(where, e.getMessage(), e);
+    }
+  }
+
+  private void writeGraph() {
+    List<String> unknown =
+        graph.nodes().stream()
+            .filter(n -> !isKnown(n.op()))
+            .map(n -> n.op().kind() + " \"" + n.name() + "\"")
+            .toList();
+    if (!unknown.isEmpty()) {
+      throw new Refusal(graph.nodes().get(0), "the graph has nodes without a QDQ form: " + unknown);
+    }
+    graph.inputs().forEach(v -> out.reserve(v.name()));
+    graph.nodes().forEach(n -> n.outputs().forEach(v -> out.reserve(v.name())));
+    graph.inputs().forEach(out::input);
+    graph.outputs().forEach(out::output);
+    graph.nodes().forEach(this::writeNode);
+  }
+
+  private static boolean isKnown(Op op) {
+    return op instanceof Quantize
+        || op instanceof FoldWeight
+        || op instanceof ConvCodes
+        || op instanceof LinearCodes
+        || op instanceof Multiplier
+        || op instanceof PoolMultiplier
+        || op instanceof GlobalPoolSum
+        || op instanceof Requantize
+        || op instanceof DequantizeAcc
+        || op instanceof AddCodes
+        || op instanceof MaxPool
+        || op instanceof AveragePoolCodes
+        || op instanceof RequantizeCodes
+        || op instanceof Flatten;
+  }
+
+  private void writeNode(Node node) {
+    Op op = node.op();
+    if (op instanceof Quantize quantize) {
+      Grid grid = grid(node, node.input(1), node.input(2), quantize.spec());
+      quantize(node, node.input(0).name(), grid, false);
+    } else if (op instanceof Requantize requantize) {
+      writeRequantize(node, requantize);
+    } else if (op instanceof DequantizeAcc) {
+      writeLogits(node);
+    } else if (op instanceof AddCodes add) {
+      Grid grid = grid(node, node.input(6), node.input(7), add.spec());
+      requireReluByClamp(node, add.relu(), grid);
+      String a = dequantize(node, node.input(0), node.input(1), node.input(2));
+      String b = dequantize(node, node.input(3), node.input(4), node.input(5));
+      String sum = out.unique(node.output(0).name() + ".real");
+      out.node("Add", out.unique(node.name() + ".add"), List.of(a, b), sum);
+      quantize(node, sum, grid, false);
+    } else if (op instanceof AveragePoolCodes pool) {
+      Grid grid = grid(node, node.input(3), node.input(4), pool.spec());
+      String x = dequantize(node, node.input(0), node.input(1), node.input(2));
+      String mean = out.unique(node.output(0).name() + ".real");
+      OnnxWriter.window(
+              out.node("AveragePool", out.unique(node.name() + ".pool"), List.of(x), mean),
+              pool.window())
+          .with("count_include_pad", pool.countPadding() ? 1 : 0);
+      quantize(node, mean, grid, false);
+    } else if (op instanceof RequantizeCodes requantize) {
+      Grid grid = grid(node, node.input(3), node.input(4), requantize.spec());
+      String x = dequantize(node, node.input(0), node.input(1), node.input(2));
+      quantize(node, x, grid, true);
+    } else if (op instanceof MaxPool pool) {
+      OnnxWriter.window(onCodes("MaxPool", node), pool.window());
+    } else if (op instanceof Flatten) {
+      onCodes("Flatten", node).with("axis", 1);
+    }
+  }
+
+  /** A node from codes to codes of the same grid. */
+  private OnnxGraphBuilder.NodeAttributes onCodes(String op, Node node) {
+    Grid grid = grids.get(node.input(0));
+    require(node, grid != null, "its input " + node.input(0) + " is not codes of this graph");
+    grids.put(node.output(0), grid);
+    String x = node.input(0).name();
+    return out.node(op, node.name(), List.of(x), node.output(0).name());
+  }
+
+  private void writeRequantize(Node node, Requantize op) {
+    require(node, node.inputs().size() <= 4, "the accumulator of a folded layer has no keep factor");
+    Node multiplier = producer(node, node.input(1));
+    Grid grid = grid(node, multiplier.input(1), node.input(2), op.spec());
+    requireReluByClamp(node, op.relu(), grid);
+    Node product = producer(node, node.input(0));
+    String real;
+    if (product.op() instanceof GlobalPoolSum) {
+      require(node, node.inputs().size() == 3, "a global average pool has no bias");
+      require(
+          node,
+          multiplier.op() instanceof PoolMultiplier,
+          "its multiplier does not come from PoolMultiplier");
+      requireCells(node, product, (PoolMultiplier) multiplier.op());
+      String x = dequantize(product, product.input(0), multiplier.input(0), product.input(1));
+      real = out.unique(node.output(0).name() + ".real");
+      out.node("GlobalAveragePool", product.name(), List.of(x), real);
+    } else {
+      require(
+          node,
+          multiplier.op() instanceof Multiplier && node.inputs().size() == 4,
+          "expected a multiplier from Multiplier, and a bias");
+      real = writeProduct(node, product, multiplier.input(0), node.input(3));
+    }
+    quantize(node, real, grid, false);
+  }
+
+  private static void requireCells(Node node, Node sum, PoolMultiplier multiplier) {
+    Shape x = sum.input(0).spec().shape();
+    require(
+        node,
+        multiplier.count() == x.dim(2) * x.dim(3),
+        "the multiplier is of " + multiplier.count() + " cells, the input is " + x);
+  }
+
+  private void writeLogits(Node node) {
+    require(node, node.inputs().size() == 3, "expected an accumulator, its scale and a bias");
+    Node product = producer(node, node.input(0));
+    require(
+        node,
+        product.op() instanceof LinearCodes,
+        "ONNX Runtime keeps the float result of a " + product.op().kind() + " in float");
+    writeProduct(node, product, node.input(1), node.input(2));
+  }
+
+  /**
+   * Writes a convolution or linear layer up to its real result, whose name is returned; the result of
+   * logits has the name of their value.
+   */
+  private String writeProduct(Node node, Node product, Value outScale, Value bias) {
+    require(
+        node,
+        product.op() instanceof ConvCodes || product.op() instanceof LinearCodes,
+        "its accumulator comes from " + product.op().kind());
+    Node fold = producer(product, product.input(3));
+    require(
+        product,
+        fold.op() instanceof FoldWeight
+            && product.input(4) == fold.output(1)
+            && outScale == fold.output(2)
+            && bias == fold.output(3),
+        "weights, scales and bias are not those of one FoldWeight");
+    String x = dequantize(product, product.input(0), product.input(1), product.input(2));
+    List<String> in = new ArrayList<>(List.of(x));
+    in.addAll(writeWeights(product, fold));
+    boolean logits = node.op() instanceof DequantizeAcc;
+    String real =
+        logits ? node.output(0).name() : out.unique(node.output(0).name() + ".real");
+    if (product.op() instanceof ConvCodes conv) {
+      Shape w = fold.output(0).spec().shape();
+      OnnxWriter.convolution(out.node("Conv", product.name(), in, real), conv.geometry(), w);
+    } else {
+      out.node("Gemm", product.name(), in, real).with("transB", 1);
+    }
+    return real;
+  }
+
+  /** Writes weights and bias; returns the names of their real values. */
+  private List<String> writeWeights(Node product, Node fold) {
+    HostTensor codes = contents.apply(fold.output(0));
+    HostTensor scale = contents.apply(fold.output(1));
+    HostTensor outScale = contents.apply(fold.output(2));
+    HostTensor bias = contents.apply(fold.output(3));
+    float sx = contents.apply(product.input(1)).floats()[0];
+    float[] sw = scale.floats();
+    float[] so = outScale.floats();
+    boolean perTensor = !((FoldWeight) fold.op()).spec().perChannel();
+    for (int k = 0; k < sw.length; k++) {
+      require(
+          fold,
+          sw[k] > 0 && Float.isFinite(sw[k]) && so[k] > 0 && Float.isFinite(so[k]),
+          "channel " + k + " has scale " + sw[k] + ", with the input's " + so[k]);
+      require(
+          fold,
+          Float.floatToRawIntBits(sx * sw[k]) == Float.floatToRawIntBits(so[k]),
+          "channel " + k + ": expected out scale " + sx * sw[k] + " = " + sx + " * " + sw[k]
+              + ", got " + so[k]);
+      perTensor &= Float.floatToRawIntBits(sw[k]) == Float.floatToRawIntBits(sw[0]);
+    }
+    requireNoOverflow(product, fold, codes, bias);
+    String name = fold.input(0).name();
+    String w = out.constant(out.unique(name), codes);
+    String b = out.unique(name + ".bias");
+    out.constant(b, bias);
+    return List.of(
+        dequantizeConstant(w, scale, DType.S8, perTensor),
+        dequantizeConstant(b, outScale, DType.S32, perTensor));
+  }
+
+  private void requireNoOverflow(Node product, Node fold, HostTensor codes, HostTensor bias) {
+    Grid x = grids.get(product.input(0));
+    int largest =
+        AccumulatorBound.largestInput(contents.apply(x.zeroPoint()).ints()[0], x.qmax());
+    int overflow = AccumulatorBound.firstOverflow(codes, largest, bias.ints());
+    require(
+        fold,
+        overflow < 0,
+        "the int32 accumulator of output channel " + overflow + " could overflow");
+  }
+
+  private String dequantizeConstant(
+      String codes, HostTensor scale, DType dtype, boolean perTensor) {
+    HostTensor zeros = HostTensor.zeros(scale.spec().as(dtype));
+    String s = out.unique(codes + ".scale");
+    String z = out.unique(codes + ".zero_point");
+    String real = out.unique(codes + ".dq");
+    if (perTensor) {
+      out.scalar(s, HostTensor.of(Shape.of(1), scale.floats()[0]));
+      out.scalar(z, HostTensor.zeros(new TensorSpec(dtype, Shape.of(1))));
+      out.node("DequantizeLinear", real, List.of(codes, s, z), real);
+    } else {
+      out.constant(s, scale);
+      out.constant(z, zeros);
+      out.node("DequantizeLinear", real, List.of(codes, s, z), real).with("axis", 0);
+    }
+    return real;
+  }
+
+  /** Notes the grid of the node's codes and writes its scale and zero-point. */
+  private Grid grid(Node node, Value scale, Value zeroPoint, QuantSpec spec) {
+    Value codes = node.output(0);
+    float s = contents.apply(scale).floats()[0];
+    int z = contents.apply(zeroPoint).ints()[0];
+    require(node, spec.container() == DType.U8, "ONNX Runtime is fast on unsigned codes only");
+    require(node, s > 0 && Float.isFinite(s), "scale " + s);
+    require(node, z >= 0 && z <= spec.qmax(), "zero-point " + z + " is not on the grid " + spec);
+    Grid grid = new Grid(scale, zeroPoint, spec.qmax());
+    grids.put(codes, grid);
+    if (!constants.containsKey(scale)) {
+      constants.put(
+          scale, out.scalar(out.unique(codes.name() + ".scale"), contents.apply(scale)));
+    }
+    if (!constants.containsKey(zeroPoint)) {
+      constants.put(zeroPoint, out.scalarU8(out.unique(codes.name() + ".zero_point"), z));
+    }
+    return grid;
+  }
+
+  private static void require(Node node, boolean holds, String problem) {
+    if (!holds) {
+      throw new Refusal(node, problem);
+    }
+  }
+
+  private void requireReluByClamp(Node node, boolean relu, Grid grid) {
+    int z = contents.apply(grid.zeroPoint()).ints()[0];
+    require(node, !relu || z == 0, "a ReLU is the clamp of the grid only at zero-point 0, got " + z);
+  }
+
+  private Node producer(Node reader, Value value) {
+    return graph
+        .producer(value)
+        .orElseThrow(() -> new Refusal(reader, value + " is not computed in the graph"));
+  }
+
+  /** Writes the codes of the node from the real tensor. */
+  private void quantize(Node node, String real, Grid grid, boolean alwaysClip) {
+    String codes = node.output(0).name();
+    boolean clip = alwaysClip || grid.qmax() < 255;
+    String wide = clip ? out.unique(codes + ".wide") : codes;
+    String scale = constants.get(grid.scale());
+    String zeroPoint = constants.get(grid.zeroPoint());
+    out.node(
+        "QuantizeLinear", out.unique(wide + ".quantize"), List.of(real, scale, zeroPoint), wide);
+    if (clip) {
+      String min = out.scalarU8(out.unique(codes + ".qmin"), 0);
+      String max = out.scalarU8(out.unique(codes + ".qmax"), grid.qmax());
+      out.node("Clip", out.unique(codes + ".clip"), List.of(wide, min, max), codes);
+    }
+  }
+
+  /** Writes the real values of codes for one reader, whose idea of their grid must be the same. */
+  private String dequantize(Node reader, Value codes, Value scale, Value zeroPoint) {
+    Grid grid = grids.get(codes);
+    require(reader, grid != null, "its input " + codes + " is not codes of this graph");
+    float s = contents.apply(scale).floats()[0];
+    float own = contents.apply(grid.scale()).floats()[0];
+    int z = contents.apply(zeroPoint).ints()[0];
+    int ownZ = contents.apply(grid.zeroPoint()).ints()[0];
+    require(
+        reader,
+        Float.floatToRawIntBits(s) == Float.floatToRawIntBits(own) && z == ownZ,
+        "reads " + codes.name() + " with scale " + s + " and zero-point " + z
+            + ", it was made with " + own + " and " + ownZ);
+    String real = out.unique(codes.name() + ".dq");
+    List<String> in =
+        List.of(codes.name(), constants.get(grid.scale()), constants.get(grid.zeroPoint()));
+    out.node("DequantizeLinear", real, in, real);
+    return real;
+  }
+}
