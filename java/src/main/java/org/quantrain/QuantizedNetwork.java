@@ -1,0 +1,130 @@
+package org.quantrain;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.quantrain.data.DataSource;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.Model;
+import org.quantrain.graph.Node;
+import org.quantrain.graph.Value;
+import org.quantrain.integer.BitExactVerifier;
+import org.quantrain.integer.IntegerInterpreter;
+import org.quantrain.integer.IntegerModel;
+import org.quantrain.integer.VerificationReport;
+import org.quantrain.onnx.QdqWriter;
+import org.quantrain.op.FoldWeight;
+import org.quantrain.op.Lowering;
+import org.quantrain.pass.Phase;
+import org.quantrain.pass.Pipelines;
+import org.quantrain.plan.Plan;
+import org.quantrain.plan.PlanCompiler;
+import org.quantrain.plan.PlanOptions;
+import org.quantrain.quant.QuantPolicy;
+import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.ParameterStore;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.train.Evaluation;
+import org.quantrain.train.Evaluator;
+import org.quantrain.train.Listener;
+import org.quantrain.train.Recipe;
+import org.quantrain.train.Stage;
+import org.quantrain.train.Trainer;
+
+/** A network whose weights and activations are integer codes. */
+public final class QuantizedNetwork {
+  private static final int EVALUATION_BATCH = 128;
+
+  private final Backend backend;
+  private final QuantPolicy policy;
+  private Model model;
+
+  QuantizedNetwork(Backend backend, Model model, QuantPolicy policy) {
+    this.backend = backend;
+    this.model = model;
+    this.policy = policy;
+  }
+
+  /** Graph with quantizers, and current contents. */
+  public Model model() {
+    return model;
+  }
+
+  public QuantPolicy policy() {
+    return policy;
+  }
+
+  public List<LayerInfo> layers() {
+    return LayerInfo.of(model);
+  }
+
+  /** Takes contents over, for example of a checkpoint. */
+  public void restore(Map<String, HostTensor> contents) {
+    model = model.withContents(contents);
+  }
+
+  /** Calibrates, trains through the quantizers, keeps the best epoch. */
+  public void train(DataSource images, Recipe recipe) throws IOException {
+    train(images, recipe, Listener.silent(), null);
+  }
+
+  /**
+   * @param checkpoints folder to save every epoch to and to go on from, or null
+   */
+  public void train(DataSource images, Recipe recipe, Listener listener, Path checkpoints)
+      throws IOException {
+    try (Trainer trainer = new Trainer(backend, Stage.QAT, model, images, recipe, listener)) {
+      model = model.withContents(trainer.run(checkpoints));
+    }
+  }
+
+  /** Accuracy of the deployed arithmetic. */
+  public Evaluation evaluate(DataSource images) {
+    Graph graph = Pipelines.evaluation(model.graph(), Phase.EVAL, Lowering.INTEGER);
+    try (ParameterStore store = new ParameterStore(backend, graph.persistent(), model.contents());
+        Evaluator evaluator = new Evaluator(graph, EVALUATION_BATCH, store)) {
+      return evaluator.evaluate(images);
+    }
+  }
+
+  /** Writes the integer model for the policy's target. */
+  public void export(Path file) throws IOException {
+    export(file, Map.of());
+  }
+
+  /**
+   * Writes the integer model: the codes, scales and biases of the evaluation plan, nothing recomputed.
+   *
+   * @param metadata recorded in the file beside what Quantrain records itself
+   */
+  public void export(Path file, Map<String, String> metadata) throws IOException {
+    Graph graph = Pipelines.forward(model.graph(), Phase.EVAL, Lowering.INTEGER);
+    Set<Value> wanted = new LinkedHashSet<>();
+    for (Node node : graph.nodes()) {
+      if (node.op() instanceof FoldWeight) {
+        wanted.addAll(node.outputs());
+      }
+    }
+    try (ParameterStore store = new ParameterStore(backend, graph.persistent(), model.contents());
+        Plan plan =
+            PlanCompiler.compile(graph, 1, backend, store, PlanOptions.defaults().keep(wanted))) {
+      plan.run();
+      QdqWriter.write(graph, plan::read, metadata, file);
+    }
+  }
+
+  /**
+   * Proves the exported file: V2 against ONNX Runtime, V3 against this network's evaluation plan, every code tensor of every image.
+   */
+  public VerificationReport verify(Path exported, DataSource images) throws IOException {
+    IntegerModel integer = IntegerModel.read(exported);
+    try (IntegerInterpreter interpreter =
+            new IntegerInterpreter(backend, integer, ImageBatches.BATCH);
+        EvaluationCodes training = new EvaluationCodes(backend, model, ImageBatches.BATCH)) {
+      return BitExactVerifier.of(exported).verify(interpreter, training, ImageBatches.of(images));
+    }
+  }
+}

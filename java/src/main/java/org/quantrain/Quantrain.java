@@ -1,0 +1,71 @@
+package org.quantrain;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import org.quantrain.backend.cpu.CpuBackend;
+import org.quantrain.graph.Model;
+import org.quantrain.onnx.OnnxReader;
+import org.quantrain.runtime.Backend;
+
+/**
+ * The way in: float networks to train, quantize, export and verify.
+ *
+ * <pre>{@code
+ * try (var quantrain = Quantrain.open()) {
+ *   var network = quantrain.load(Path.of("resnet8.onnx"));
+ *   var qat = network.quantize(QuantPolicy.forTarget(Target.ORT).weights(4).activations(4));
+ *   var data = Datasets.load("fashion-mnist");
+ *   qat.train(data.train(), Recipe.forImages(data.train().size()));
+ *   qat.export(Path.of("resnet8.w4a4.onnx"));
+ *   System.out.println(qat.verify(Path.of("resnet8.w4a4.onnx"), data.test()));
+ * }
+ * }</pre>
+ *
+ * <p>Use it, and everything made from it, on the thread that opened it.
+ */
+public final class Quantrain implements AutoCloseable {
+  private final Backend backend;
+
+  private Quantrain(Backend backend) {
+    this.backend = backend;
+  }
+
+  /** On the CPU, with as many threads as OMP_NUM_THREADS or the machine says. */
+  public static Quantrain open() {
+    return new Quantrain(CpuBackend.open());
+  }
+
+  /** On the CPU, with this many threads. */
+  public static Quantrain open(int threads) {
+    return new Quantrain(CpuBackend.open(threads));
+  }
+
+  /** What computes here: instruction sets, threads, library versions. */
+  public String describe() {
+    return backend.description();
+  }
+
+  /**
+   * A float network from an ONNX file.
+   *
+   * @throws org.quantrain.onnx.OnnxException if the file is missing, corrupt or has operations that are not supported
+   */
+  public Network load(Path onnx) throws IOException {
+    return network(OnnxReader.read(onnx));
+  }
+
+  /** A float network built in Java, see {@link org.quantrain.zoo.Zoo}. */
+  public Network network(Model model) {
+    return new Network(backend, model);
+  }
+
+  /** The executor behind this, for plans of one's own. */
+  public Backend backend() {
+    return backend;
+  }
+
+  @Override
+  public void close() {
+    backend.close();
+  }
+}

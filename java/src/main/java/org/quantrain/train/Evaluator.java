@@ -1,0 +1,73 @@
+package org.quantrain.train;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
+import org.quantrain.data.Batches;
+import org.quantrain.data.DataSource;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.Value;
+import org.quantrain.pass.AddLoss;
+import org.quantrain.plan.Plan;
+import org.quantrain.plan.PlanCompiler;
+import org.quantrain.plan.PlanOptions;
+import org.quantrain.runtime.ParameterStore;
+
+/** Measures accuracy with an evaluation plan; the last, short batch is padded and its padding not counted. */
+public final class Evaluator implements AutoCloseable {
+  private static final int TOP = 5;
+
+  private final Plan plan;
+  private final FloatBuffer images;
+  private final IntBuffer labels;
+  private final Value logits;
+  private final ByteBuffer logitBytes;
+  private final FloatBuffer logitRows;
+  private final int classes;
+
+  /** @param graph with outputs (logits, loss, correct), see {@link org.quantrain.pass.Pipelines#evaluation} */
+  public Evaluator(Graph graph, int batch, ParameterStore store) {
+    plan = PlanCompiler.compile(graph, batch, store.backend(), store, PlanOptions.defaults());
+    images = plan.input(graph.inputs().get(0)).asFloatBuffer();
+    labels = plan.input(AddLoss.LABELS).asIntBuffer();
+    logits = graph.outputs().get(0);
+    classes = logits.spec().shape().dim(1);
+    logitBytes =
+        ByteBuffer.allocateDirect(batch * classes * Float.BYTES).order(ByteOrder.nativeOrder());
+    logitRows = logitBytes.asFloatBuffer();
+  }
+
+  public Evaluation evaluate(DataSource source) {
+    Batches batches = Batches.inOrder(source, plan.batch());
+    int correct1 = 0;
+    int correct5 = 0;
+    double loss = 0;
+    for (int b = 0; b < batches.batchesPerEpoch(); b++) {
+      int rows = batches.fill(0, b, images, labels);
+      plan.run();
+      loss += (double) plan.readFloat(plan.graph().outputs().get(1)) * rows;
+      correct1 += plan.readInt(plan.graph().outputs().get(2));
+      plan.readInto(logits, logitBytes.clear());
+      for (int row = 0; row < rows; row++) {
+        correct5 += isAmongFirst(row, labels.get(row)) ? 1 : 0;
+      }
+    }
+    return new Evaluation(source.size(), correct1, correct5, loss / source.size());
+  }
+
+  private boolean isAmongFirst(int row, int label) {
+    float value = logitRows.get(row * classes + label);
+    int ahead = 0;
+    for (int c = 0; c < classes; c++) {
+      float other = logitRows.get(row * classes + c);
+      ahead += other > value || (other == value && c < label) ? 1 : 0;
+    }
+    return ahead < TOP;
+  }
+
+  @Override
+  public void close() {
+    plan.close();
+  }
+}

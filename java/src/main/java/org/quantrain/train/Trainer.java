@@ -1,0 +1,337 @@
+package org.quantrain.train;
+
+import java.io.IOException;
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import org.quantrain.autodiff.TrainingGraph;
+import org.quantrain.data.Batches;
+import org.quantrain.data.DataSource;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.Model;
+import org.quantrain.graph.Value;
+import org.quantrain.op.Lowering;
+import org.quantrain.pass.AddLoss;
+import org.quantrain.pass.Phase;
+import org.quantrain.pass.Pipelines;
+import org.quantrain.plan.Plan;
+import org.quantrain.plan.PlanCompiler;
+import org.quantrain.plan.PlanOptions;
+import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.ParameterStore;
+import org.quantrain.runtime.Sgd;
+import org.quantrain.runtime.StepScalars;
+import org.quantrain.tensor.HostTensor;
+
+/**
+ * Trains one stage of a network by a recipe and returns the contents of its best epoch.
+ *
+ * <p>With a checkpoint folder the stage is saved after every epoch and goes on from what is there. The result depends on the network,
+ * the images and the recipe alone, also across a resume.
+ */
+public final class Trainer implements AutoCloseable {
+  /** Images per evaluation step; accuracy does not depend on it. */
+  private static final int EVALUATION_BATCH = 128;
+
+  private final Stage stage;
+  private final Recipe recipe;
+  private final Listener listener;
+  private final DataSource training;
+  /** Null if the recipe holds no images out. */
+  private final DataSource validation;
+
+  private final Batches batches;
+  private final String fingerprint;
+  private final ParameterStore store;
+  private final Sgd optimizer;
+  private final Evaluator evaluator;
+  private final Map<Phase, Plan> plans = new EnumMap<>(Phase.class);
+  private final int epochs;
+  private final long totalSteps;
+  private Evaluation lastValidation;
+
+  /**
+   * @param model its graph has quantizers if the stage is QAT (see {@link Pipelines#quantize})
+   * @throws IllegalArgumentException if there are too few images for a batch
+   */
+  public Trainer(
+      Backend backend, Stage stage, Model model, DataSource images, Recipe recipe, Listener listener) {
+    this.stage = stage;
+    this.recipe = recipe;
+    this.listener = listener;
+    int held = (int) (images.size() * recipe.validationFraction());
+    int[] order = shuffled(images.size(), recipe.seed());
+    this.validation = held == 0 ? null : images.subset(Arrays.copyOf(order, held));
+    this.training = images.subset(Arrays.copyOfRange(order, held, order.length));
+    if (training.size() < recipe.batch()) {
+      throw new IllegalArgumentException(
+          "batch: expected at most the " + training.size() + " training images, got " + recipe.batch());
+    }
+    this.batches =
+        Batches.shuffled(training, recipe.batch(), recipe.seed()).with(recipe.augmentation());
+    this.epochs = stage == Stage.FLOAT ? recipe.floatEpochs() : recipe.qatEpochs();
+    this.totalSteps = (long) epochs * batches.batchesPerEpoch();
+    this.fingerprint = fingerprint(model, images);
+
+    Map<Phase, Graph> forward = new EnumMap<>(Phase.class);
+    Map<Phase, TrainingGraph> backward = new EnumMap<>(Phase.class);
+    for (Phase phase : phases()) {
+      if (phase.trains()) {
+        backward.put(phase, Pipelines.training(model.graph(), phase, lowering(phase), recipe.smoothing()));
+      } else {
+        forward.put(phase, Pipelines.evaluation(model.graph(), phase, lowering(phase)));
+      }
+    }
+    Map<String, Value> persistent = new LinkedHashMap<>();
+    forward.values().forEach(g -> g.persistent().forEach(v -> persistent.putIfAbsent(v.name(), v)));
+    backward.values().forEach(t -> t.graph().persistent().forEach(v -> persistent.putIfAbsent(v.name(), v)));
+    this.store = new ParameterStore(backend, persistent.values(), model.contents());
+    backward.forEach(
+        (phase, t) ->
+            plans.put(phase, PlanCompiler.compile(t, recipe.batch(), backend, store, PlanOptions.defaults())));
+    if (forward.containsKey(Phase.CALIBRATE)) {
+      plans.put(
+          Phase.CALIBRATE,
+          PlanCompiler.compile(
+              forward.get(Phase.CALIBRATE), recipe.batch(), backend, store, PlanOptions.defaults()));
+    }
+    Graph evaluation = forward.get(stage == Stage.FLOAT ? Phase.FLOAT_EVAL : Phase.EVAL);
+    this.evaluator = new Evaluator(evaluation, EVALUATION_BATCH, store);
+    this.optimizer = new Sgd(store, new Sgd.Options(recipe.momentum(), recipe.weightDecay(), false));
+    store.scalars().set(StepScalars.Slot.OBSERVER_MOMENTUM, recipe.observerMomentum());
+  }
+
+  private List<Phase> phases() {
+    if (stage == Stage.FLOAT) {
+      return List.of(Phase.FLOAT_TRAIN, Phase.FLOAT_EVAL);
+    }
+    List<Phase> phases =
+        new ArrayList<>(List.of(Phase.CALIBRATE, Phase.TRAIN, Phase.TRAIN_FROZEN, Phase.EVAL));
+    if (recipe.quantDelaySteps() > 0) {
+      phases.add(Phase.TRAIN_DELAYED);
+    }
+    return phases;
+  }
+
+  private Lowering lowering(Phase phase) {
+    return phase == Phase.TRAIN ? recipe.trainLowering() : Lowering.INTEGER;
+  }
+
+  /** Phase of step {@code step} of the stage, counted from 0. */
+  Phase phaseAt(long step) {
+    if (stage == Stage.FLOAT) {
+      return Phase.FLOAT_TRAIN;
+    }
+    if (step < recipe.quantDelaySteps()) {
+      return Phase.TRAIN_DELAYED;
+    }
+    return step < Math.round(totalSteps * (double) recipe.freezeFrom()) ? Phase.TRAIN : Phase.TRAIN_FROZEN;
+  }
+
+  /**
+   * @param checkpoints folder to save to and go on from, or null
+   * @return contents of the best epoch: highest validation accuracy, then lowest validation loss; the last without validation
+   * @throws CheckpointException if the folder's checkpoint is corrupt or belongs to another run
+   * @throws NonFiniteException if the loss or a gradient is NaN or Inf
+   */
+  public Map<String, HostTensor> run(Path checkpoints) throws IOException {
+    listener.stageStarted(stage, epochs, batches.batchesPerEpoch());
+    Path file = checkpoints == null ? null : checkpoints.resolve(stage.id() + ".safetensors");
+    Checkpoint last;
+    if (file != null && Files.exists(file)) {
+      last = resume(file);
+    } else {
+      calibrate();
+      Map<String, HostTensor> start = store.snapshot();
+      last = new Checkpoint(stage, fingerprint, 0, 0, -1, Double.MAX_VALUE, start, store.velocities(), start);
+    }
+    for (int epoch = last.epochs(); epoch < epochs; epoch++) {
+      last = epoch(epoch, last);
+      if (file != null) {
+        Files.createDirectories(checkpoints);
+        last.write(file);
+      }
+    }
+    return last.best();
+  }
+
+  private Checkpoint resume(Path file) throws IOException {
+    Checkpoint saved = Checkpoint.read(file);
+    if (!saved.fingerprint().equals(fingerprint) || saved.stage() != stage) {
+      throw new CheckpointException(
+          "checkpoint " + file + " belongs to another run: network, data or recipe differ");
+    }
+    store.restore(saved.contents());
+    saved.velocities().forEach(store::setVelocity);
+    return saved;
+  }
+
+  private void calibrate() {
+    Plan plan = plans.get(Phase.CALIBRATE);
+    if (plan == null) {
+      return;
+    }
+    Batches inOrder = Batches.shuffled(training, recipe.batch(), recipe.seed());
+    FloatBuffer images = images(plan);
+    IntBuffer labels = labels(plan);
+    for (int b = 0; b < Math.min(recipe.calibrationBatches(), inOrder.batchesPerEpoch()); b++) {
+      inOrder.fill(0, b, images, labels);
+      plan.run();
+    }
+  }
+
+  private static FloatBuffer images(Plan plan) {
+    return plan.input(plan.graph().inputs().get(0)).asFloatBuffer();
+  }
+
+  private static IntBuffer labels(Plan plan) {
+    return plan.input(AddLoss.LABELS).asIntBuffer();
+  }
+
+  private Checkpoint epoch(int epoch, Checkpoint before) {
+    int steps = batches.batchesPerEpoch();
+    LrSchedule schedule =
+        stage == Stage.FLOAT
+            ? new LrSchedule(recipe.floatLearningRate(), Math.min(steps, totalSteps / 10), totalSteps)
+            : new LrSchedule(recipe.qatLearningRate(), 0, totalSteps);
+    long started = System.nanoTime();
+    double loss = 0;
+    long correct = 0;
+    Phase phase = null;
+    FloatBuffer images = null;
+    IntBuffer labels = null;
+    for (int b = 0; b < steps; b++) {
+      long step = (long) epoch * steps + b;
+      Plan plan = plans.get(phaseAt(step));
+      if (phase != phaseAt(step)) {
+        phase = phaseAt(step);
+        images = images(plan);
+        labels = labels(plan);
+      }
+      batches.fill(epoch, b, images, labels);
+      float rate = schedule.at(step);
+      store.scalars().set(StepScalars.Slot.LEARNING_RATE, rate);
+      plan.run();
+      float stepLoss = plan.readFloat(plan.graph().outputs().get(1));
+      requireFinite(stepLoss, epoch, b);
+      optimizer.step();
+      loss += stepLoss;
+      correct += plan.readInt(plan.graph().outputs().get(2));
+      listener.step(stage, phase, epoch + 1, b + 1, stepLoss, rate);
+    }
+    double seconds = (System.nanoTime() - started) / 1e9;
+    long seen = (long) steps * recipe.batch();
+
+    Checkpoint after = keepBest(epoch + 1, before);
+    listener.epoch(
+        new EpochResult(
+            stage,
+            phase,
+            epoch + 1,
+            epochs,
+            schedule.at((long) epoch * steps + steps - 1),
+            loss / steps,
+            100.0 * correct / seen,
+            lastValidation == null ? Double.NaN : lastValidation.loss(),
+            lastValidation == null ? Double.NaN : lastValidation.top1(),
+            seconds,
+            seen / seconds));
+    return after;
+  }
+
+  private Checkpoint keepBest(int epoch, Checkpoint before) {
+    Map<String, HostTensor> contents = store.snapshot();
+    int correct = 0;
+    double loss = 0;
+    if (validation != null) {
+      lastValidation = evaluator.evaluate(validation);
+      correct = lastValidation.correct1();
+      loss = lastValidation.loss();
+    }
+    boolean better =
+        validation == null
+            || correct > before.bestCorrect()
+            || (correct == before.bestCorrect() && loss <= before.bestLoss());
+    return new Checkpoint(
+        stage,
+        fingerprint,
+        epoch,
+        better ? epoch : before.bestEpoch(),
+        better ? correct : before.bestCorrect(),
+        better ? loss : before.bestLoss(),
+        contents,
+        store.velocities(),
+        better ? contents : before.best());
+  }
+
+  private void requireFinite(float loss, int epoch, int step) {
+    List<String> gradients = store.nonFiniteGradients();
+    if (Float.isFinite(loss) && gradients.isEmpty()) {
+      return;
+    }
+    throw new NonFiniteException(
+        stage.id()
+            + " epoch "
+            + (epoch + 1)
+            + ", step "
+            + (step + 1)
+            + ": loss is "
+            + loss
+            + (gradients.isEmpty() ? "" : ", NaN or Inf in the gradient of " + String.join(", ", gradients))
+            + "; the last checkpoint is intact. Try a lower learning rate.");
+  }
+
+  private static int[] shuffled(int n, long seed) {
+    int[] order = new int[n];
+    for (int i = 0; i < n; i++) {
+      order[i] = i;
+    }
+    Random random = new Random(seed);
+    for (int i = n - 1; i > 0; i--) {
+      int j = random.nextInt(i + 1);
+      int t = order[i];
+      order[i] = order[j];
+      order[j] = t;
+    }
+    return order;
+  }
+
+  /** What the result depends on: recipe, graph, initial contents, name and size of the data. */
+  private String fingerprint(Model model, DataSource images) {
+    try {
+      MessageDigest sha = MessageDigest.getInstance("SHA-256");
+      String text = stage + "\n" + recipe + "\n" + images.name() + " " + images.size() + "\n" + model.graph();
+      sha.update(text.getBytes(StandardCharsets.UTF_8));
+      new TreeMap<>(model.contents())
+          .forEach(
+              (name, t) -> {
+                sha.update(name.getBytes(StandardCharsets.UTF_8));
+                sha.update(t.buffer());
+              });
+      return HexFormat.of().formatHex(sha.digest());
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  @Override
+  public void close() {
+    plans.values().forEach(Plan::close);
+    evaluator.close();
+    optimizer.close();
+    store.close();
+  }
+}
