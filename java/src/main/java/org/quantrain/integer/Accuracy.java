@@ -1,5 +1,7 @@
 package org.quantrain.integer;
 
+import java.util.Locale;
+
 /**
  * Images whose largest logit is at their label.
  *
@@ -13,6 +15,6 @@ public record Accuracy(String of, long images, long correct) {
   @Override
   public String toString() {
     return String.format(
-        java.util.Locale.ROOT, "top-1 %.2f %% of %,d images (%s)", 100 * top1(), images, of);
+        Locale.ROOT, "top-1 %.2f %% of %,d images (%s)", 100 * top1(), images, of);
   }
 }

@@ -17,9 +17,9 @@ import org.quantrain.onnx.OnnxFile;
 import org.quantrain.tensor.HostTensor;
 
 /**
- * Proves, image by image and code by code, that a quantized file computes the same integers in three
- * places: in ONNX Runtime, in the interpreter (claim V2), and in the network that was trained (claim
- * V3).
+ * Proves, image by image and code by code, that a quantized file computes the same integers in
+ * three places: in ONNX Runtime, in the interpreter (claim V2), and in the network that was trained
+ * (claim V3).
  *
  * <pre>{@code
  * try (IntegerInterpreter interpreter = new IntegerInterpreter(backend, model, 64)) {
@@ -150,8 +150,8 @@ public final class BitExactVerifier {
     }
     List<Accuracy> accuracy = new ArrayList<>();
     if (interpreted.images > 0) {
-      accuracy.add(new Accuracy(interpreter.description(), interpreted.images, interpreted.correct));
-      accuracy.add(new Accuracy(RUNTIME, executed.images, executed.correct));
+      accuracy.add(interpreted.accuracy(interpreter.description()));
+      accuracy.add(executed.accuracy(RUNTIME));
     }
     return new VerificationReport(
         model.where(), images, claims, facts, model.digestMatches().orElse(null), accuracy);
@@ -194,6 +194,10 @@ public final class BitExactVerifier {
   private static final class Top1 {
     private long images;
     private long correct;
+
+    Accuracy accuracy(String of) {
+      return new Accuracy(of, images, correct);
+    }
 
     void add(HostTensor logits, ImageBatch batch) {
       if (batch.labels() == null) {

@@ -6,16 +6,17 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 
 /**
- * What the verifier and its child process say to each other. Numbers are big-endian, tensors are raw
- * bytes in native order.
+ * What the verifier and its child process say to each other. Numbers are big-endian, tensors are
+ * raw bytes in native order.
  *
- * <p>To the child: {@link #START}, the model's bytes, the threads to use, names of the code tensors,
- * name of the output, dimensions of an image; then for each batch {@link #RUN}, the number of images
- * and their floats in NCHW; at the end {@link #STOP}.
+ * <p>To the child: {@link #START}, the model's bytes, the threads to use, names of the code
+ * tensors, name of the output, dimensions of an image; then for each batch {@link #RUN}, the number
+ * of images and their floats in NCHW; at the end {@link #STOP}.
  *
- * <p>From the child: {@link #READY} with the runtime's version, the optimization level and the nodes of
- * the two optimized graphs; for each batch {@link #RESULT} with the codes of each tensor, the logits
- * beside them, and the logits of the model as it is; or {@link #FAILED} with a message, once.
+ * <p>From the child: {@link #READY} with the runtime's version, the optimization level and the
+ * nodes of the two optimized graphs; for each batch {@link #RESULT} with the codes of each tensor,
+ * the logits beside them, and the logits of the model as it is; or {@link #FAILED} with a message,
+ * once.
  */
 final class ChildProtocol {
   static final int START = 0x51545231;

@@ -2,7 +2,9 @@ package org.quantrain.integer;
 
 import org.quantrain.tensor.HostTensor;
 
-/** Something that computes all codes of a network: the interpreter, or the plan that was trained. */
+/**
+ * Something that computes all codes of a network: the interpreter, or the plan that was trained.
+ */
 public interface CodesSource extends AutoCloseable {
   /** How reports name it. */
   String description();

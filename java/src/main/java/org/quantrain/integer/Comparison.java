@@ -1,5 +1,6 @@
 package org.quantrain.integer;
 
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -62,7 +63,8 @@ final class Comparison {
     for (CodesTensor tensor : tensors) {
       HostTensor found = codes.get(tensor.name());
       if (found == null || !sameSample(found.shape(), tensor.shape())) {
-        missing.add(tensor.name() + tensor.shape() + (found == null ? "" : ", got " + found.spec()));
+        String got = found == null ? "" : ", got " + found.spec();
+        missing.add(tensor.name() + tensor.shape() + got);
       }
     }
     if (!missing.isEmpty()) {
@@ -134,7 +136,7 @@ final class Comparison {
   }
 
   private static int bits(byte[] bytes, int at) {
-    return java.nio.ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder()).getInt(at);
+    return ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder()).getInt(at);
   }
 
   /** Row-major index in the logical dimensions of an element that is i-th in memory. */

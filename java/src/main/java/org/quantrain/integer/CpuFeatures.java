@@ -20,7 +20,8 @@ final class CpuFeatures {
   static String describe() {
     Set<String> flags = new HashSet<>();
     try {
-      for (String line : Files.readAllLines(Path.of("/proc/cpuinfo"), StandardCharsets.ISO_8859_1)) {
+      Path file = Path.of("/proc/cpuinfo");
+      for (String line : Files.readAllLines(file, StandardCharsets.ISO_8859_1)) {
         if (line.startsWith("flags") || line.startsWith("Features")) {
           flags.addAll(Arrays.asList(line.substring(line.indexOf(':') + 1).trim().split(" +")));
           break;

@@ -36,8 +36,8 @@ import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * A quantized file, read back. What the file says is what is run: codes, scales, zero-points and biases
- * are all the file's.
+ * A quantized file, read back. What the file says is what is run: codes, scales, zero-points and
+ * biases are all the file's.
  */
 public final class IntegerModel {
   private final OnnxFile file;
@@ -56,8 +56,8 @@ public final class IntegerModel {
   /**
    * Reads a file.
    *
-   * @throws OnnxException if it cannot be read, is not sound, or is no QDQ file of the forms that {@link
-   *     org.quantrain.onnx.QdqWriter} writes
+   * @throws OnnxException if it cannot be read, is not sound, or is no QDQ file of the forms that
+   *     {@link org.quantrain.onnx.QdqWriter} writes
    */
   public static IntegerModel read(Path path) throws OnnxException {
     return of(OnnxFile.read(path));
@@ -125,8 +125,8 @@ public final class IntegerModel {
   }
 
   /**
-   * The file as a graph of operations on codes, for a plan. Products are {@link Lowering#REFERENCE}.
-   * Outputs are all tensors of codes, named as in the file, then the logits.
+   * The file as a graph of operations on codes, for a plan. Products are {@link
+   * Lowering#REFERENCE}. Outputs are all tensors of codes, named as in the file, then the logits.
    */
   public Graph toGraph() {
     return graph;
@@ -268,5 +268,4 @@ public final class IntegerModel {
   public String toString() {
     return where() + ": " + layers.size() + " integer layers, input " + inputSpec;
   }
-
 }

@@ -28,8 +28,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Runs ONNX Runtime in a process of its own, so that a foreign model cannot take the verifier with it.
- * Standard input and output carry {@link ChildProtocol}.
+ * Runs ONNX Runtime in a process of its own, so that a foreign model cannot take the verifier with
+ * it. Standard input and output carry {@link ChildProtocol}.
  *
  * <p>Each batch runs twice: with all tensors of codes as outputs, and through the model as it is,
  * because a tensor that is an output cannot be optimized away.

@@ -25,7 +25,9 @@ import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
-/** The verifier's end of {@link OnnxRuntimeChild}: starts it, talks to it, ends it whatever happens. */
+/**
+ * The verifier's end of {@link OnnxRuntimeChild}: starts it, talks to it, ends it whatever happens.
+ */
 final class OnnxRuntimeProcess implements AutoCloseable {
   private static final int LAST_WORDS = 2000;
 

@@ -20,8 +20,8 @@ import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Recognizes the QDQ forms in a file. Whatever is not exactly one of them is refused, because a runtime
- * would compute it in float or by another rule.
+ * Recognizes the QDQ forms in a file. Whatever is not exactly one of them is refused, because a
+ * runtime would compute it in float or by another rule.
  */
 final class QdqParser {
   private static final int LARGEST_IMAGE = 1 << 20;

@@ -1,7 +1,9 @@
 package org.quantrain.integer;
 
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * The runtime that executed the file, and what it made of it.
@@ -19,7 +21,7 @@ public record RuntimeFacts(
     Map<String, Integer> operators,
     List<String> keptFloat) {
   public RuntimeFacts {
-    operators = java.util.Collections.unmodifiableMap(new java.util.TreeMap<>(operators));
+    operators = Collections.unmodifiableMap(new TreeMap<>(operators));
     keptFloat = List.copyOf(keptFloat);
   }
 

@@ -12,8 +12,8 @@ public final class AccumulatorBound {
   }
 
   /**
-   * The first output channel with sum |w| * largestInput + |bias| of 2^31 or more; -1 if none, which
-   * is what a file may be written with.
+   * The first output channel with sum |w| * largestInput + |bias| of 2^31 or more; -1 if none,
+   * which is what a file may be written with.
    *
    * @param weights S8 codes [K,...]
    */

@@ -84,7 +84,10 @@ final class FloatModelReader {
         builder.input(
             input.name(),
             TensorSpec.f32(
-                Shape.BATCH, dims.get(1).intValue(), dims.get(2).intValue(), dims.get(3).intValue())));
+                Shape.BATCH,
+                dims.get(1).intValue(),
+                dims.get(2).intValue(),
+                dims.get(3).intValue())));
   }
 
   /** What Constant nodes hold, and initializers under a second name. */
@@ -213,7 +216,9 @@ final class FloatModelReader {
         && bound(node, 2, "max", Float.POSITIVE_INFINITY) > 0;
   }
 
-  /** A bound of a Clip: an attribute in old files, a constant input since; NaN if it is computed. */
+  /**
+   * A bound of a Clip: an attribute in old files, a constant input since; NaN if it is computed.
+   */
   private float bound(OnnxNode node, int input, String attribute, float orElse) {
     if (node.input(input).isEmpty()) {
       float bound = node.real(attribute, orElse);
@@ -373,13 +378,15 @@ final class FloatModelReader {
   private void readLinear(OnnxNode node, Value x, String w, boolean transposed, String bias) {
     OnnxTensor weights = constants.get(w);
     require(
-        weights.shape().rank() == 2, node.label() + ": expected a matrix of weights, got " + weights);
+        weights.shape().rank() == 2,
+        node.label() + ": expected a matrix of weights, got " + weights);
     Value weight = weight(weights, !transposed);
     int outputs = weight.spec().shape().dim(0);
     if (bias.isEmpty()) {
       add(node, new Linear(), x, weight);
     } else {
-      add(node, new Linear(), x, weight, vector(constants.get(bias), outputs, Value.Role.PARAM, node));
+      Value b = vector(constants.get(bias), outputs, Value.Role.PARAM, node);
+      add(node, new Linear(), x, weight, b);
     }
   }
 
@@ -397,7 +404,9 @@ final class FloatModelReader {
     long[] to = constants.get(node.input(1)).longs();
     boolean batchKept =
         to.length == 2
-            && (to[0] == -1 || to[0] == fixedBatch || to[0] == 0 && node.integer("allowzero", 0) == 0);
+            && (to[0] == -1
+                || to[0] == fixedBatch
+                || to[0] == 0 && node.integer("allowzero", 0) == 0);
     boolean rest =
         to.length == 2 && (to[1] == x.elementsPerSample() || to[1] == -1 && to[0] != -1);
     require(
@@ -481,8 +490,8 @@ final class FloatModelReader {
   }
 
   /**
-   * A vector of its own for the reader: tools give equal vectors (zeros, ones) one initializer, which
-   * does not mean that they are to be trained as one.
+   * A vector of its own for the reader: tools give equal vectors (zeros, ones) one initializer,
+   * which does not mean that they are to be trained as one.
    */
   private Value vector(OnnxTensor tensor, int n, Value.Role role, OnnxNode node) {
     float[] values = tensor.floats();

@@ -17,6 +17,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -84,7 +85,7 @@ public record OnnxFile(
     } catch (OnnxException e) {
       throw e;
     } catch (IOException e) {
-      String reason = e instanceof java.nio.file.NoSuchFileException ? "no such file" : "" + e;
+      String reason = e instanceof NoSuchFileException ? "no such file" : e.toString();
       throw new OnnxException(where, "cannot be read: " + reason, e);
     }
   }
@@ -288,7 +289,8 @@ public record OnnxFile(
               && proto.getType().getTensorType().hasShape(),
           label + " is no tensor of known rank");
       List<Long> dims = new ArrayList<>();
-      for (TensorShapeProto.Dimension dim : proto.getType().getTensorType().getShape().getDimList()) {
+      TensorShapeProto shape = proto.getType().getTensorType().getShape();
+      for (TensorShapeProto.Dimension dim : shape.getDimList()) {
         boolean known = dim.getValueCase() == TensorShapeProto.Dimension.ValueCase.DIM_VALUE;
         dims.add(known ? dim.getDimValue() : -1);
       }

@@ -7,19 +7,19 @@ import org.quantrain.graph.Model;
 /**
  * Reads float networks from ONNX files.
  *
- * <p>Nodes and values are named as the tensors in the file, parameters as its initializers. The batch
- * size is free, whether the file fixes it or not. Batch norm comes out in training mode.
+ * <p>Nodes and values are named as the tensors in the file, parameters as its initializers. The
+ * batch size is free, whether the file fixes it or not. Batch norm comes out in training mode.
  *
  * <p>Operators: Conv (2-D), BatchNormalization, Relu, Clip from 0, Add, MaxPool, AveragePool,
- * GlobalAveragePool, Flatten and Reshape to [N,-1], Gemm, MatMul with constant weights (and Add of a
- * constant bias), Identity, Constant, Dropout, Pad by nothing.
+ * GlobalAveragePool, Flatten and Reshape to [N,-1], Gemm, MatMul with constant weights (and Add of
+ * a constant bias), Identity, Constant, Dropout, Pad by nothing.
  */
 public final class OnnxReader {
   private OnnxReader() {}
 
   /**
-   * @throws OnnxException if the file cannot be read, is not sound, or holds what Quantrain does not
-   *     train; operators that are not supported are named all at once
+   * @throws OnnxException if the file cannot be read, is not sound, or holds what Quantrain does
+   *     not train; operators that are not supported are named all at once
    */
   public static Model read(Path file) throws OnnxException {
     String name = file.getFileName().toString().replaceFirst("\\.onnx$", "");

@@ -34,20 +34,20 @@ import org.quantrain.tensor.TensorSpec;
 
 /**
  * Writes the integers of an evaluation graph as an ONNX file of QuantizeLinear and DequantizeLinear
- * (QDQ), in the forms that ONNX Runtime executes on integers. Codes, scales, zero-points and biases are
- * written as they were trained; nothing is computed anew. Every tensor of codes is named as in the
- * graph.
+ * (QDQ), in the forms that ONNX Runtime executes on integers. Codes, scales, zero-points and biases
+ * are written as they were trained; nothing is computed anew. Every tensor of codes is named as in
+ * the graph.
  *
  * <p>Of the forms, these are not obvious:
  *
  * <ul>
  *   <li>Each reader of codes has a DequantizeLinear of its own.
  *   <li>Activation functions are left out: the grid's clamp is the ReLU.
- *   <li>Grids narrower than 8 bits are QuantizeLinear, then Clip on uint8. Codes that are requantized
- *       have such a Clip always: without it ONNX Runtime merges the two grids into one.
+ *   <li>Grids narrower than 8 bits are QuantizeLinear, then Clip on uint8. Codes that are
+ *       requantized have such a Clip always: without it ONNX Runtime merges the two grids into one.
  *   <li>Max pooling and flattening stand on the codes themselves.
- *   <li>The scale of a bias is the product of the scales of input and weights, to the bit; otherwise
- *       ONNX Runtime would take it for another bias without a word.
+ *   <li>The scale of a bias is the product of the scales of input and weights, to the bit;
+ *       otherwise ONNX Runtime would take it for another bias without a word.
  * </ul>
  */
 public final class QdqWriter {
@@ -80,10 +80,11 @@ public final class QdqWriter {
    * Writes a file, completely or not at all.
    *
    * @param integerGraph a lowered evaluation graph: codes from the input to the logits
-   * @param contents of its scales and zero-points and of the outputs of its {@link FoldWeight} nodes
+   * @param contents of its scales and zero-points and of the outputs of its {@link FoldWeight}
+   *     nodes
    * @param metadata what the file says about itself, see {@link QdqMetadata}; the digest is added
-   * @throws OnnxException if the graph has a node without a QDQ form, an accumulator could overflow, or
-   *     scales contradict each other
+   * @throws OnnxException if the graph has a node without a QDQ form, an accumulator could
+   *     overflow, or scales contradict each other
    */
   public static void write(
       Graph integerGraph,
@@ -190,7 +191,8 @@ public final class QdqWriter {
   }
 
   private void writeRequantize(Node node, Requantize op) {
-    require(node, node.inputs().size() <= 4, "the accumulator of a folded layer has no keep factor");
+    require(
+        node, node.inputs().size() <= 4, "the accumulator of a folded layer has no keep factor");
     Node multiplier = producer(node, node.input(1));
     Grid grid = grid(node, multiplier.input(1), node.input(2), op.spec());
     requireReluByClamp(node, op.relu(), grid);
@@ -235,8 +237,8 @@ public final class QdqWriter {
   }
 
   /**
-   * Writes a convolution or linear layer up to its real result, whose name is returned; the result of
-   * logits has the name of their value.
+   * Writes a convolution or linear layer up to its real result, whose name is returned; the result
+   * of logits has the name of their value.
    */
   private String writeProduct(Node node, Node product, Value outScale, Value bias) {
     require(
@@ -355,7 +357,8 @@ public final class QdqWriter {
 
   private void requireReluByClamp(Node node, boolean relu, Grid grid) {
     int z = contents.apply(grid.zeroPoint()).ints()[0];
-    require(node, !relu || z == 0, "a ReLU is the clamp of the grid only at zero-point 0, got " + z);
+    require(
+        node, !relu || z == 0, "a ReLU is the clamp of the grid only at zero-point 0, got " + z);
   }
 
   private Node producer(Node reader, Value value) {

@@ -6,9 +6,10 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Offline best fit. Buffers are placed from the largest to the smallest; each goes into the smallest hole between
- * those already placed buffers that are live with it, or after the last of them. Large buffers first, because a
- * small one fits into the holes they leave and not the other way round. O(n^2) for n buffers.
+ * Offline best fit. Buffers are placed from the largest to the smallest; each goes into the
+ * smallest hole between those already placed buffers that are live with it, or after the last of
+ * them. Large buffers first, because a small one fits into the holes they leave and not the other
+ * way round. O(n^2) for n buffers.
  */
 final class GreedyPlanner implements MemoryPlanner {
   private record Placed(Buffer buffer, long offset) {

@@ -3,7 +3,9 @@ package org.quantrain.plan;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Gives every buffer of a plan its place in one arena. Offsets are multiples of {@link #ALIGNMENT}. */
+/**
+ * Gives every buffer of a plan its place in one arena. Offsets are multiples of {@link #ALIGNMENT}.
+ */
 public interface MemoryPlanner {
   int ALIGNMENT = 64;
 
@@ -46,7 +48,9 @@ public interface MemoryPlanner {
     return new GreedyPlanner();
   }
 
-  /** Every buffer has memory of its own; for finding out whether a wrong result is the planner's. */
+  /**
+   * Every buffer has memory of its own; for finding out whether a wrong result is the planner's.
+   */
   static MemoryPlanner naive() {
     return buffers -> {
       List<Long> offsets = new ArrayList<>();

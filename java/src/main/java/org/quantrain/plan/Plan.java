@@ -18,8 +18,8 @@ import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * A graph ready to run: fixed addresses, prepared kernels. Made by {@link PlanCompiler}; used by the thread that
- * opened the backend. Several plans may share one parameter store.
+ * A graph ready to run: fixed addresses, prepared kernels. Made by {@link PlanCompiler}; used by
+ * the thread that opened the backend. Several plans may share one parameter store.
  */
 public final class Plan implements AutoCloseable {
   /** A gradient that stands for several parameters is computed once and copied to the others. */
@@ -97,8 +97,9 @@ public final class Plan implements AutoCloseable {
   }
 
   /**
-   * Memory of an input, to be filled before {@link #run}: a direct buffer in native byte order, rank 4
-   * channels-last. It is the same buffer at every call, and its contents stay until they are overwritten.
+   * Memory of an input, to be filled before {@link #run}: a direct buffer in native byte order,
+   * rank 4 channels-last. It is the same buffer at every call, and its contents stay until they are
+   * overwritten.
    *
    * @throws IllegalArgumentException if the value is no input of the graph
    */
@@ -116,8 +117,7 @@ public final class Plan implements AutoCloseable {
         graph.inputs().stream()
             .filter(v -> v.name().equals(name))
             .findFirst()
-            .orElseThrow(
-                () -> new IllegalArgumentException(name + " is no input of this plan")));
+            .orElseThrow(() -> new IllegalArgumentException(name + " is no input of this plan")));
   }
 
   /**
@@ -140,7 +140,10 @@ public final class Plan implements AutoCloseable {
     }
   }
 
-  /** True for inputs, outputs, kept values, gradients, parameters and state: what is there after a run. */
+  /**
+   * True for inputs, outputs, kept values, gradients, parameters and state: what is there after a
+   * run.
+   */
   public boolean isReadable(Value value) {
     Place place = places.get(value);
     return place != null && place.stays();
@@ -185,9 +188,7 @@ public final class Plan implements AutoCloseable {
       throw new IllegalArgumentException(
           value + " is not there after a run: keep it by PlanOptions.keep");
     }
-    return views
-        .computeIfAbsent(value, v -> places.get(v).view(spec(v).bytes()))
-        .rewind();
+    return views.computeIfAbsent(value, v -> places.get(v).view(spec(v).bytes())).rewind();
   }
 
   public PlanMemory memory() {
@@ -230,7 +231,8 @@ public final class Plan implements AutoCloseable {
 
   private String describe(List<Value> values) {
     return String.join(
-        " ", values.stream().map(v -> spec(v) + (places.containsKey(v) ? "" : "(unused)")).toList());
+        " ",
+        values.stream().map(v -> spec(v) + (places.containsKey(v) ? "" : "(unused)")).toList());
   }
 
   /** Frees the plan's own memory and kernels; the parameter store stays. */

@@ -23,8 +23,8 @@ import org.quantrain.runtime.QuantrainException;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Compiles a graph for one batch size and backend: binds shapes, finds how long every value lives, places values
- * in memory, prepares the kernels.
+ * Compiles a graph for one batch size and backend: binds shapes, finds how long every value lives,
+ * places values in memory, prepares the kernels.
  */
 public final class PlanCompiler {
   private final Graph graph;
@@ -52,7 +52,10 @@ public final class PlanCompiler {
     this.options = options;
   }
 
-  /** The graph without nodes whose results nobody asks for, such as the gradient of the network's input. */
+  /**
+   * The graph without nodes whose results nobody asks for, such as the gradient of the network's
+   * input.
+   */
   private static Graph needed(Graph graph, Map<Value, Value> gradients, PlanOptions options) {
     Set<Value> known = new HashSet<>(graph.inputs());
     known.addAll(graph.persistent());
@@ -65,8 +68,7 @@ public final class PlanCompiler {
     Set<Value> asked = new LinkedHashSet<>(graph.outputs());
     asked.addAll(gradients.values());
     asked.addAll(options.keep());
-    Graph live =
-        EliminateDead.apply(new Graph(graph.inputs(), graph.nodes(), List.copyOf(asked)));
+    Graph live = EliminateDead.apply(new Graph(graph.inputs(), graph.nodes(), List.copyOf(asked)));
     return new Graph(graph.inputs(), live.nodes(), graph.outputs());
   }
 
@@ -74,8 +76,8 @@ public final class PlanCompiler {
    * A plan of a graph without gradients.
    *
    * @param batch what {@link org.quantrain.tensor.Shape#BATCH} becomes, at least 1
-   * @throws QuantrainException listing every node that the backend cannot run and every persistent value that the
-   *     store lacks
+   * @throws QuantrainException listing every node that the backend cannot run and every persistent
+   *     value that the store lacks
    * @throws IllegalArgumentException if a kept value is not in the graph
    */
   public static Plan compile(
@@ -84,8 +86,8 @@ public final class PlanCompiler {
   }
 
   /**
-   * A plan that also leaves the gradient of every parameter of the store in the store; zero for parameters that the
-   * loss does not depend on.
+   * A plan that also leaves the gradient of every parameter of the store in the store; zero for
+   * parameters that the loss does not depend on.
    *
    * @throws QuantrainException as for a graph
    */
@@ -211,11 +213,13 @@ public final class PlanCompiler {
     gradients.forEach(
         (param, gradient) ->
             places.putIfAbsent(
-                root(gradient),
-                new Place(store.memory(Arena.GRADS), store.offset(param), true)));
+                root(gradient), new Place(store.memory(Arena.GRADS), store.offset(param), true)));
   }
 
-  /** Fills {@code buffered} with the values that need memory in this plan, beside how long they live. */
+  /**
+   * Fills {@code buffered} with the values that need memory in this plan, beside how long they
+   * live.
+   */
   private List<MemoryPlanner.Buffer> lifetimes(Map<Value, Place> places, List<Value> buffered) {
     int end = graph.nodes().size();
     Set<Value> wanted = new HashSet<>(options.keep());
@@ -236,7 +240,8 @@ public final class PlanCompiler {
           continue;
         }
         live.putIfAbsent(root(v), new int[] {at, at});
-        live.computeIfPresent(root(v), (r, range) -> extended(range, wanted.contains(v) ? end : at));
+        live.computeIfPresent(
+            root(v), (r, range) -> extended(range, wanted.contains(v) ? end : at));
       }
     }
     List<MemoryPlanner.Buffer> buffers = new ArrayList<>();

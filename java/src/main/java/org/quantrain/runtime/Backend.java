@@ -6,13 +6,17 @@ import org.quantrain.graph.Node;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * A device that runs plans. A backend and everything made from it belong to the thread that opened it.
+ * A device that runs plans. A backend and everything made from it belong to the thread that opened
+ * it.
  */
 public interface Backend extends AutoCloseable {
   /** Short name: "cpu". */
   String name();
 
-  /** Device, instruction sets, libraries with versions, threads, and how integer products are computed. */
+  /**
+   * Device, instruction sets, libraries with versions, threads, and how integer products are
+   * computed.
+   */
   String description();
 
   /**

@@ -9,8 +9,7 @@ import org.quantrain.tensor.TensorSpec;
  *
  * @param scalars what changes from step to step, read by kernels through its address
  */
-public record Binding(
-    Node node, List<Operand> inputs, List<Operand> outputs, StepScalars scalars) {
+public record Binding(Node node, List<Operand> inputs, List<Operand> outputs, StepScalars scalars) {
   /**
    * One value.
    *

@@ -1,8 +1,8 @@
 package org.quantrain.runtime;
 
 /**
- * One prepared node. Everything that can be checked, created or allocated was, when it was prepared; {@link #run}
- * only launches.
+ * One prepared node. Everything that can be checked, created or allocated was, when it was
+ * prepared; {@link #run} only launches.
  */
 public interface Kernel extends AutoCloseable {
   /**

@@ -10,10 +10,11 @@ public interface Memory extends AutoCloseable {
   long bytes();
 
   /**
-   * A direct buffer over a part of this memory, in native byte order; reads and writes go through. It
-   * must not be used after {@link #close()}.
+   * A direct buffer over a part of this memory, in native byte order; reads and writes go through.
+   * It must not be used after {@link #close()}.
    *
-   * @throws IllegalArgumentException if the part does not lie in this memory or passes 2^31 - 1 bytes
+   * @throws IllegalArgumentException if the part does not lie in this memory or passes 2^31 - 1
+   *     bytes
    */
   ByteBuffer view(long offset, long bytes);
 

@@ -14,9 +14,10 @@ import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * The contents of a model on a backend, shared by every plan over it: parameters, gradients and velocities at
- * equal offsets of three arenas, so that the optimizer is one launch, and state in a fourth. Entries stand in
- * the order given, 64-byte aligned; the padding between them is zero and stays zero.
+ * The contents of a model on a backend, shared by every plan over it: parameters, gradients and
+ * velocities at equal offsets of three arenas, so that the optimizer is one launch, and state in a
+ * fourth. Entries stand in the order given, 64-byte aligned; the padding between them is zero and
+ * stays zero.
  */
 public final class ParameterStore implements AutoCloseable {
   private static final long ALIGNMENT = 64;
@@ -32,8 +33,8 @@ public final class ParameterStore implements AutoCloseable {
   /**
    * @param persistent PARAM and STATE values of one or several graphs; equal names are one entry
    * @param contents initial contents of each, by name; names that no value has are ignored
-   * @throws QuantrainException listing every value whose specs disagree, that is no float32 parameter, or whose
-   *     contents are missing or do not fit
+   * @throws QuantrainException listing every value whose specs disagree, that is no float32
+   *     parameter, or whose contents are missing or do not fit
    */
   public ParameterStore(
       Backend backend, Collection<Value> persistent, Map<String, HostTensor> contents) {
@@ -46,7 +47,13 @@ public final class ParameterStore implements AutoCloseable {
       if (known != null) {
         if (!known.value.spec().equals(value.spec()) || known.value.role() != value.role()) {
           problems.add(
-              value.role() + " " + value + " is also " + known.value.role() + " " + known.value.spec());
+              value.role()
+                  + " "
+                  + value
+                  + " is also "
+                  + known.value.role()
+                  + " "
+                  + known.value.spec());
         }
       } else if (!value.isPersistent()) {
         problems.add(value + ": expected a PARAM or STATE, got " + value.role());
@@ -166,7 +173,8 @@ public final class ParameterStore implements AutoCloseable {
     List<String> found = new ArrayList<>();
     for (Value param : params()) {
       FloatBuffer gradient = view(Arena.GRADS, entry(param.name())).asFloatBuffer();
-      // A sum of magnitudes would overflow on its own; zero times x is NaN exactly where x is not finite.
+      // A sum of magnitudes would overflow on its own; zero times x is NaN exactly where x is not
+      // finite.
       float sum = 0;
       for (int i = 0; i < gradient.limit(); i++) {
         sum += 0 * gradient.get(i);
@@ -224,7 +232,8 @@ public final class ParameterStore implements AutoCloseable {
   private Entry param(String name) {
     Entry entry = entry(name);
     if (entry.value.role() != Value.Role.PARAM) {
-      throw new IllegalArgumentException(name + ": expected a parameter, got " + entry.value.role());
+      throw new IllegalArgumentException(
+          name + ": expected a parameter, got " + entry.value.role());
     }
     return entry;
   }

@@ -5,8 +5,8 @@ import org.quantrain.graph.Node;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * A plan that cannot be prepared, or a kernel or allocation that failed. The message names operation, node
- * and shapes where a node is concerned.
+ * A plan that cannot be prepared, or a kernel or allocation that failed. The message names
+ * operation, node and shapes where a node is concerned.
  */
 public class QuantrainException extends RuntimeException {
   private static final long serialVersionUID = 1L;

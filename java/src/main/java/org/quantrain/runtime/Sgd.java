@@ -5,15 +5,15 @@ import java.util.List;
 import org.quantrain.graph.Value;
 
 /**
- * Stochastic gradient descent with momentum over all parameters of a store in one launch: g += decay * p; v =
- * momentum * v + g; p -= rate * (nesterov ? g + momentum * v : v). The learning rate is {@link
- * StepScalars.Slot#LEARNING_RATE} of the store.
+ * Stochastic gradient descent with momentum over all parameters of a store in one launch: g +=
+ * decay * p; v = momentum * v + g; p -= rate * (nesterov ? g + momentum * v : v). The learning rate
+ * is {@link StepScalars.Slot#LEARNING_RATE} of the store.
  */
 public final class Sgd implements AutoCloseable {
   /**
    * @param momentum in [0, 1)
-   * @param weightDecay acts on parameters of rank 2 and more only: convolution and linear weights, not on biases
-   *     and batch norm
+   * @param weightDecay acts on parameters of rank 2 and more only: convolution and linear weights,
+   *     not on biases and batch norm
    */
   public record Options(float momentum, float weightDecay, boolean nesterov) {
     public Options {

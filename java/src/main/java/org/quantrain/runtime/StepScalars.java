@@ -3,8 +3,8 @@ package org.quantrain.runtime;
 import java.nio.ByteBuffer;
 
 /**
- * The few numbers that change from step to step, float32, in memory that kernels read by address: a prepared
- * plan sees a new value without being prepared again. Made by {@link ParameterStore}.
+ * The few numbers that change from step to step, float32, in memory that kernels read by address: a
+ * prepared plan sees a new value without being prepared again. Made by {@link ParameterStore}.
  */
 public final class StepScalars implements AutoCloseable {
   /** What is kept. */

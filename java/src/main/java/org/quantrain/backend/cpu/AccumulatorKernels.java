@@ -218,7 +218,7 @@ final class AccumulatorKernels {
   static Kernel convBnFold(Cpu cpu, Binding b) {
     Operand w = b.input(0);
     Operand variance = b.input(2);
-    return new Steps()
+    return new Steps(b)
         .add(
             cpu.call(
                 b,
@@ -231,9 +231,7 @@ final class AccumulatorKernels {
                     .inner(Sizes.inner(w))
                     .epsilon(((ConvBnFold) b.node().op()).epsilon()),
                 QuantrainNative::qt_conv_bn_fold))
-        .add(
-            LayerKernels.copy(
-                variance.address(), b.output(1).address(), variance.spec().bytes()));
+        .add(LayerKernels.copy(variance.address(), b.output(1).address(), variance.spec().bytes()));
   }
 
   static Kernel convBnFoldBackward(Cpu cpu, Binding b) {
@@ -241,7 +239,7 @@ final class AccumulatorKernels {
     // The native kernel adds to dgamma, so that it can join another gradient; here it stands alone.
     Pointer dgamma = At.any(b.output(1));
     long bytes = b.output(1).spec().bytes();
-    return new Steps()
+    return new Steps(b)
         .add(() -> Pointer.memset(dgamma, 0, bytes))
         .add(
             cpu.call(

@@ -7,7 +7,10 @@ import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.quantrain.runtime.Binding.Operand;
 
-/** Addresses as JavaCPP pointers that own nothing; null for address 0. Used while a kernel is prepared. */
+/**
+ * Addresses as JavaCPP pointers that own nothing; null for address 0. Used while a kernel is
+ * prepared.
+ */
 final class At extends Pointer {
   private At(long address) {
     super((Pointer) null);

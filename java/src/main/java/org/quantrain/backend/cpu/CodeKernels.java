@@ -49,7 +49,7 @@ final class CodeKernels {
   static Kernel updateQParams(Cpu cpu, Binding b) {
     QuantSpec spec = ((UpdateQParams) b.node().op()).spec();
     long momentum = b.scalars().address(StepScalars.Slot.OBSERVER_MOMENTUM);
-    return new Steps()
+    return new Steps(b)
         .add(
             cpu.call(
                 b,
@@ -256,8 +256,7 @@ final class CodeKernels {
             .qmax(op.spec().qmax())
             .count_padding(op.countPadding() ? 1 : 0)
             .code_type(codeType(b.input(0)));
-    Sizes.window(
-        args.window(), op.window(), b.input(0).spec().shape(), b.output(0).spec().shape());
+    Sizes.window(args.window(), op.window(), b.input(0).spec().shape(), b.output(0).spec().shape());
     return cpu.kernel(b, args, QuantrainNative::qt_average_pool_codes);
   }
 

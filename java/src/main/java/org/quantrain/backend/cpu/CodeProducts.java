@@ -19,19 +19,19 @@ import org.quantrain.runtime.Kernel;
 import org.quantrain.tensor.DType;
 
 /**
- * Convolutions and linear layers on codes, by three roads to the same accumulators: oneDNN on int8, oneDNN on
- * integer-valued floats, plain integer loops.
+ * Convolutions and linear layers on codes, by three roads to the same accumulators: oneDNN on int8,
+ * oneDNN on integer-valued floats, plain integer loops.
  */
 final class CodeProducts {
   /**
-   * Largest product of a weight and an operand: |w| of an int8 container, |x - zero-point| where both are codes of
-   * one 8-bit container.
+   * Largest product of a weight and an operand: |w| of an int8 container, |x - zero-point| where
+   * both are codes of one 8-bit container.
    */
   private static final long LARGEST_PRODUCT = 128 * 255;
 
   /**
-   * The same for what oneDNN sums on the way of signed operands, in any order: x + 128, 128 and the zero-point each
-   * times the weight.
+   * The same for what oneDNN sums on the way of signed operands, in any order: x + 128, 128 and the
+   * zero-point each times the weight.
    */
   private static final long LARGEST_SHIFTED_PRODUCT = 128 * (255 + 128 + 128);
 
@@ -43,8 +43,7 @@ final class CodeProducts {
   static Kernel conv(Cpu cpu, Binding b) {
     ConvCodes op = (ConvCodes) b.node().op();
     Convolution conv =
-        Convolution.of(
-            op.geometry(), b.input(0).spec().shape(), b.input(3).spec().shape());
+        Convolution.of(op.geometry(), b.input(0).spec().shape(), b.input(3).spec().shape());
     return build(cpu, b, conv, op.lowering(), false);
   }
 
@@ -63,26 +62,25 @@ final class CodeProducts {
     // A window that alone passes the bound cannot be split along the channels.
     boolean splits = conv.r() * conv.s() * LARGEST_PRODUCT < EXACT;
     if (lowering == Lowering.INTEGER && cpu.exactIntegers() && splits) {
-      return ProductKernels.build((making, steps) -> integer(cpu, making, steps, b, conv), cpu);
+      return ProductKernels.build(cpu, b, (making, steps) -> integer(cpu, making, steps, b, conv));
     }
     if (lowering == Lowering.REFERENCE || !splits) {
       return linear ? referenceLinear(cpu, b, conv) : reference(cpu, b, conv);
     }
-    return ProductKernels.build((making, steps) -> simulated(cpu, making, steps, b, conv), cpu);
+    return ProductKernels.build(cpu, b, (making, steps) -> simulated(cpu, making, steps, b, conv));
   }
 
   /**
-   * oneDNN's int8 convolution, which is exact while sums stay below 2^24, and beyond that for unsigned operands
-   * without a zero-point; so a long sum takes it where the zero-point is 0 at run time, as it is after a ReLU, and the
-   * road of integer-valued floats otherwise.
+   * oneDNN's int8 convolution, which is exact while sums stay below 2^24, and beyond that for
+   * unsigned operands without a zero-point; so a long sum takes it where the zero-point is 0 at run
+   * time, as it is after a ReLU, and the road of integer-valued floats otherwise.
    */
   private static String integer(
       Cpu cpu, Dnnl.Making making, Steps steps, Binding b, Convolution conv) {
     boolean unsigned = b.input(0).spec().dtype() == DType.U8;
     long product = unsigned ? LARGEST_PRODUCT : LARGEST_SHIFTED_PRODUCT;
     if (conv.products() * product < EXACT) {
-      return "int8 "
-          + addInteger(cpu, making, steps, b, conv, ProductKernels.region(b.input(2)));
+      return "int8 " + addInteger(cpu, making, steps, b, conv, ProductKernels.region(b.input(2)));
     }
     if (!unsigned || !cpu.isExactFor(conv, implementation(cpu, making, b, conv))) {
       return simulated(cpu, making, steps, b, conv);
@@ -96,9 +94,8 @@ final class CodeProducts {
   }
 
   /** What oneDNN takes without a zero-point. */
-  private static String implementation(
-      Cpu cpu, Dnnl.Making making, Binding b, Convolution conv) {
-    try (Steps unused = new Steps()) {
+  private static String implementation(Cpu cpu, Dnnl.Making making, Binding b, Convolution conv) {
+    try (Steps unused = new Steps(b)) {
       return addInteger(cpu, making, unused, b, conv, null);
     }
   }
@@ -122,8 +119,7 @@ final class CodeProducts {
   }
 
   /** Runs one of two roads to the same result. */
-  private record Branch(IntPointer zeroPoint, Steps ifZero, Steps otherwise)
-      implements Steps.Step {
+  private record Branch(IntPointer zeroPoint, Steps ifZero, Steps otherwise) implements Steps.Step {
     @Override
     public void run() {
       (zeroPoint.get() == 0 ? ifZero : otherwise).run();
@@ -137,8 +133,8 @@ final class CodeProducts {
   }
 
   /**
-   * Sums of products of integer-valued floats, in parts of the input channels so small that no partial sum of any
-   * order of summation reaches 2^24; the parts are added in int32.
+   * Sums of products of integer-valued floats, in parts of the input channels so small that no
+   * partial sum of any order of summation reaches 2^24; the parts are added in int32.
    */
   private static String simulated(
       Cpu cpu, Dnnl.Making making, Steps steps, Binding b, Convolution conv) {
@@ -184,8 +180,7 @@ final class CodeProducts {
         // [pixels, groups, channels of a group]: a slice of the last, made dense.
         long pixels = conv.n() * conv.h() * conv.w();
         long[] dims = {pixels, conv.groups(), some.groupChannels()};
-        dnnl_memory_desc slice =
-            making.strided(dnnl_f32, dims, new long[] {conv.c(), group, 1});
+        dnnl_memory_desc slice = making.strided(dnnl_f32, dims, new long[] {conv.c(), group, 1});
         dnnl_memory_desc dense =
             making.strided(dnnl_f32, dims, new long[] {some.c(), some.groupChannels(), 1});
         making.addReorder(steps, slice, behind(x, 4 * begin), dense, part);

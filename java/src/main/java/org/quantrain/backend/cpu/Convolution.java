@@ -34,9 +34,9 @@ import org.quantrain.op.ConvGeometry;
 import org.quantrain.tensor.Shape;
 
 /**
- * One convolution of bound size and its oneDNN primitives. Activations NHWC, weights KRSC; oneDNN chooses the order
- * of the weights it works on, and a reorder at each run brings them there: it moves the weights once, where the
- * convolution reads them for every image.
+ * One convolution of bound size and its oneDNN primitives. Activations NHWC, weights KRSC; oneDNN
+ * chooses the order of the weights it works on, and a reorder at each run brings them there: it
+ * moves the weights once, where the convolution reads them for every image.
  *
  * @param c input channels of all groups
  */
@@ -203,8 +203,7 @@ record Convolution(
     if (bias == null) {
       making.add(steps, desc, source, filter, target);
     } else {
-      making.add(
-          steps, desc, source, filter, target, new Dnnl.Arg(DNNL_ARG_BIAS, biasDesc, bias));
+      making.add(steps, desc, source, filter, target, new Dnnl.Arg(DNNL_ARG_BIAS, biasDesc, bias));
     }
     return Dnnl.implementation(desc);
   }
@@ -212,7 +211,8 @@ record Convolution(
   /**
    * Adds acc = conv(x - zero-point, w), int32, on codes.
    *
-   * <p>With a zero-point, and for signed x, oneDNN passes the sums through float32: they are exact below 2^24 only.
+   * <p>With a zero-point, and for signed x, oneDNN passes the sums through float32: they are exact
+   * below 2^24 only.
    *
    * @param sourceType oneDNN type of x, u8 or s8
    * @param zeroPoint null for 0
@@ -319,8 +319,7 @@ record Convolution(
     dnnl_memory_desc ours = krsc(making, dnnl_f32);
     dnnl_memory_desc wanted = dnnl_primitive_desc_query_md(desc, dnnl_query_diff_weights_md, 0);
     boolean same = dnnl_memory_desc_equal(ours, wanted) != 0;
-    Scratch.Region result =
-        same ? dw : steps.scratch().region(dnnl_memory_desc_get_size(wanted));
+    Scratch.Region result = same ? dw : steps.scratch().region(dnnl_memory_desc_get_size(wanted));
     making.add(
         steps,
         desc,

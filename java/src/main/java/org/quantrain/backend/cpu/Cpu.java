@@ -69,8 +69,8 @@ final class Cpu implements AutoCloseable {
   }
 
   /**
-   * Whether this implementation of an unsigned int8 convolution without zero-point is exact for sums past 2^24.
-   * Proved once for each convolution, on one image.
+   * Whether this implementation of an unsigned int8 convolution without zero-point is exact for
+   * sums past 2^24. Proved once for each convolution, on one image.
    */
   boolean isExactFor(Convolution conv, String implementation) {
     return exactFor
@@ -101,7 +101,7 @@ final class Cpu implements AutoCloseable {
 
   /** A kernel that is one native call. */
   <A extends Pointer> Steps kernel(Binding binding, A args, NativeKernel<? super A> kernel) {
-    return new Steps().add(call(binding, args, kernel));
+    return new Steps(binding).add(call(binding, args, kernel));
   }
 
   @Override

@@ -68,8 +68,8 @@ import org.quantrain.runtime.Sgd;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * The CPU: our native kernels and oneDNN. Everything runs on the calling thread and the OpenMP threads behind it,
- * so a backend must be used from the one thread that opened it.
+ * The CPU: our native kernels and oneDNN. Everything runs on the calling thread and the OpenMP
+ * threads behind it, so a backend must be used from the one thread that opened it.
  */
 public final class CpuBackend implements Backend {
   /** Makes the kernel of one operation. */
@@ -147,7 +147,10 @@ public final class CpuBackend implements Backend {
     return new CpuBackend(0);
   }
 
-  /** The CPU with this many threads, at least 1. */
+  /**
+   * The CPU with this many threads, at least 1, for our own kernels. oneDNN takes the OpenMP
+   * default: set OMP_NUM_THREADS as well.
+   */
   public static CpuBackend open(int threads) {
     if (threads < 1) {
       throw new IllegalArgumentException("threads: expected at least 1, got " + threads);
@@ -211,7 +214,7 @@ public final class CpuBackend implements Backend {
                 .momentum(launch.options().momentum())
                 .nesterov(launch.options().nesterov() ? 1 : 0),
             QuantrainNative::qt_sgd);
-    return new Steps()
+    return new Steps(null)
         .add(
             new Steps.Step() {
               @Override

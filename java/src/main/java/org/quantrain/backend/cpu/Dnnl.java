@@ -53,8 +53,8 @@ import org.bytedeco.javacpp.PointerPointer;
 import org.quantrain.runtime.QuantrainException;
 
 /**
- * The little of oneDNN that is used, over its C interface, because executing a primitive then creates no object.
- * Memory is always the caller's, scratchpads included.
+ * The little of oneDNN that is used, over its C interface, because executing a primitive then
+ * creates no object. Memory is always the caller's, scratchpads included.
  */
 final class Dnnl implements AutoCloseable {
   private final dnnl_engine engine = new dnnl_engine();
@@ -82,7 +82,18 @@ final class Dnnl implements AutoCloseable {
 
   static void check(int status, String what) {
     if (status != dnnl_success) {
-      throw new QuantrainException("oneDNN " + what + ": status " + status);
+      throw new Failure("oneDNN " + what + ": status " + status);
+    }
+  }
+
+  /**
+   * A call of oneDNN that failed; who knows the node turns it into a {@link QuantrainException}.
+   */
+  static final class Failure extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    Failure(String message) {
+      super(message);
     }
   }
 
@@ -154,8 +165,7 @@ final class Dnnl implements AutoCloseable {
         dnnl_memory_desc to,
         Scratch.Region target) {
       dnnl_primitive_desc desc = new dnnl_primitive_desc();
-      int status =
-          dnnl_reorder_primitive_desc_create(desc, from, engine, to, engine, attr());
+      int status = dnnl_reorder_primitive_desc_create(desc, from, engine, to, engine, attr());
       add(
           steps,
           primitive(desc, status, "reorder"),
@@ -164,8 +174,8 @@ final class Dnnl implements AutoCloseable {
     }
 
     /**
-     * {@code source} in the order that a primitive wants: itself, or a part of the workspace that a reorder fills
-     * at each run.
+     * {@code source} in the order that a primitive wants: itself, or a part of the workspace that a
+     * reorder fills at each run.
      */
     Scratch.Region ordered(
         Steps steps, dnnl_memory_desc have, Scratch.Region source, dnnl_memory_desc want) {
@@ -210,8 +220,7 @@ final class Dnnl implements AutoCloseable {
         args.position(i).arg(arg.id()).memory(memory);
         arg.region()
             .whenKnown(
-                address ->
-                    check(dnnl_memory_set_data_handle(memory, At.any(address)), "memory"));
+                address -> check(dnnl_memory_set_data_handle(memory, At.any(address)), "memory"));
       }
       args.position(0);
     }

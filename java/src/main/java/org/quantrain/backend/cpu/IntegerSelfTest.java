@@ -10,16 +10,19 @@ import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.op.ConvGeometry;
 
 /**
- * Proves that oneDNN's int8 convolutions are exact on this processor. Without VNNI or AMX they are not: pairs of
- * products are then added in 16 bits and saturate.
+ * Proves that oneDNN's int8 convolutions are exact on this processor. Without VNNI or AMX they are
+ * not: pairs of products are then added in 16 bits and saturate.
  */
 final class IntegerSelfTest {
   private IntegerSelfTest() {}
 
-  /** True if every accumulator of some adversarial convolutions equals that of the integer loops. */
+  /**
+   * True if every accumulator of some adversarial convolutions equals that of the integer loops.
+   */
   static boolean passes(Cpu cpu) {
     ConvGeometry padded = ConvGeometry.of(1, 1);
-    // A deep one for the blocked kernels, one of few channels, a depthwise one, one of a single pixel.
+    // A deep one for the blocked kernels, one of few channels, a depthwise one, one of a single
+    // pixel.
     return passes(cpu, new Convolution(2, 64, 6, 6, 32, 3, 3, 6, 6, padded))
         && passes(cpu, new Convolution(1, 3, 6, 6, 16, 3, 3, 6, 6, padded))
         && passes(cpu, new Convolution(1, 32, 6, 6, 32, 3, 3, 6, 6, padded.withGroups(32)))
@@ -45,6 +48,8 @@ final class IntegerSelfTest {
       z.view(0, Integer.BYTES).putInt(0, zeroPoint);
       run(
           ProductKernels.build(
+              cpu,
+              null,
               (making, steps) ->
                   conv.addInteger(
                       cpu.dnnl(),
@@ -54,10 +59,9 @@ final class IntegerSelfTest {
                       Scratch.Region.fixed(x.address()),
                       Scratch.Region.fixed(z.address()),
                       Scratch.Region.fixed(w.address()),
-                      Scratch.Region.fixed(acc.address())),
-              cpu));
+                      Scratch.Region.fixed(acc.address()))));
       run(
-          new Steps()
+          new Steps(null)
               .add(
                   cpu.call(
                       null,
@@ -74,8 +78,9 @@ final class IntegerSelfTest {
   }
 
   /**
-   * Name of the implementation of an unsigned convolution without zero-point, if it gets sums right that float32
-   * cannot hold: all operands 255, all weights -128 but for one -127, so that sums are odd.
+   * Name of the implementation of an unsigned convolution without zero-point, if it gets sums right
+   * that float32 cannot hold: all operands 255, all weights -128 but for one -127, so that sums are
+   * odd.
    */
   static Optional<String> exactImplementation(Cpu cpu, Convolution conv) {
     try (NativeMemory x = new NativeMemory(conv.inputs());
@@ -90,6 +95,8 @@ final class IntegerSelfTest {
       String[] name = new String[1];
       run(
           ProductKernels.build(
+              cpu,
+              null,
               (making, steps) ->
                   name[0] =
                       conv.addInteger(
@@ -100,8 +107,7 @@ final class IntegerSelfTest {
                           Scratch.Region.fixed(x.address()),
                           null,
                           Scratch.Region.fixed(w.address()),
-                          Scratch.Region.fixed(acc.address())),
-              cpu));
+                          Scratch.Region.fixed(acc.address()))));
       IntBuffer sums = acc.view(0, acc.bytes()).asIntBuffer();
       for (int i = 0; i < sums.limit(); i++) {
         int pixel = i / (int) conv.k();
@@ -129,7 +135,10 @@ final class IntegerSelfTest {
     return sum;
   }
 
-  /** Mostly {@code often}, whose products of one sign overflow 16 bits soonest, with {@code rarely} mixed in. */
+  /**
+   * Mostly {@code often}, whose products of one sign overflow 16 bits soonest, with {@code rarely}
+   * mixed in.
+   */
   private static void fill(NativeMemory memory, byte often, byte rarely) {
     ByteBuffer view = memory.view(0, memory.bytes());
     for (int i = 0; i < view.limit(); i++) {

@@ -42,10 +42,9 @@ final class LayerKernels {
     BatchNorm op = (BatchNorm) b.node().op();
     boolean train = op.mode() == BatchNorm.Mode.TRAIN;
     Operand x = b.input(0);
-    Steps steps = new Steps();
+    Steps steps = new Steps(b);
     if (train) {
-      steps.add(
-          stats(cpu, b, op.momentum(), b.output(1), b.output(2), b.input(3), b.input(4)));
+      steps.add(stats(cpu, b, op.momentum(), b.output(1), b.output(2), b.input(3), b.input(4)));
     }
     return steps.add(
         cpu.call(
@@ -65,7 +64,7 @@ final class LayerKernels {
 
   static Kernel batchNormStats(Cpu cpu, Binding b) {
     float momentum = ((BatchNormStats) b.node().op()).momentum();
-    return new Steps()
+    return new Steps(b)
         .add(stats(cpu, b, momentum, b.output(0), b.output(1), b.input(1), b.input(2)));
   }
 
@@ -214,8 +213,7 @@ final class LayerKernels {
     return averagePool(cpu, b, Sizes.whole(shape(b.input(0))), true);
   }
 
-  private static Kernel averagePool(
-      Cpu cpu, Binding b, PoolWindow window, boolean countPadding) {
+  private static Kernel averagePool(Cpu cpu, Binding b, PoolWindow window, boolean countPadding) {
     qt_average_pool_args args =
         new qt_average_pool_args()
             .x(At.floats(b.input(0)))
@@ -256,7 +254,9 @@ final class LayerKernels {
   private static Kernel transpose(Cpu cpu, Binding b, Shape x, boolean toNchw) {
     long bytes = b.input(0).spec().bytes();
     if (x.dim(2) * x.dim(3) == 1) {
-      return new Steps().lowered("copy").add(copy(b.input(0).address(), b.output(0).address(), bytes));
+      return new Steps(b)
+          .lowered("copy")
+          .add(copy(b.input(0).address(), b.output(0).address(), bytes));
     }
     return cpu.kernel(
         b,

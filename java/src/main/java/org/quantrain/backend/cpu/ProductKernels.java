@@ -32,6 +32,8 @@ final class ProductKernels {
     ConvGeometry geometry = ((Conv2d) b.node().op()).geometry();
     Convolution conv = convolution(geometry, b.input(0), b.input(1));
     return build(
+        cpu,
+        b,
         (making, steps) ->
             conv.addForward(
                 cpu.dnnl(),
@@ -41,14 +43,15 @@ final class ProductKernels {
                 conv.krsc(making, dnnl_f32),
                 region(b.input(1)),
                 b.inputs().size() > 2 ? region(b.input(2)) : null,
-                region(b.output(0))),
-        cpu);
+                region(b.output(0))));
   }
 
   static Kernel conv2dBackwardData(Cpu cpu, Binding b) {
     ConvGeometry geometry = ((Conv2dBackwardData) b.node().op()).geometry();
     Convolution conv = convolution(geometry, b.output(0), b.input(1));
     return build(
+        cpu,
+        b,
         (making, steps) ->
             conv.addBackwardData(
                 cpu.dnnl(),
@@ -56,14 +59,15 @@ final class ProductKernels {
                 steps,
                 region(b.input(0)),
                 region(b.input(1)),
-                region(b.output(0))),
-        cpu);
+                region(b.output(0))));
   }
 
   static Kernel conv2dBackwardWeights(Cpu cpu, Binding b) {
     ConvGeometry geometry = ((Conv2dBackwardWeights) b.node().op()).geometry();
     Convolution conv = convolution(geometry, b.input(0), b.output(0));
     return build(
+        cpu,
+        b,
         (making, steps) ->
             conv.addBackwardWeights(
                 cpu.dnnl(),
@@ -71,8 +75,7 @@ final class ProductKernels {
                 steps,
                 region(b.input(0)),
                 region(b.input(1)),
-                region(b.output(0))),
-        cpu);
+                region(b.output(0))));
   }
 
   private static Convolution convolution(ConvGeometry geometry, Operand x, Operand w) {
@@ -86,6 +89,8 @@ final class ProductKernels {
     long out = dim(b.input(1), 0);
     Operand bias = b.inputs().size() > 2 ? b.input(2) : null;
     return build(
+        cpu,
+        b,
         (making, steps) ->
             addMatmul(
                 cpu.dnnl(),
@@ -94,8 +99,7 @@ final class ProductKernels {
                 matrix(making, b.input(0), rows, in, false),
                 matrix(making, b.input(1), in, out, true),
                 matrix(making, b.output(0), rows, out, false),
-                bias == null ? null : matrix(making, bias, 1, out, false)),
-        cpu);
+                bias == null ? null : matrix(making, bias, 1, out, false)));
   }
 
   /** dx [N,I] = dy [N,O] w [O,I]. */
@@ -104,6 +108,8 @@ final class ProductKernels {
     long out = dim(b.input(1), 0);
     long in = dim(b.input(1), 1);
     return build(
+        cpu,
+        b,
         (making, steps) ->
             addMatmul(
                 cpu.dnnl(),
@@ -112,8 +118,7 @@ final class ProductKernels {
                 matrix(making, b.input(0), rows, out, false),
                 matrix(making, b.input(1), out, in, false),
                 matrix(making, b.output(0), rows, in, false),
-                null),
-        cpu);
+                null));
   }
 
   /** dw [O,I] = dy^T [O,N] x [N,I]. */
@@ -122,6 +127,8 @@ final class ProductKernels {
     long in = dim(b.input(0), 1);
     long out = dim(b.input(1), 1);
     return build(
+        cpu,
+        b,
         (making, steps) ->
             addMatmul(
                 cpu.dnnl(),
@@ -130,8 +137,7 @@ final class ProductKernels {
                 matrix(making, b.input(1), out, rows, true),
                 matrix(making, b.input(0), rows, in, false),
                 matrix(making, b.output(0), out, in, false),
-                null),
-        cpu);
+                null));
   }
 
   private static long dim(Operand operand, int i) {
@@ -182,10 +188,13 @@ final class ProductKernels {
     String add(Dnnl.Making making, Steps steps);
   }
 
-  static Steps build(Recipe recipe, Cpu cpu) {
-    Steps steps = new Steps();
+  static Steps build(Cpu cpu, Binding binding, Recipe recipe) {
+    Steps steps = new Steps(binding);
     try (Dnnl.Making making = cpu.dnnl().new Making()) {
       return steps.lowered(recipe.add(making, steps));
+    } catch (Dnnl.Failure e) {
+      steps.close();
+      throw steps.failure(e);
     } catch (RuntimeException e) {
       steps.close();
       throw e;

@@ -4,7 +4,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongConsumer;
 
-/** Divides the workspace of one kernel. Its address is known only after all kernels of a plan are prepared. */
+/**
+ * Divides the workspace of one kernel. Its address is known only after all kernels of a plan are
+ * prepared.
+ */
 final class Scratch {
   private static final long ALIGNMENT = 64;
 

@@ -2,7 +2,9 @@ package org.quantrain.backend.cpu;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Kernel;
+import org.quantrain.runtime.QuantrainException;
 
 /** A kernel made of native calls one after another, with the workspace they share. */
 final class Steps implements Kernel {
@@ -14,22 +16,27 @@ final class Steps implements Kernel {
     default void close() {}
   }
 
+  private final Binding binding;
   private final Scratch scratch;
   private final List<Step> building = new ArrayList<>();
   private Step[] steps = new Step[0];
   private String lowering = "";
 
-  Steps() {
-    this(new Scratch());
+  /**
+   * @param binding the node, for messages; null where there is none
+   */
+  Steps(Binding binding) {
+    this(binding, new Scratch());
   }
 
-  private Steps(Scratch scratch) {
+  private Steps(Binding binding, Scratch scratch) {
+    this.binding = binding;
     this.scratch = scratch;
   }
 
   /** Steps apart, of which one branch may run, in the same workspace. */
   Steps branch() {
-    return new Steps(scratch);
+    return new Steps(binding, scratch);
   }
 
   Steps add(Step step) {
@@ -50,9 +57,20 @@ final class Steps implements Kernel {
 
   @Override
   public void run() {
-    for (Step step : steps) {
-      step.run();
+    try {
+      for (Step step : steps) {
+        step.run();
+      }
+    } catch (Dnnl.Failure e) {
+      throw failure(e);
     }
+  }
+
+  /** The failure of oneDNN as one of this node. */
+  QuantrainException failure(Dnnl.Failure e) {
+    return binding == null
+        ? new QuantrainException(e.getMessage(), e)
+        : binding.failure(e.getMessage());
   }
 
   @Override
