@@ -1,0 +1,171 @@
+package org.quantrain.cli;
+
+import ai.onnxruntime.OrtEnvironment;
+import java.io.IOException;
+import java.nio.file.FileStore;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.quantrain.Quantrain;
+import org.quantrain.report.Numbers;
+
+/**
+ * Looks at the machine, part by part; a part that fails does not keep the others from being seen.
+ */
+final class Checks {
+  private static final int OLDEST_JAVA = 17;
+  private static final long LITTLE_SPACE = 1_000_000_000;
+  private static final String NATIVE_FOLDER = "/org/quantrain/internal/bind/";
+  private static final String REBUILD = "build again from the source tree: ./quantrain doctor";
+
+  private Checks() {}
+
+  static List<Check> all() {
+    List<Check> checks = new ArrayList<>();
+    checks.add(java());
+    checks.add(memory());
+    checks.add(processor());
+    backend(checks);
+    checks.add(cuda());
+    checks.add(onnxRuntime());
+    checks.add(
+        folder("work folder", Path.of(""), "runs are written to ./runs; --out changes that"));
+    checks.add(folder("data cache", dataCache(), "set XDG_CACHE_HOME to a folder with space"));
+    checks.add(
+        folder(
+            "library cache",
+            libraryCache(),
+            "set QUANTRAIN_JAVA_OPTS=-Dorg.bytedeco.javacpp.cachedir=FOLDER"));
+    return checks;
+  }
+
+  private static Check java() {
+    int feature = Runtime.version().feature();
+    String detail =
+        "%s, %s, in %s"
+            .formatted(
+                System.getProperty("java.version"),
+                System.getProperty("java.vendor"),
+                System.getProperty("java.home"));
+    return feature >= OLDEST_JAVA
+        ? Check.ok("Java", detail)
+        : Check.missing("Java", detail, "install a JDK of version 17 or newer");
+  }
+
+  private static Check memory() {
+    return Check.ok(
+        "Java heap",
+        "at most %s; more with QUANTRAIN_JAVA_OPTS=-Xmx8g"
+            .formatted(Numbers.bytes(Runtime.getRuntime().maxMemory())));
+  }
+
+  private static Check processor() {
+    Processor processor = Processor.detect();
+    int cores = Runtime.getRuntime().availableProcessors();
+    return Check.ok("processor", processor + ", " + cores + (cores == 1 ? " core" : " cores"));
+  }
+
+  private static void backend(List<Check> checks) {
+    String description;
+    try (Quantrain quantrain = Quantrain.open()) {
+      description = quantrain.describe();
+    } catch (RuntimeException | LinkageError e) {
+      checks.add(Check.missing("CPU backend", Failures.line(e), REBUILD));
+      return;
+    }
+    checks.add(Check.ok("CPU backend", description));
+    boolean exact = description.contains("exact at start");
+    checks.add(
+        Check.optional(
+            "int8 units",
+            exact,
+            exact
+                ? "exact: products of codes run on them"
+                : "not exact here: products of codes run on integer-valued floats, same bits",
+            exact ? null : "nothing to do; AVX-512 VNNI or AMX would be faster"));
+  }
+
+  /** The library needs no toolkit; what it needs is a driver with a device. */
+  private static Check cuda() {
+    String name = "CUDA";
+    boolean built =
+        Checks.class.getResource(NATIVE_FOLDER + platform() + "/libquantrain_cuda.so") != null;
+    Path driver = Path.of("/proc/driver/nvidia/version");
+    String device;
+    if (!Files.exists(driver)) {
+      device = "no NVIDIA driver";
+    } else if (!Files.exists(Path.of("/dev/nvidia0"))) {
+      device = "an NVIDIA driver, but no device";
+    } else {
+      device = "an NVIDIA driver and device";
+    }
+    return Check.optional(
+        name,
+        false,
+        "%s; %s; training runs on the CPU"
+            .formatted(built ? "kernels are built" : "kernels are not built", device),
+        built
+            ? "nothing to do; this version has no CUDA backend yet"
+            : "to build the kernels, put nvcc on the PATH and remove java/target");
+  }
+
+  /** As the bindings name it. */
+  private static String platform() {
+    String arch = System.getProperty("os.arch").toLowerCase(Locale.ROOT);
+    return "linux-" + (arch.equals("aarch64") ? "arm64" : "x86_64");
+  }
+
+  private static Check onnxRuntime() {
+    try {
+      String version = OrtEnvironment.getEnvironment().getVersion();
+      return Check.ok("ONNX Runtime", version + "; verification runs it in a process of its own");
+    } catch (RuntimeException | LinkageError e) {
+      return Check.missing(
+          "ONNX Runtime",
+          Failures.line(e),
+          "verification needs it; it wants Linux, macOS or Windows on x86-64 or arm64");
+    }
+  }
+
+  private static Path dataCache() {
+    String given = System.getenv("XDG_CACHE_HOME");
+    Path base =
+        given != null && given.startsWith("/")
+            ? Path.of(given)
+            : Path.of(System.getProperty("user.home"), ".cache");
+    return base.resolve("quantrain");
+  }
+
+  private static Path libraryCache() {
+    String given = System.getProperty("org.bytedeco.javacpp.cachedir");
+    return given != null
+        ? Path.of(given)
+        : Path.of(System.getProperty("user.home"), ".javacpp", "cache");
+  }
+
+  private static Check folder(String name, Path folder, String remedy) {
+    Path path = folder.toAbsolutePath();
+    Path existing = path;
+    while (!Files.exists(existing) && existing.getParent() != null) {
+      existing = existing.getParent();
+    }
+    try {
+      FileStore store = Files.getFileStore(existing);
+      long free = store.getUsableSpace();
+      boolean writable = Files.isWritable(existing) && !store.isReadOnly();
+      String detail =
+          "%s, %s free%s%s"
+              .formatted(
+                  path,
+                  Numbers.bytes(free),
+                  existing.equals(path) ? "" : ", not made yet",
+                  writable ? "" : ", not writable");
+      boolean good = writable && free >= LITTLE_SPACE;
+      return Check.optional(name, good, detail, good ? null : remedy);
+    } catch (IOException e) {
+      return Check.optional(name, false, path + ": " + Failures.line(e), remedy);
+    }
+  }
+}

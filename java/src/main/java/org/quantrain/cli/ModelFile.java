@@ -1,0 +1,36 @@
+package org.quantrain.cli;
+
+import java.io.BufferedInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** An ONNX file that a command was given. */
+final class ModelFile {
+  private static final byte[] MARK = "DequantizeLinear".getBytes(StandardCharsets.US_ASCII);
+
+  private ModelFile() {}
+
+  /**
+   * Whether the file has quantized values. Names of operators stand in a file as they are, so it
+   * need not be parsed for that; whoever reads it finds out what is wrong with it.
+   */
+  static boolean isQuantized(Path file) throws IOException {
+    if (!Files.isRegularFile(file)) {
+      throw new FailureException(
+          file + (Files.exists(file) ? ": not a file" : ": no such file or run"));
+    }
+    try (InputStream in = new BufferedInputStream(Files.newInputStream(file), 1 << 16)) {
+      int matched = 0; // MARK's first letter does not come again in it
+      for (int b = in.read(); b >= 0; b = in.read()) {
+        matched = b == MARK[matched] ? matched + 1 : b == MARK[0] ? 1 : 0;
+        if (matched == MARK.length) {
+          return true;
+        }
+      }
+      return false;
+    }
+  }
+}

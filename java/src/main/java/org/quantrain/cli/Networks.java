@@ -1,0 +1,116 @@
+package org.quantrain.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.quantrain.LayerInfo;
+import org.quantrain.Network;
+import org.quantrain.QuantizedNetwork;
+import org.quantrain.Quantrain;
+import org.quantrain.data.DataSource;
+import org.quantrain.graph.Graph;
+import org.quantrain.op.Lowering;
+import org.quantrain.pass.Phase;
+import org.quantrain.pass.Pipelines;
+import org.quantrain.tensor.Shape;
+import org.quantrain.zoo.Zoo;
+
+/**
+ * Makes what a configuration names, and checks that it fits together before anything is trained.
+ */
+final class Networks {
+  private Networks() {}
+
+  /** Checks what needs neither data nor a device. */
+  static void checkName(RunConfig config) {
+    if (!RunConfig.isFile(config.model())) {
+      List<String> names = Zoo.names();
+      if (!names.contains(config.model())) {
+        throw new UsageException(
+            "unknown model '%s'%s (or give the path of an .onnx file)"
+                .formatted(config.model(), Suggestion.orList(config.model(), "models", names)));
+      }
+    } else if (!Files.isRegularFile(Path.of(config.model()))) {
+      throw new FailureException(config.model() + ": no such file");
+    }
+  }
+
+  static Quantrain open(RunConfig config) {
+    return open(config.device(), config.threads());
+  }
+
+  static Quantrain open(String device, int threads) {
+    if (device.equals("cuda")) {
+      throw new FailureException(
+          "device cuda: there is no CUDA backend yet; 'quantrain doctor' says what there is");
+    }
+    return threads == 0 ? Quantrain.open() : Quantrain.open(threads);
+  }
+
+  /** The float network, with its initial or its own weights. */
+  static Network network(Quantrain quantrain, RunConfig config, DataSource data)
+      throws IOException {
+    Network network =
+        RunConfig.isFile(config.model())
+            ? quantrain.load(Path.of(config.model()))
+            : quantrain.network(
+                Zoo.build(
+                    config.model(),
+                    data.channels(),
+                    data.height(),
+                    data.width(),
+                    data.classes(),
+                    config.seed()));
+    checkFit(config.model(), network.model().graph(), data);
+    return network;
+  }
+
+  /**
+   * Checks that a network takes these images and knows their classes.
+   *
+   * @throws FailureException if not
+   */
+  static void checkFit(String model, Graph graph, DataSource data) {
+    Shape input = graph.inputs().get(0).spec().shape();
+    Shape logits = graph.outputs().get(graph.outputs().size() - 1).spec().shape();
+    boolean fits =
+        input.rank() == 4
+            && input.dim(1) == data.channels()
+            && input.dim(2) == data.height()
+            && input.dim(3) == data.width();
+    if (!fits) {
+      throw new FailureException(
+          "model %s takes images of %s, %s has %dx%dx%d (channels, rows, columns)"
+              .formatted(
+                  model, dims(input), data.name(), data.channels(), data.height(), data.width()));
+    }
+    if (logits.dim(1) != data.classes()) {
+      throw new FailureException(
+          "model %s knows %d classes, %s has %d"
+              .formatted(model, logits.dim(1), data.name(), data.classes()));
+    }
+  }
+
+  private static String dims(Shape shape) {
+    StringBuilder text = new StringBuilder();
+    for (int i = 1; i < shape.rank(); i++) {
+      text.append(i == 1 ? "" : "x").append(shape.dim(i));
+    }
+    return text.toString();
+  }
+
+  /** The network with quantizers; everything that could stop its training later is tried now. */
+  static QuantizedNetwork quantized(Network network, RunConfig config) {
+    List<String> layers = network.layers().stream().map(LayerInfo::name).toList();
+    List<String> unused = config.unusedOverrides(layers);
+    if (!unused.isEmpty()) {
+      throw new UsageException(
+          "override '%s' matches no layer; layers are: %s"
+              .formatted(unused.get(0), String.join(", ", layers)));
+    }
+    QuantizedNetwork quantized = network.quantize(config.policy());
+    Pipelines.forward(quantized.model().graph(), Phase.EVAL, Lowering.INTEGER);
+    return quantized;
+  }
+}

@@ -1,0 +1,244 @@
+package org.quantrain.cli;
+
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.annotation.JsonNaming;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+import org.quantrain.data.Augmentation;
+import org.quantrain.op.Lowering;
+import org.quantrain.quant.QuantPolicy;
+import org.quantrain.quant.Target;
+import org.quantrain.train.Recipe;
+
+/**
+ * Everything that a training run depends on: what config.yaml says, with the names of the options.
+ *
+ * @param model a name of the zoo, or the path of an ONNX file
+ * @param override layers with other bits, each REGEX=W4A8
+ * @param lr learning rate of the float stage
+ * @param validation part of the training images held out
+ * @param augment none, crop:PIXELS or crop-flip:PIXELS
+ * @param lowering simulated or integer: how codes are multiplied while statistics move
+ * @param threads 0: one for each core
+ */
+@JsonNaming(PropertyNamingStrategies.KebabCaseStrategy.class)
+record RunConfig(
+    String model,
+    String data,
+    int wbits,
+    int abits,
+    int firstLastBits,
+    String quantizer,
+    String weights,
+    String target,
+    List<String> override,
+    int epochs,
+    int qatEpochs,
+    int batch,
+    float lr,
+    float qatLr,
+    float momentum,
+    float weightDecay,
+    float labelSmoothing,
+    int calibrationBatches,
+    int quantDelay,
+    float freezeFrom,
+    float observerMomentum,
+    float validation,
+    String augment,
+    String lowering,
+    long seed,
+    String device,
+    int threads) {
+  private static final String EMA = "ema";
+  private static final String PER_CHANNEL = "per-channel";
+  private static final String PER_TENSOR = "per-tensor";
+  private static final Pattern AUGMENT = Pattern.compile("(crop|crop-flip):(\\d{1,4})");
+  private static final Pattern BITS = Pattern.compile("(?i)(?:W(\\d{1,2}))?(?:A(\\d{1,2}))?");
+
+  RunConfig {
+    override = override == null ? List.of() : List.copyOf(override);
+  }
+
+  /**
+   * What is not said otherwise.
+   *
+   * @param pretrained the model comes with its weights, so the float stage has nothing to do
+   */
+  static RunConfig defaults(int trainImages, boolean pretrained) {
+    Recipe recipe = Recipe.forImages(trainImages);
+    QuantPolicy policy = QuantPolicy.forTarget(Target.ORT);
+    return new RunConfig(
+        "lenet",
+        "digits",
+        policy.weightBits(),
+        policy.activationBits(),
+        policy.firstAndLastBits(),
+        EMA,
+        PER_CHANNEL,
+        policy.target().id(),
+        List.of(),
+        pretrained ? 0 : recipe.floatEpochs(),
+        recipe.qatEpochs(),
+        recipe.batch(),
+        recipe.floatLearningRate(),
+        recipe.qatLearningRate(),
+        recipe.momentum(),
+        recipe.weightDecay(),
+        recipe.smoothing(),
+        recipe.calibrationBatches(),
+        recipe.quantDelaySteps(),
+        recipe.freezeFrom(),
+        recipe.observerMomentum(),
+        recipe.validationFraction(),
+        "none",
+        recipe.trainLowering().name().toLowerCase(Locale.ROOT),
+        recipe.seed(),
+        "auto",
+        0);
+  }
+
+  /** Whether the model is a file, by its name alone. */
+  static boolean isFile(String model) {
+    return model.endsWith(".onnx") || model.contains("/") || model.contains("\\");
+  }
+
+  /** As in "W4A8". */
+  String bits() {
+    return "W" + wbits + "A" + abits;
+  }
+
+  /** A short name for the model, for folders and titles. */
+  String modelName() {
+    return isFile(model) ? model.replaceFirst(".*[/\\\\]", "").replaceFirst("\\.onnx$", "") : model;
+  }
+
+  /** As in "digits-lenet-w8a8"; safe as a file's name. */
+  String stem() {
+    String source = data.replaceFirst("[?:].*", "");
+    String name = source + "-" + modelName() + "-" + bits();
+    return name.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9._-]+", "-");
+  }
+
+  /**
+   * What the quantizers are to be.
+   *
+   * @throws UsageException if a value is not one of those there are
+   */
+  QuantPolicy policy() {
+    oneOf("quantizer", quantizer, List.of(EMA));
+    oneOf("weights", weights, List.of(PER_CHANNEL, PER_TENSOR));
+    try {
+      QuantPolicy policy =
+          QuantPolicy.forTarget(Target.of(target))
+              .weights(wbits)
+              .activations(abits)
+              .firstAndLast(firstLastBits);
+      if (weights.equals(PER_TENSOR)) {
+        policy = policy.perTensorWeights();
+      }
+      for (String text : override) {
+        LayerBits one = parse(text);
+        policy = policy.override(one.layer(), one.weightBits(), one.activationBits());
+      }
+      return policy;
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+  }
+
+  private record LayerBits(String layer, int weightBits, int activationBits) {}
+
+  private static LayerBits parse(String text) {
+    int equals = text.lastIndexOf('=');
+    Matcher bits = BITS.matcher(text.substring(equals + 1));
+    if (equals < 1 || equals == text.length() - 1 || !bits.matches()) {
+      throw new UsageException(
+          "override: expected REGEX=W4A8, REGEX=W4 or REGEX=A8, got '" + text + "'");
+    }
+    try {
+      Pattern.compile(text.substring(0, equals));
+    } catch (PatternSyntaxException e) {
+      throw new UsageException(
+          "override: '%s' is no regular expression (%s)"
+              .formatted(text.substring(0, equals), e.getDescription()),
+          e);
+    }
+    return new LayerBits(text.substring(0, equals), number(bits.group(1)), number(bits.group(2)));
+  }
+
+  private static int number(String digits) {
+    return digits == null ? 0 : Integer.parseInt(digits);
+  }
+
+  /** The override patterns that no layer's whole name matches. */
+  List<String> unusedOverrides(List<String> layers) {
+    List<String> unused = new ArrayList<>();
+    for (String text : override) {
+      Pattern pattern = Pattern.compile(parse(text).layer());
+      if (layers.stream().noneMatch(layer -> pattern.matcher(layer).matches())) {
+        unused.add(text);
+      }
+    }
+    return unused;
+  }
+
+  /**
+   * How training is to go.
+   *
+   * @throws UsageException if a value is out of range
+   */
+  Recipe recipe() {
+    oneOf("lowering", lowering, List.of("simulated", "integer"));
+    oneOf("device", device, List.of("auto", "cpu", "cuda"));
+    if (threads < 0) {
+      throw new UsageException("threads: expected at least 0, got " + threads);
+    }
+    try {
+      return new Recipe(
+          epochs,
+          qatEpochs,
+          batch,
+          lr,
+          qatLr,
+          momentum,
+          weightDecay,
+          labelSmoothing,
+          calibrationBatches,
+          quantDelay,
+          freezeFrom,
+          observerMomentum,
+          validation,
+          augmentation(),
+          Lowering.valueOf(lowering.toUpperCase(Locale.ROOT)),
+          seed);
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+  }
+
+  private Augmentation augmentation() {
+    Matcher matcher = AUGMENT.matcher(augment);
+    if (augment.equals("none")) {
+      return Augmentation.NONE;
+    } else if (!matcher.matches()) {
+      throw new UsageException(
+          "augment: expected none, crop:PIXELS or crop-flip:PIXELS, got '" + augment + "'");
+    }
+    int pad = Integer.parseInt(matcher.group(2));
+    return matcher.group(1).equals("crop") ? Augmentation.crop(pad) : Augmentation.cropAndFlip(pad);
+  }
+
+  private static void oneOf(String name, String value, List<String> values) {
+    if (!values.contains(value)) {
+      throw new UsageException(
+          "%s: expected %s, got '%s'%s"
+              .formatted(
+                  name, String.join(" or ", values), value, Suggestion.clause(value, values)));
+    }
+  }
+}

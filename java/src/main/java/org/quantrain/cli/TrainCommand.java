@@ -1,0 +1,283 @@
+package org.quantrain.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code quantrain train}. */
+@Command(
+    name = "train",
+    description =
+        "Train a network in float, then quantization-aware; export the integer model and prove it"
+            + " equal to what was trained.",
+    sortOptions = false,
+    abbreviateSynopsis = true,
+    optionListHeading = "%nOptions:%n",
+    footer = {
+      "",
+      "Data SPEC: digits (embedded), mnist, fashion-mnist, or idx:FOLDER; then ?limit=N,"
+          + " ?split=..,",
+      "?mean=..&std=.. as in 'fashion-mnist?limit=1000'.",
+      "Settings can also stand in a file, under the names of the options; options win over the"
+          + " file.",
+      "",
+      "Examples:",
+      "  quantrain train",
+      "  quantrain train --data fashion-mnist --model resnet8 --wbits 4 --override 'block3.*=W2A4'",
+      "  quantrain train --config run.yaml --lr 0.02 --out runs/try",
+      "  quantrain train --resume runs/try"
+    })
+final class TrainCommand extends Verb {
+  @Option(
+      names = "--config",
+      paramLabel = "FILE",
+      description = "Settings in YAML, such as a run's config.yaml.")
+  private Path config;
+
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      description = "The run's folder; default: runs/DATA-MODEL-BITS-N, the next N that is free.")
+  private Path out;
+
+  @Option(
+      names = "--resume",
+      paramLabel = "DIR",
+      description = "Continue the run in this folder from its last checkpoint.")
+  private Path resume;
+
+  @ArgGroup(validate = false, heading = "%nWhat is trained:%n", order = 1)
+  private Subject subject = new Subject();
+
+  @ArgGroup(validate = false, heading = "%nQuantization:%n", order = 2)
+  private Quantization quantization = new Quantization();
+
+  @ArgGroup(validate = false, heading = "%nTraining:%n", order = 3)
+  private Schedule schedule = new Schedule();
+
+  @ArgGroup(validate = false, heading = "%nMachine:%n", order = 4)
+  private Machine machine = new Machine();
+
+  TrainCommand(Console console) {
+    super(console);
+  }
+
+  private static final class Subject {
+    @Option(
+        names = "--model",
+        paramLabel = "NAME|FILE",
+        description = "lenet (default), resnet8, or a float ONNX file, trained already.")
+    private String model;
+
+    @Option(names = "--data", paramLabel = "SPEC", description = "The images; default: digits.")
+    private String data;
+  }
+
+  private static final class Quantization {
+    @Option(
+        names = "--wbits",
+        paramLabel = "N",
+        description = "Bits of weights, 2 to 8; default 8.")
+    private Integer wbits;
+
+    @Option(
+        names = "--abits",
+        paramLabel = "N",
+        description = "Bits of activations, 2 to 8; default 8.")
+    private Integer abits;
+
+    @Option(
+        names = "--first-last-bits",
+        paramLabel = "N",
+        description = "Bits of the first and the last layer; default 8.")
+    private Integer firstLastBits;
+
+    @Option(
+        names = "--quantizer",
+        paramLabel = "NAME",
+        description = "ema (default): ranges by moving averages of minimum and maximum.")
+    private String quantizer;
+
+    @Option(
+        names = "--weights",
+        paramLabel = "SCALES",
+        description = "per-channel (default) or per-tensor.")
+    private String weights;
+
+    @Option(
+        names = "--target",
+        paramLabel = "NAME",
+        description = "The runtime to train for: ort (default), ONNX Runtime.")
+    private String target;
+
+    @Option(
+        names = "--override",
+        paramLabel = "REGEX=W4A8",
+        description = "Other bits for the layers with matching names; may be repeated, first wins.")
+    private List<String> override = new ArrayList<>();
+  }
+
+  private static final class Schedule {
+    @Option(
+        names = "--epochs",
+        paramLabel = "N",
+        description = "Epochs in float; default: by the number of images, 0 for an ONNX file.")
+    private Integer epochs;
+
+    @Option(
+        names = "--qat-epochs",
+        paramLabel = "N",
+        description = "Quantization-aware epochs; default: by the number of images.")
+    private Integer qatEpochs;
+
+    @Option(names = "--batch", paramLabel = "N", description = "Images per step.")
+    private Integer batch;
+
+    @Option(names = "--lr", paramLabel = "RATE", description = "Peak learning rate in float.")
+    private Float lr;
+
+    @Option(
+        names = "--qat-lr",
+        paramLabel = "RATE",
+        description = "Peak learning rate, quantization-aware.")
+    private Float qatLr;
+
+    @Option(names = "--momentum", paramLabel = "M", description = "Momentum of SGD.")
+    private Float momentum;
+
+    @Option(
+        names = "--weight-decay",
+        paramLabel = "D",
+        description = "Decay of convolution and linear weights.")
+    private Float weightDecay;
+
+    @Option(
+        names = "--label-smoothing",
+        paramLabel = "E",
+        description = "Probability that is spread over all classes.")
+    private Float labelSmoothing;
+
+    @Option(
+        names = "--calibration-batches",
+        paramLabel = "N",
+        description = "Batches that set the first ranges.")
+    private Integer calibrationBatches;
+
+    @Option(
+        names = "--quant-delay",
+        paramLabel = "STEPS",
+        description = "Steps of the quantized stage that still train in float.")
+    private Integer quantDelay;
+
+    @Option(
+        names = "--freeze-from",
+        paramLabel = "FRACTION",
+        description = "From here on ranges and batch-norm statistics are frozen.")
+    private Float freezeFrom;
+
+    @Option(
+        names = "--observer-momentum",
+        paramLabel = "M",
+        description = "Weight of a new batch in the ranges.")
+    private Float observerMomentum;
+
+    @Option(
+        names = "--validation",
+        paramLabel = "FRACTION",
+        description = "Training images held out to choose the best epoch.")
+    private Float validation;
+
+    @Option(
+        names = "--augment",
+        paramLabel = "KIND",
+        description = "none (default), crop:PIXELS or crop-flip:PIXELS.")
+    private String augment;
+
+    @Option(
+        names = "--lowering",
+        paramLabel = "KIND",
+        description = "simulated or integer: how codes are multiplied in training; same bits.")
+    private String lowering;
+
+    @Option(names = "--seed", paramLabel = "N", description = "Of weights and order; default 1.")
+    private Long seed;
+  }
+
+  private static final class Machine {
+    @Option(names = "--device", paramLabel = "NAME", description = "auto (default), cpu or cuda.")
+    private String device;
+
+    @Option(
+        names = "--threads",
+        paramLabel = "N",
+        description = "Threads; default: one for each core.")
+    private Integer threads;
+  }
+
+  @Override
+  public Integer call() throws Exception {
+    ObjectNode given = given();
+    if (resume != null) {
+      if (config != null || out != null || !onlyMachine(given)) {
+        throw new UsageException(
+            "--resume goes on with the settings of the run; it takes --threads and --device only");
+      }
+      return TrainRun.resume(console(), resume, given).execute();
+    }
+    ObjectNode settings = config == null ? ConfigFile.emptyTree() : ConfigFile.read(config);
+    settings.setAll(given);
+    return TrainRun.start(console(), settings, out).execute();
+  }
+
+  private static boolean onlyMachine(ObjectNode given) {
+    for (var names = given.fieldNames(); names.hasNext(); ) {
+      if (!List.of("threads", "device").contains(names.next())) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** The settings that were typed, under their names in config.yaml. */
+  private ObjectNode given() {
+    ObjectNode given = ConfigFile.emptyTree();
+    put(given, "model", subject.model);
+    put(given, "data", subject.data);
+    put(given, "wbits", quantization.wbits);
+    put(given, "abits", quantization.abits);
+    put(given, "first-last-bits", quantization.firstLastBits);
+    put(given, "quantizer", quantization.quantizer);
+    put(given, "weights", quantization.weights);
+    put(given, "target", quantization.target);
+    put(given, "override", quantization.override.isEmpty() ? null : quantization.override);
+    put(given, "epochs", schedule.epochs);
+    put(given, "qat-epochs", schedule.qatEpochs);
+    put(given, "batch", schedule.batch);
+    put(given, "lr", schedule.lr);
+    put(given, "qat-lr", schedule.qatLr);
+    put(given, "momentum", schedule.momentum);
+    put(given, "weight-decay", schedule.weightDecay);
+    put(given, "label-smoothing", schedule.labelSmoothing);
+    put(given, "calibration-batches", schedule.calibrationBatches);
+    put(given, "quant-delay", schedule.quantDelay);
+    put(given, "freeze-from", schedule.freezeFrom);
+    put(given, "observer-momentum", schedule.observerMomentum);
+    put(given, "validation", schedule.validation);
+    put(given, "augment", schedule.augment);
+    put(given, "lowering", schedule.lowering);
+    put(given, "seed", schedule.seed);
+    put(given, "device", machine.device);
+    put(given, "threads", machine.threads);
+    return given;
+  }
+
+  private static void put(ObjectNode given, String key, Object value) {
+    if (value != null) {
+      given.set(key, ConfigFile.tree(value));
+    }
+  }
+}

@@ -1,0 +1,124 @@
+package org.quantrain.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Iterator;
+import org.quantrain.ImageBatches;
+import org.quantrain.Quantrain;
+import org.quantrain.data.DataSource;
+import org.quantrain.data.Datasets;
+import org.quantrain.integer.BitExactVerifier;
+import org.quantrain.integer.ImageBatch;
+import org.quantrain.integer.IntegerInterpreter;
+import org.quantrain.integer.IntegerModel;
+import org.quantrain.integer.VerificationReport;
+import org.quantrain.report.Json;
+import org.quantrain.report.Numbers;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code quantrain verify}. */
+@Command(
+    name = "verify",
+    header = "Prove that an integer model computes the same codes everywhere.",
+    description = {
+      "",
+      "V2: ONNX Runtime gives the codes of the integer interpreter, for every tensor.",
+      "V3: so does the network that was trained; needs the run.",
+      "Exit code 1 if a code differs or the file was changed after it was written."
+    },
+    sortOptions = false,
+    abbreviateSynopsis = true,
+    optionListHeading = "%nOptions:%n",
+    footer = {
+      "",
+      "Examples:",
+      "  quantrain verify runs/digits-lenet-w8a8-1",
+      "  quantrain verify model.w8a8.onnx --data 'fashion-mnist?limit=1000'"
+    })
+final class VerifyCommand extends Verb {
+  @Parameters(paramLabel = "FILE|RUN", description = "An integer ONNX file, or a run's folder.")
+  private Path subject;
+
+  @Option(
+      names = "--data",
+      paramLabel = "SPEC",
+      description = "Its test images; default: those of the run, or generated images for a file.")
+  private String data;
+
+  @Option(names = "--threads", paramLabel = "N", description = "Threads; default: one per core.")
+  private int threads;
+
+  VerifyCommand(Console console) {
+    super(console);
+  }
+
+  @Override
+  public Integer call() throws Exception {
+    VerificationReport report =
+        Files.isDirectory(subject) ? verifyRun(SavedRun.open(subject)) : verifyFile(subject);
+    Claims.say(console(), report);
+    ObjectNode result = Json.object();
+    result.put("file", report.file()).put("images", report.images()).put("holds", report.holds());
+    result.put("digestMatches", report.digestMatches());
+    Claims.put(result, report);
+    console().result(result);
+    return report.holds() ? Main.OK : Main.FAILED;
+  }
+
+  private VerificationReport verifyRun(SavedRun run) throws IOException {
+    Path file = run.integerModel();
+    IntegerModel model = IntegerModel.read(file);
+    String spec = data == null ? run.config().data() : data;
+    DataSource images = Datasets.load(spec).test();
+    say(file, model);
+    console().fact("data", "%s, %s images".formatted(spec, Numbers.count(images.size())));
+    if (!run.hasCheckpoint()) {
+      console().fact("V3", "not checked: the run has no checkpoint of its quantized stage");
+      return verify(file, model, images);
+    }
+    try (Quantrain quantrain = Networks.open("auto", threads)) {
+      return run.quantizedNetwork(quantrain, images).verify(file, images);
+    }
+  }
+
+  private VerificationReport verifyFile(Path file) throws IOException {
+    if (!ModelFile.isQuantized(file)) {
+      throw new FailureException(file + ": not an integer model; it has no quantized values");
+    }
+    IntegerModel model = IntegerModel.read(file);
+    DataSource images = data == null ? null : Datasets.load(data).test();
+    say(file, model);
+    console()
+        .fact(
+            "data",
+            images == null
+                ? (GeneratedImages.BATCH * GeneratedImages.BATCHES) + " generated images"
+                : "%s, %s images".formatted(data, Numbers.count(images.size())));
+    return verify(file, model, images);
+  }
+
+  private void say(Path file, IntegerModel model) {
+    console().fact("file", file.toString());
+    Claims.sayDigest(console(), model);
+  }
+
+  /** V2. */
+  private VerificationReport verify(Path file, IntegerModel model, DataSource images)
+      throws IOException {
+    if (images != null) {
+      Networks.checkFit(file.toString(), model.toGraph(), images);
+    }
+    Iterator<ImageBatch> batches =
+        images == null ? new GeneratedImages(model) : ImageBatches.of(images);
+    int batch = images == null ? GeneratedImages.BATCH : ImageBatches.BATCH;
+    try (Quantrain quantrain = Networks.open("auto", threads);
+        IntegerInterpreter interpreter =
+            new IntegerInterpreter(quantrain.backend(), model, batch)) {
+      return BitExactVerifier.of(file).verify(interpreter, null, batches);
+    }
+  }
+}

@@ -1,0 +1,98 @@
+package org.quantrain.report;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+
+/**
+ * What a comparison of codes found.
+ *
+ * @param claim "V2" or "V3"
+ * @param subject what was checked, as in "the exported file in ONNX Runtime 1.29.0"
+ * @param against what it was compared with
+ * @param compared codes
+ * @param differing codes
+ * @param logitsCompared float logits, which are compared bit by bit and counted apart
+ * @param first the first difference in the order of computation; null if there is none
+ */
+public record ClaimResult(
+    String claim,
+    String subject,
+    String against,
+    long compared,
+    long differing,
+    long logitsCompared,
+    long logitsDiffering,
+    Difference first,
+    List<TensorResult> tensors) {
+
+  /** One tensor's share. */
+  public record TensorResult(String tensor, long compared, long differing) {}
+
+  /**
+   * Two codes that should be equal.
+   *
+   * @param image its number in the data, from 0
+   * @param element its number in the image, from 0
+   * @param coordinates channel, row, column
+   */
+  public record Difference(
+      String tensor,
+      long image,
+      long element,
+      List<Integer> coordinates,
+      String subjectValue,
+      String againstValue) {
+    public Difference {
+      coordinates = List.copyOf(coordinates);
+    }
+
+    @Override
+    public String toString() {
+      return "%s, image %d, element %d at %s: %s instead of %s"
+          .formatted(tensor, image, element, coordinates, againstValue, subjectValue);
+    }
+  }
+
+  public ClaimResult {
+    tensors = List.copyOf(tensors);
+  }
+
+  /** True if something was compared and nothing differs. */
+  public boolean holds() {
+    return compared > 0 && differing == 0 && logitsDiffering == 0;
+  }
+
+  /** As in "0 of 46,080 codes differ". */
+  public String verdict() {
+    if (compared == 0) {
+      return "nothing was compared";
+    }
+    String logits =
+        logitsDiffering == 0
+            ? ""
+            : ", %s of %s logits differ"
+                .formatted(Numbers.count(logitsDiffering), Numbers.count(logitsCompared));
+    return "%s of %s codes differ%s"
+        .formatted(Numbers.count(differing), Numbers.count(compared), logits);
+  }
+
+  /** As machines read it. */
+  public ObjectNode toJson() {
+    ObjectNode json = Json.object();
+    json.put("claim", claim).put("subject", subject).put("against", against);
+    json.put("differing", differing).put("compared", compared);
+    json.put("logitsDiffering", logitsDiffering).put("logitsCompared", logitsCompared);
+    if (first == null) {
+      json.putNull("first");
+    } else {
+      ObjectNode at = json.putObject("first");
+      at.put("tensor", first.tensor()).put("image", first.image());
+      at.put("element", first.element());
+      ArrayNode coordinates = at.putArray("coordinates");
+      first.coordinates().forEach(coordinates::add);
+      at.put("subject", first.subjectValue()).put("against", first.againstValue());
+    }
+    return json;
+  }
+}
