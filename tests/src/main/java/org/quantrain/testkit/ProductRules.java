@@ -1,0 +1,182 @@
+package org.quantrain.testkit;
+
+import static org.quantrain.testkit.Oracle.TINY;
+import static org.quantrain.testkit.Oracle.U;
+
+import java.util.function.BinaryOperator;
+import org.quantrain.op.Conv2d;
+import org.quantrain.op.Conv2dBackwardData;
+import org.quantrain.op.Conv2dBackwardWeights;
+import org.quantrain.op.ConvCodes;
+import org.quantrain.op.Linear;
+import org.quantrain.op.LinearBackwardData;
+import org.quantrain.op.LinearBackwardWeights;
+import org.quantrain.op.LinearCodes;
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.Shape;
+import org.quantrain.tensor.TensorSpec;
+import org.quantrain.testkit.Expected.Near;
+
+/**
+ * Convolutions and matrix products: in float near, on codes exact. Both are evaluated in double over logical order; integer sums
+ * stay below 2^53, so that is exact too.
+ */
+final class ProductRules {
+  private ProductRules() {}
+
+  static void register() {
+    Oracle.rule(Conv2d.class, ProductRules::conv);
+    Oracle.rule(Conv2dBackwardData.class, ProductRules::convBackwardData);
+    Oracle.rule(Conv2dBackwardWeights.class, ProductRules::convBackwardWeights);
+    Oracle.rule(ConvCodes.class, ProductRules::convCodes);
+    Oracle.rule(Linear.class, ProductRules::linear);
+    Oracle.rule(LinearBackwardData.class, ProductRules::linearBackwardData);
+    Oracle.rule(LinearBackwardWeights.class, ProductRules::linearBackwardWeights);
+    Oracle.rule(LinearCodes.class, ProductRules::linearCodes);
+  }
+
+  private static double[] magnitudes(double[] values) {
+    double[] out = new double[values.length];
+    for (int i = 0; i < out.length; i++) {
+      out[i] = Math.abs(values[i]);
+    }
+    return out;
+  }
+
+  /** A bilinear operation: its value, and (terms + 1) u times its value on magnitudes as the bound. */
+  private static Near near(
+      Shape ys, double[] a, double[] b, double[] bias, long terms, BinaryOperator<double[]> product) {
+    double[] y = product.apply(a, b);
+    double[] magnitude = product.apply(magnitudes(a), magnitudes(b));
+    if (bias != null) {
+      RealProducts.addBias(ys, y, bias);
+      RealProducts.addBias(ys, magnitude, magnitudes(bias));
+    }
+    for (int i = 0; i < magnitude.length; i++) {
+      magnitude[i] = (terms + 2) * U * magnitude[i] + terms * TINY;
+    }
+    return new Near(Tensors.toMemory(ys, y), Tensors.toMemory(ys, magnitude));
+  }
+
+  private static double[] bias(Oracle.Call call) {
+    return call.has(2) ? Tensors.logical(call.in(2)) : null;
+  }
+
+  private static Expected conv(Conv2d op, Oracle.Call call) {
+    Shape xs = call.in(0).shape();
+    Shape ws = call.in(1).shape();
+    return Expected.of(
+        near(
+            op.geometry().output(xs, ws),
+            Tensors.logical(call.in(0)),
+            Tensors.logical(call.in(1)),
+            bias(call),
+            ws.elementsPerSample(),
+            (x, w) -> RealProducts.conv(op.geometry(), xs, x, ws, w)));
+  }
+
+  private static Expected convBackwardData(Conv2dBackwardData op, Oracle.Call call) {
+    Shape ws = call.in(1).shape();
+    long terms = ws.elements() / ws.dim(1);
+    return Expected.of(
+        near(
+            op.x(),
+            Tensors.logical(call.in(0)),
+            Tensors.logical(call.in(1)),
+            null,
+            terms,
+            (dy, w) -> RealProducts.convBackwardData(op.geometry(), op.x(), ws, w, dy)));
+  }
+
+  private static Expected convBackwardWeights(Conv2dBackwardWeights op, Oracle.Call call) {
+    Shape xs = call.in(0).shape();
+    Shape ys = call.in(1).shape();
+    long terms = ys.elements() / ys.dim(1);
+    return Expected.of(
+        near(
+            op.w(),
+            Tensors.logical(call.in(0)),
+            Tensors.logical(call.in(1)),
+            null,
+            terms,
+            (x, dy) -> RealProducts.convBackwardWeights(op.geometry(), xs, x, op.w(), dy)));
+  }
+
+  private static Expected linear(Linear op, Oracle.Call call) {
+    Shape xs = call.in(0).shape();
+    Shape ws = call.in(1).shape();
+    return Expected.of(
+        near(
+            Shape.of(xs.dim(0), ws.dim(0)),
+            Tensors.logical(call.in(0)),
+            Tensors.logical(call.in(1)),
+            bias(call),
+            xs.dim(1),
+            (x, w) -> RealProducts.linear(xs, x, ws, w)));
+  }
+
+  private static Expected linearBackwardData(LinearBackwardData op, Oracle.Call call) {
+    int rows = call.in(0).shape().dim(0);
+    int out = call.in(0).shape().dim(1);
+    int in = call.in(1).shape().dim(1);
+    return Expected.of(
+        near(
+            Shape.of(rows, in),
+            Tensors.logical(call.in(0)),
+            Tensors.logical(call.in(1)),
+            null,
+            out,
+            (dy, w) -> RealProducts.product(rows, in, out, dy, false, w, false)));
+  }
+
+  private static Expected linearBackwardWeights(LinearBackwardWeights op, Oracle.Call call) {
+    int rows = call.in(0).shape().dim(0);
+    int in = call.in(0).shape().dim(1);
+    int out = call.in(1).shape().dim(1);
+    return Expected.of(
+        near(
+            Shape.of(out, in),
+            Tensors.logical(call.in(0)),
+            Tensors.logical(call.in(1)),
+            null,
+            rows,
+            (x, dy) -> RealProducts.product(out, in, rows, dy, true, x, false)));
+  }
+
+  /** q - z in logical order. */
+  private static double[] centered(HostTensor codes, int zeroPoint) {
+    int[] q = codes.codes();
+    double[] values = new double[q.length];
+    for (int i = 0; i < q.length; i++) {
+      values[i] = q[i] - zeroPoint;
+    }
+    return Tensors.toLogical(codes.shape(), values);
+  }
+
+  private static Expected integers(Shape shape, double[] logical) {
+    double[] memory = Tensors.toMemory(shape, logical);
+    HostTensor y = HostTensor.zeros(new TensorSpec(DType.S32, shape));
+    for (int i = 0; i < memory.length; i++) {
+      y.buffer().putInt(4 * i, (int) memory[i]);
+    }
+    return Expected.bits(y);
+  }
+
+  private static Expected convCodes(ConvCodes op, Oracle.Call call) {
+    Shape xs = call.in(0).shape();
+    Shape ws = call.in(3).shape();
+    double[] x = centered(call.in(0), call.integer(2));
+    double[] y = RealProducts.conv(op.geometry(), xs, x, ws, centered(call.in(3), 0));
+    return integers(op.geometry().output(xs, ws), y);
+  }
+
+  private static Expected linearCodes(LinearCodes op, Oracle.Call call) {
+    Shape xs = call.in(0).shape();
+    Shape ws = call.in(3).shape();
+    double[] x = centered(call.in(0), call.integer(2));
+    return integers(
+        Shape.of(xs.dim(0), ws.dim(0)),
+        RealProducts.linear(xs, x, ws, centered(call.in(3), 0)));
+  }
+}

@@ -1,0 +1,385 @@
+package org.quantrain.testkit;
+
+import static org.quantrain.testkit.EdgeValues.edges;
+import static org.quantrain.testkit.EdgeValues.ordinary;
+import static org.quantrain.testkit.EdgeValues.ties;
+import static org.quantrain.testkit.FloatCases.LARGE;
+import static org.quantrain.testkit.FloatCases.normal;
+import static org.quantrain.testkit.Grids.perChannel;
+import static org.quantrain.testkit.Grids.size;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.quantrain.op.AddCodes;
+import org.quantrain.op.AddCodesRange;
+import org.quantrain.op.Dequantize;
+import org.quantrain.op.MinMax;
+import org.quantrain.op.Quantize;
+import org.quantrain.op.QuantizeWeight;
+import org.quantrain.op.QuantizeWeightBackward;
+import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.SteBackward;
+import org.quantrain.op.UpdateQParams;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.QuantSpec;
+import org.quantrain.tensor.Shape;
+import org.quantrain.testkit.OpCase.Examples;
+
+/** Codes from reals and back, the straight-through gradient, ranges, and the residual add. */
+final class QuantizeCases {
+  /** Scales with a short and a full mantissa, and the extremes. */
+  private static final float[] SCALES = {0.25f, 0.1f, 1f / 127, Float.MIN_NORMAL, 1e30f};
+
+  private static final Shape SMALL = Shape.of(2, 3, 4, 5);
+
+  private QuantizeCases() {}
+
+  static List<OpCase> all() {
+    return List.of(
+        new OpCase(
+            Quantize.class,
+            QuantizeCases::quantize,
+            () -> List.of(quantize("narrow enough to clamp", Grids.U4, normal(SMALL, 1), 0.1f)),
+            () -> quantize("large", Grids.U8, normal(LARGE, 1), 0.02f)),
+        new OpCase(
+            RequantizeCodes.class,
+            QuantizeCases::requantizeCodes,
+            () -> List.of(requantizeCodes(SMALL, Grids.U8, Grids.U4, 0.01f, 0.05f)),
+            () -> requantizeCodes(LARGE, Grids.U8, Grids.U4, 0.01f, 0.17f)),
+        new OpCase(
+            Dequantize.class,
+            QuantizeCases::dequantize,
+            () -> List.of(dequantize(SMALL, Grids.U8), weight(SMALL, perChannel(Grids.S8))),
+            () -> dequantize(LARGE, Grids.U8)),
+        new OpCase(
+            SteBackward.class,
+            QuantizeCases::steBackward,
+            List::of,
+            () -> steBackward(LARGE, ordinary(size(LARGE), 1))),
+        new OpCase(
+            QuantizeWeight.class,
+            QuantizeCases::quantizeWeight,
+            QuantizeCases::quantizeWeightGradients,
+            () -> weights("large", perChannel(Grids.S8), normal(LARGE, 1))),
+        new OpCase(
+            QuantizeWeightBackward.class,
+            QuantizeCases::quantizeWeightBackward,
+            List::of,
+            () -> quantizeWeightBackward(LARGE, ordinary(size(LARGE), 1))),
+        new OpCase(
+            MinMax.class,
+            QuantizeCases::minMax,
+            List::of,
+            () -> Example.of("large", new MinMax(), normal(LARGE, 1))),
+        new OpCase(
+            UpdateQParams.class,
+            QuantizeCases::updateQParams,
+            List::of,
+            () -> update("one", Grids.U8, -1, 2, -0.5f, 1.5f, 7)),
+        new OpCase(
+            AddCodes.class,
+            QuantizeCases::addCodes,
+            () -> List.of(addCodes(SMALL, Grids.U8, true, 3), addCodes(SMALL, Grids.U8, false, 4)),
+            () -> addCodes(LARGE, Grids.U8, true, 1)),
+        new OpCase(
+            AddCodesRange.class,
+            QuantizeCases::addCodesRange,
+            List::of,
+            () -> addCodesRange(LARGE, Grids.U8, true, Float.POSITIVE_INFINITY)));
+  }
+
+  private static HostTensor codes(QuantSpec spec, Shape shape, long seed) {
+    return Tensors.codes(spec.container(), shape, EdgeValues.codes(size(shape), spec, seed));
+  }
+
+  private static Example quantize(String name, QuantSpec spec, HostTensor x, float scale) {
+    return Example.of(
+        name + " to " + spec + " by " + scale,
+        new Quantize(spec),
+        x,
+        Tensors.vector(scale),
+        Tensors.vector(Grids.zeroPoint(spec)));
+  }
+
+  private static List<Example> quantize() {
+    List<Example> list = new ArrayList<>();
+    for (QuantSpec spec : Grids.ACTIVATIONS) {
+      for (int n : EdgeValues.SIZES) {
+        Shape shape = Shape.of(1, n);
+        list.add(quantize("edges " + n, spec, HostTensor.of(shape, edges(n, 1)), 0.1f));
+        list.add(quantize("normal " + n, spec, HostTensor.of(shape, ordinary(n, 2)), 0.02f));
+      }
+      for (float scale : SCALES) {
+        Shape shape = Shape.of(3, 601);
+        list.add(quantize("ties", spec, HostTensor.of(shape, ties(1803, scale)), scale));
+      }
+    }
+    list.add(quantize("several blocks", Grids.U8, normal(Shape.of(3, 16, 41, 43), 3), 0.01f));
+    return list;
+  }
+
+  private static Example requantizeCodes(
+      Shape shape, QuantSpec from, QuantSpec to, float scale, float newScale) {
+    return Example.of(
+        from + " to " + to + " " + shape + " by " + newScale,
+        new RequantizeCodes(to),
+        codes(from, shape, 1),
+        Tensors.vector(scale),
+        Tensors.vector(Grids.zeroPoint(from)),
+        Tensors.vector(newScale),
+        Tensors.vector(Grids.zeroPoint(to)));
+  }
+
+  private static List<Example> requantizeCodes() {
+    List<Example> list = new ArrayList<>();
+    for (QuantSpec to : Grids.ACTIVATIONS) {
+      for (int n : EdgeValues.SIZES) {
+        list.add(requantizeCodes(Shape.of(1, n), Grids.U8, to, 0.01f, 0.17f));
+      }
+      // Twice the scale: every other code is a tie.
+      list.add(requantizeCodes(Shape.of(2, 1021), Grids.U8, to, 0.125f, 0.25f));
+      list.add(requantizeCodes(Shape.of(2, 1021), Grids.S8_AFFINE, to, 0.1f, 0.2f));
+    }
+    return list;
+  }
+
+  private static Example dequantize(Shape shape, QuantSpec spec) {
+    return Example.of(
+        spec + " " + shape,
+        new Dequantize(),
+        codes(spec, shape, 1),
+        Tensors.vector(0.1f),
+        Tensors.vector(Grids.zeroPoint(spec)));
+  }
+
+  private static Example weight(Shape shape, QuantSpec spec) {
+    int k = spec.perChannel() ? shape.dim(0) : 1;
+    return Example.of(
+        spec + " " + shape,
+        new Dequantize(),
+        codes(spec, shape, 1),
+        Tensors.vector(EdgeValues.between(k, 2, 0.01f, 0.02f)));
+  }
+
+  private static List<Example> dequantize() {
+    List<Example> list = new ArrayList<>();
+    for (int n : EdgeValues.SIZES) {
+      list.add(dequantize(Shape.of(1, n), Grids.U8));
+      list.add(dequantize(Shape.of(1, n), Grids.S8_AFFINE));
+      list.add(weight(Shape.of(n, 7), perChannel(Grids.S8)));
+      list.add(weight(Shape.of(5, n), perChannel(Grids.S8)));
+      list.add(weight(Shape.of(5, n), Grids.S4));
+    }
+    list.add(weight(Shape.of(31, 3, 3, 5), perChannel(Grids.S8_FULL)));
+    return list;
+  }
+
+  private static Example steBackward(Shape shape, float[] dy) {
+    boolean[] mask = new boolean[dy.length];
+    for (int i = 0; i < mask.length; i++) {
+      mask[i] = (i * 7 + i / 5) % 3 != 0;
+    }
+    return Example.of(
+        shape.toString(), new SteBackward(), HostTensor.of(shape, dy), Tensors.mask(shape, mask));
+  }
+
+  private static List<Example> steBackward() {
+    List<Example> list = new ArrayList<>();
+    for (int n : EdgeValues.SIZES) {
+      list.add(steBackward(Shape.of(1, n), edges(n, 1)));
+    }
+    Shape large = Shape.of(3, 16, 41, 43);
+    list.add(steBackward(large, ordinary(size(large), 2)));
+    return list;
+  }
+
+  private static Example weights(String name, QuantSpec spec, HostTensor w) {
+    List<HostTensor> inputs = new ArrayList<>(List.of(w));
+    if (spec.perChannel()) {
+      inputs.add(Tensors.vector(gammas(w.shape().dim(0))));
+    }
+    return new Example(name + " " + w.shape() + " to " + spec, new QuantizeWeight(spec), inputs);
+  }
+
+  /** Both signs, zeros of both signs, nearly nothing. */
+  static float[] gammas(int n) {
+    float[] gamma = EdgeValues.between(n, 3, 0.5f, 1.5f);
+    float[] special = {-0.75f, 0f, -0f, 1e-30f, -1e-30f};
+    for (int i = 0; i < n; i++) {
+      gamma[i] = i % 3 == 1 ? special[i / 3 % special.length] : gamma[i];
+    }
+    return gamma;
+  }
+
+  private static List<Example> quantizeWeight() {
+    Examples examples = new Examples();
+    List<Example> list = examples.list();
+    for (QuantSpec tensor : Grids.WEIGHTS) {
+      QuantSpec channel = perChannel(tensor);
+      for (int n : EdgeValues.SIZES) {
+        for (QuantSpec spec : List.of(tensor, channel)) {
+          list.add(weights("edges", spec, HostTensor.of(Shape.of(3, n), edges(3 * n, 1))));
+          list.add(weights("normal", spec, normal(Shape.of(n, 5), 2)));
+        }
+        // Without gamma: linear layers.
+        examples.add(
+            "no batch norm " + n + " to " + channel,
+            new QuantizeWeight(channel),
+            normal(Shape.of(5, n), 3));
+      }
+      // The largest magnitude is qmax, so every k + 0.5 is a tie.
+      float[] grid = ties(2 * 601, 0.25f);
+      grid[0] = tensor.qmax() * 0.25f;
+      for (int i = 1; i < grid.length; i++) {
+        grid[i] = Math.abs(grid[i]) > grid[0] ? 0.25f * (i % 5) + 0.125f : grid[i];
+      }
+      list.add(weights("ties", tensor, HostTensor.of(Shape.of(2, 601), grid)));
+      list.add(weights("all zero", tensor, HostTensor.filled(Shape.of(3, 8), 0)));
+      list.add(weights("all zero", channel, HostTensor.filled(Shape.of(3, 8), 0)));
+      list.add(weights("all NaN", channel, HostTensor.filled(Shape.of(3, 8), Float.NaN)));
+      list.add(weights("all negative", channel, HostTensor.filled(Shape.of(3, 8), -1e30f)));
+      list.add(weights("denormal", channel, HostTensor.filled(Shape.of(3, 8), 1e-42f)));
+    }
+    list.add(weights("kernel", perChannel(Grids.S8), normal(Shape.of(33, 16, 3, 3), 4)));
+    list.add(weights("several blocks", Grids.S8, normal(Shape.of(64, 64, 5, 5), 5)));
+    return list;
+  }
+
+  private static List<Example> quantizeWeightGradients() {
+    HostTensor w = normal(Shape.of(4, 3, 2, 2), 1);
+    QuantSpec channel = perChannel(Grids.S8);
+    return List.of(
+        Example.of("per tensor", new QuantizeWeight(Grids.S8), w),
+        Example.of("per channel", new QuantizeWeight(channel), w),
+        Example.of(
+            "with signs", new QuantizeWeight(channel), w, Tensors.vector(1f, -1f, 0.5f, -0.1f)));
+  }
+
+  private static Example quantizeWeightBackward(Shape shape, float[] d) {
+    return Example.of(
+        shape.toString(),
+        new QuantizeWeightBackward(),
+        HostTensor.of(shape, d),
+        Tensors.vector(gammas(shape.dim(0))));
+  }
+
+  private static List<Example> quantizeWeightBackward() {
+    List<Example> list = new ArrayList<>();
+    for (int n : EdgeValues.SIZES) {
+      list.add(quantizeWeightBackward(Shape.of(7, n), edges(7 * n, 1)));
+      list.add(quantizeWeightBackward(Shape.of(n, 3), edges(3 * n, 2)));
+    }
+    return list;
+  }
+
+  private static List<Example> minMax() {
+    Examples examples = new Examples();
+    MinMax op = new MinMax();
+    for (int n : EdgeValues.SIZES) {
+      examples.add("edges " + n, op, HostTensor.of(Shape.of(1, n), edges(n, 1)));
+      examples.add(
+          "finite edges " + n, op, HostTensor.of(Shape.of(1, n), EdgeValues.finiteEdges(n, 2)));
+      examples.add("positive " + n, op, HostTensor.of(Shape.of(1, n), EdgeValues.between(n, 3, 1, 2)));
+    }
+    return examples
+        .add("all -0", op, HostTensor.filled(Shape.of(1, 70), -0f))
+        .add("all NaN", op, HostTensor.filled(Shape.of(1, 70), Float.NaN))
+        .add("all the largest", op, HostTensor.filled(Shape.of(1, 70), Float.MAX_VALUE))
+        .add("several blocks", op, normal(Shape.of(3, 16, 41, 43), 4))
+        .list();
+  }
+
+  private static Example update(
+      String name, QuantSpec spec, float min, float max, float rangeMin, float rangeMax, int count) {
+    return Example.of(
+        name + " " + spec,
+        new UpdateQParams(spec),
+        Tensors.vector(min),
+        Tensors.vector(max),
+        Tensors.vector(rangeMin),
+        Tensors.vector(rangeMax),
+        Tensors.vector(count),
+        Tensors.vector(1f),
+        Tensors.vector(0));
+  }
+
+  private static List<Example> updateQParams() {
+    List<Example> list = new ArrayList<>();
+    for (QuantSpec spec : Grids.ACTIVATIONS) {
+      list.add(update("first batch is copied", spec, -1.5f, 2.25f, 0, 0, 0));
+      list.add(update("later batches are averaged", spec, -1.5f, 2.25f, -1, 3, 1));
+      list.add(update("positive range", spec, 0.5f, 2.25f, 0.25f, 3, 9));
+      list.add(update("negative range", spec, -2.25f, -0.5f, -3, -0.25f, 9));
+      list.add(update("nothing seen but zero", spec, 0, 0, 0, 0, 0));
+      list.add(update("denormal", spec, -1e-42f, 1e-42f, 0, 0, 0));
+      list.add(update("huge", spec, -3e38f, 3e38f, -3e38f, 3e38f, 2));
+      list.add(update("batch number 2^31 - 1", spec, -1, 1, -2, 2, Integer.MAX_VALUE));
+      for (int i = 0; i < 20; i++) {
+        float[] r = ordinary(4, 100 + i);
+        list.add(update("random " + i, spec, -Math.abs(r[0]), Math.abs(r[1]), r[2], r[3], i % 3));
+      }
+    }
+    return list;
+  }
+
+  private static Example addCodes(Shape shape, QuantSpec spec, boolean relu, long seed) {
+    int zero = Grids.zeroPoint(spec);
+    return Example.of(
+        spec + " " + shape + (relu ? " relu" : ""),
+        new AddCodes(spec, relu),
+        codes(spec, shape, seed),
+        Tensors.vector(0.05f),
+        Tensors.vector(zero),
+        codes(spec, shape, seed + 1),
+        Tensors.vector(0.07f),
+        Tensors.vector(spec.symmetric() ? 0 : zero - 1),
+        Tensors.vector(0.06f),
+        Tensors.vector(spec.symmetric() ? 0 : zero + 1));
+  }
+
+  private static List<Example> addCodes() {
+    Examples examples = new Examples();
+    List<Example> list = examples.list();
+    for (QuantSpec spec : Grids.ACTIVATIONS) {
+      for (boolean relu : new boolean[] {false, true}) {
+        for (int n : EdgeValues.SIZES) {
+          list.add(addCodes(Shape.of(1, n), spec, relu, 1));
+        }
+        // Halves: every odd sum is a tie, and the zero-point is inside the rounding.
+        int zero = Grids.zeroPoint(spec);
+        examples.add(
+            "ties " + spec + (relu ? " relu" : ""),
+            new AddCodes(spec, relu),
+            codes(spec, Shape.of(2, 1021), 5),
+            Tensors.vector(0.25f),
+            Tensors.vector(zero),
+            codes(spec, Shape.of(2, 1021), 6),
+            Tensors.vector(0.25f),
+            Tensors.vector(zero),
+            Tensors.vector(0.5f),
+            Tensors.vector(zero));
+      }
+    }
+    list.add(addCodes(Shape.of(3, 16, 41, 43), Grids.U8, true, 7));
+    return list;
+  }
+
+  private static Example addCodesRange(Shape shape, QuantSpec spec, boolean relu, float upper) {
+    List<HostTensor> in = addCodes(shape, spec, relu, 1).inputs().subList(0, 6);
+    return new Example(
+        spec + " " + shape + (relu ? " relu " + upper : ""), new AddCodesRange(relu, upper), in);
+  }
+
+  private static List<Example> addCodesRange() {
+    List<Example> list = new ArrayList<>();
+    for (QuantSpec spec : List.of(Grids.U8, Grids.U4, Grids.S8_AFFINE)) {
+      for (int n : EdgeValues.SIZES) {
+        list.add(addCodesRange(Shape.of(1, n), spec, false, Float.POSITIVE_INFINITY));
+        list.add(addCodesRange(Shape.of(1, n), spec, true, Float.POSITIVE_INFINITY));
+        list.add(addCodesRange(Shape.of(1, n), spec, true, 6));
+      }
+    }
+    list.add(addCodesRange(Shape.of(3, 16, 41, 43), Grids.U8, true, 6));
+    return list;
+  }
+}

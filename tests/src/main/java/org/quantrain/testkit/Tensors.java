@@ -1,0 +1,133 @@
+package org.quantrain.testkit;
+
+import java.nio.ByteBuffer;
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.Shape;
+import org.quantrain.tensor.TensorSpec;
+
+/** Tensors of every element type from and to plain arrays, and between memory order and logical order. */
+public final class Tensors {
+  private Tensors() {}
+
+  public static HostTensor f32(Shape shape, float[] memoryOrder) {
+    return HostTensor.of(shape, memoryOrder);
+  }
+
+  public static HostTensor vector(float... values) {
+    return HostTensor.of(Shape.of(values.length), values);
+  }
+
+  public static HostTensor vector(int... values) {
+    return HostTensor.of(Shape.of(values.length), values);
+  }
+
+  /** S8 or U8, memory order. */
+  public static HostTensor codes(DType dtype, Shape shape, int[] values) {
+    byte[] bytes = new byte[values.length];
+    for (int i = 0; i < values.length; i++) {
+      bytes[i] = (byte) values[i];
+    }
+    return HostTensor.ofBytes(new TensorSpec(dtype, shape), bytes);
+  }
+
+  static HostTensor s64(Shape shape, long[] values) {
+    HostTensor t = HostTensor.zeros(new TensorSpec(DType.S64, shape));
+    t.buffer().asLongBuffer().put(values);
+    return t;
+  }
+
+  public static long[] longs(HostTensor t) {
+    long[] out = new long[Math.toIntExact(t.shape().elements())];
+    t.buffer().asLongBuffer().get(out);
+    return out;
+  }
+
+  /** One bit per element, lowest bit first, unused bits 0. */
+  static HostTensor mask(Shape shape, boolean[] bits) {
+    HostTensor t = HostTensor.zeros(new TensorSpec(DType.MASK, shape));
+    ByteBuffer bytes = t.buffer();
+    for (int i = 0; i < bits.length; i++) {
+      if (bits[i]) {
+        bytes.put(i / 8, (byte) (bytes.get(i / 8) | 1 << i % 8));
+      }
+    }
+    return t;
+  }
+
+  /** The bits of a mask. */
+  public static boolean[] bits(HostTensor mask) {
+    boolean[] out = new boolean[Math.toIntExact(mask.shape().elements())];
+    ByteBuffer bytes = mask.buffer();
+    for (int i = 0; i < out.length; i++) {
+      out[i] = (bytes.get(i / 8) >> i % 8 & 1) != 0;
+    }
+    return out;
+  }
+
+  /** Position in memory of each element in logical order: channels-last for rank 4, the same for other ranks. */
+  static int[] memoryIndex(Shape shape) {
+    int n = Math.toIntExact(shape.elements());
+    int[] index = new int[n];
+    if (shape.rank() != 4) {
+      for (int i = 0; i < n; i++) {
+        index[i] = i;
+      }
+      return index;
+    }
+    int channels = shape.dim(1);
+    int height = shape.dim(2);
+    int width = shape.dim(3);
+    for (int i = 0; i < n; i++) {
+      int w = i % width;
+      int h = i / width % height;
+      int c = i / width / height % channels;
+      int image = i / width / height / channels;
+      index[i] = ((image * height + h) * width + w) * channels + c;
+    }
+    return index;
+  }
+
+  /** Values in logical order from values in memory order. */
+  public static double[] toLogical(Shape shape, double[] memory) {
+    int[] index = memoryIndex(shape);
+    double[] out = new double[memory.length];
+    for (int i = 0; i < out.length; i++) {
+      out[i] = memory[index[i]];
+    }
+    return out;
+  }
+
+  /** Values in memory order from values in logical order. */
+  static double[] toMemory(Shape shape, double[] logical) {
+    int[] index = memoryIndex(shape);
+    double[] out = new double[logical.length];
+    for (int i = 0; i < out.length; i++) {
+      out[index[i]] = logical[i];
+    }
+    return out;
+  }
+
+  /** Float values in logical order. */
+  public static double[] logical(HostTensor t) {
+    return toLogical(t.shape(), doubles(t.floats()));
+  }
+
+  /** A float tensor from values in logical order. */
+  static HostTensor fromLogical(Shape shape, double[] logical) {
+    double[] memory = toMemory(shape, logical);
+    float[] values = new float[memory.length];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) memory[i];
+    }
+    return HostTensor.of(shape, values);
+  }
+
+  static double[] doubles(float[] values) {
+    double[] out = new double[values.length];
+    for (int i = 0; i < out.length; i++) {
+      out[i] = values[i];
+    }
+    return out;
+  }
+}

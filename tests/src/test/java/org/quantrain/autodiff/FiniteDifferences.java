@@ -1,0 +1,117 @@
+package org.quantrain.autodiff;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.ToDoubleFunction;
+import org.quantrain.graph.Value;
+
+/**
+ * Directional derivatives of a smooth function of several tensors, by central differences in double, against a float32 gradient.
+ *
+ * <p>With steps of 1e-4 of the size of the tensors, the differences are off by some 1e-8 of themselves (the third derivative) and
+ * 1e-11 (rounding), so what is seen is the gradient's error. Float32 sums in the gradient are good to about 1e-6 of the magnitude
+ * of what was added, which a derivative that cancels out must be allowed on top of its relative 1e-3.
+ */
+final class FiniteDifferences {
+  private static final double STEP = 1e-4;
+  private static final double RELATIVE = 1e-3;
+  private static final double CANCELLATION = 1e-6;
+
+  private final Map<Value, double[]> base;
+  private final Map<Value, double[]> gradients;
+  private final ToDoubleFunction<Map<Value, double[]>> function;
+
+  /**
+   * @param base leaves of the function at the base point
+   * @param gradients of those leaves that are varied
+   */
+  FiniteDifferences(
+      Map<Value, double[]> base,
+      Map<Value, double[]> gradients,
+      ToDoubleFunction<Map<Value, double[]>> function) {
+    this.base = base;
+    this.gradients = gradients;
+    this.function = function;
+  }
+
+  private static double norm(double[] v) {
+    double squares = 0;
+    for (double x : v) {
+      squares += x * x;
+    }
+    return Math.sqrt(squares);
+  }
+
+  /** Adds what does not fit: 20 directions through everything at once, then each tensor's own gradient and a random direction. */
+  void check(String what, List<String> found) {
+    Random random = new Random(20);
+    for (int i = 0; i < 20; i++) {
+      Map<Value, double[]> direction = new HashMap<>();
+      gradients.keySet().stream()
+          .sorted((a, b) -> a.name().compareTo(b.name()))
+          .forEach(v -> direction.put(v, gaussian(v, random)));
+      compare(what + ", direction " + i, direction, found);
+    }
+    gradients.forEach(
+        (value, gradient) -> {
+          if (norm(gradient) > 0) {
+            double[] along = gradient.clone();
+            double scale = size(value) / norm(gradient);
+            for (int i = 0; i < along.length; i++) {
+              along[i] *= scale;
+            }
+            compare(what + ", " + value + " along its gradient", Map.of(value, along), found);
+          }
+          compare(
+              what + ", " + value + " alone", Map.of(value, gaussian(value, random)), found);
+        });
+  }
+
+  /** A tensor's norm, or that of ones where it is smaller: biases may be zero. */
+  private double size(Value value) {
+    return Math.max(norm(base.get(value)), 0.1 * Math.sqrt(base.get(value).length));
+  }
+
+  private double[] gaussian(Value value, Random random) {
+    double[] d = new double[base.get(value).length];
+    double scale = size(value) / Math.sqrt(d.length);
+    for (int i = 0; i < d.length; i++) {
+      d[i] = random.nextGaussian() * scale;
+    }
+    return d;
+  }
+
+  private void compare(String what, Map<Value, double[]> direction, List<String> found) {
+    double analytic = 0;
+    double magnitude = 0;
+    for (Map.Entry<Value, double[]> e : direction.entrySet()) {
+      double[] gradient = gradients.get(e.getKey());
+      for (int i = 0; i < gradient.length; i++) {
+        analytic += gradient[i] * e.getValue()[i];
+      }
+      magnitude += norm(gradient) * norm(e.getValue());
+    }
+    double numeric = (at(direction, STEP) - at(direction, -STEP)) / (2 * STEP);
+    if (!(Math.abs(analytic - numeric) <= RELATIVE * Math.abs(numeric) + CANCELLATION * magnitude)) {
+      found.add(
+          String.format(
+              "%s: gradient says %.9g, differences say %.9g (relative %.2g)",
+              what, analytic, numeric, Math.abs(analytic - numeric) / Math.abs(numeric)));
+    }
+  }
+
+  private double at(Map<Value, double[]> direction, double step) {
+    Map<Value, double[]> leaves = new HashMap<>(base);
+    direction.forEach(
+        (value, d) -> {
+          double[] moved = base.get(value).clone();
+          for (int i = 0; i < moved.length; i++) {
+            moved[i] += step * d[i];
+          }
+          leaves.put(value, moved);
+        });
+    return function.applyAsDouble(leaves);
+  }
+}

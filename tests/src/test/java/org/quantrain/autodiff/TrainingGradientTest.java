@@ -1,0 +1,158 @@
+package org.quantrain.autodiff;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.quantrain.backend.cpu.CpuBackend;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.Model;
+import org.quantrain.graph.Value;
+import org.quantrain.op.Lowering;
+import org.quantrain.pass.Phase;
+import org.quantrain.pass.Pipelines;
+import org.quantrain.quant.QuantPolicy;
+import org.quantrain.quant.Target;
+import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.ParameterStore;
+import org.quantrain.testkit.Networks;
+import org.quantrain.testkit.Surrogate;
+import org.quantrain.testkit.TrainedStep;
+import org.quantrain.zoo.Zoo;
+
+/** Gradients of whole training steps, float and quantized, against differences of what the step computes in real numbers. */
+class TrainingGradientTest {
+  private static final int BATCH = 6;
+
+  private static Backend backend;
+
+  @BeforeAll
+  static void open() {
+    backend = CpuBackend.open(2);
+  }
+
+  @AfterAll
+  static void close() {
+    backend.close();
+  }
+
+  private static List<Model> models() {
+    return List.of(Networks.lenetLike(), Networks.resnetLike(), Networks.mobileLike());
+  }
+
+  private static Model resnet8() {
+    return Zoo.build("resnet8", 1, 8, 8, Networks.CLASSES, 7);
+  }
+
+  private static final QuantPolicy W8A8 = QuantPolicy.forTarget(Target.ORT);
+
+  static Stream<Arguments> floatModels() {
+    return Stream.concat(models().stream(), Stream.of(resnet8()))
+        .map(m -> Arguments.of(m.name(), m));
+  }
+
+  static Stream<Arguments> quantizedModels() {
+    List<QuantPolicy> policies =
+        List.of(
+            W8A8,
+            W8A8.weights(4).activations(4),
+            W8A8.perTensorWeights(),
+            W8A8.perTensorWeights().weights(4).activations(4));
+    List<Arguments> all = new ArrayList<>();
+    for (Model model : models()) {
+      for (QuantPolicy policy : policies) {
+        for (Phase phase : List.of(Phase.TRAIN, Phase.TRAIN_FROZEN)) {
+          all.add(quantized(model, policy, phase));
+        }
+      }
+    }
+    // The whole network of the zoo, once for each road.
+    all.add(quantized(resnet8(), policies.get(1), Phase.TRAIN));
+    all.add(quantized(resnet8(), policies.get(1), Phase.TRAIN_FROZEN));
+    all.add(quantized(resnet8(), policies.get(2), Phase.TRAIN));
+    return all.stream();
+  }
+
+  private static Arguments quantized(Model model, QuantPolicy policy, Phase phase) {
+    String weights = policy.perChannelWeights() ? "per channel" : "per tensor";
+    return Arguments.of(
+        model.name() + " " + policy + " " + weights + " " + phase, model, policy, phase);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("floatModels")
+  void aFloatStepsGradientIsTheDerivativeOfItsLoss(String name, Model model) {
+    TrainingGraph training =
+        Pipelines.training(model.graph(), Phase.FLOAT_TRAIN, Lowering.INTEGER, 0.1f);
+    try (ParameterStore store =
+            new ParameterStore(backend, training.graph().persistent(), model.contents());
+        TrainedStep step = TrainedStep.keepingAll(training, BATCH, store)) {
+      step.run(Networks.images(model, BATCH, 1), Networks.labels(BATCH));
+      check(name, training, step, deadBiases(model.graph()));
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("quantizedModels")
+  void aQuantizedStepsGradientIsTheDerivativeOfItsSurrogate(
+      String name, Model model, QuantPolicy policy, Phase phase) {
+    Model quantized = Pipelines.quantize(model, policy);
+    TrainingGraph train =
+        Pipelines.training(quantized.graph(), Phase.TRAIN, Lowering.INTEGER, 0.1f);
+    TrainingGraph training =
+        Pipelines.training(quantized.graph(), phase, Lowering.INTEGER, 0.1f);
+    Set<Value> persistent = new HashSet<>(train.graph().persistent());
+    persistent.addAll(training.graph().persistent());
+    try (ParameterStore store =
+            new ParameterStore(backend, persistent, quantized.contents());
+        TrainedStep before = TrainedStep.keepingAll(train, BATCH, store);
+        TrainedStep step = TrainedStep.keepingAll(training, BATCH, store)) {
+      // Another batch first, so that neither ranges nor running statistics are those of this one.
+      for (int i = 0; i < 5; i++) {
+        before.run(Networks.images(model, BATCH, 10 + i), Networks.labels(BATCH));
+      }
+      step.run(Networks.images(model, BATCH, 1), Networks.labels(BATCH));
+      check(name, training, step, Set.of());
+    }
+  }
+
+  /** Biases that batch norm takes off again: their gradient is rounding noise around 0. */
+  private static Set<String> deadBiases(Graph graph) {
+    Set<String> names = new HashSet<>();
+    graph.nodes().stream()
+        .filter(n -> n.inputs().size() == 3)
+        .filter(
+            n ->
+                graph.consumers(n.output(0)).stream()
+                    .allMatch(c -> c.op() instanceof org.quantrain.op.BatchNorm))
+        .forEach(n -> names.add(n.input(2).name()));
+    return names;
+  }
+
+  private static void check(
+      String name, TrainingGraph training, TrainedStep step, Set<String> dead) {
+    Map<Value, double[]> leaves = step.leaves();
+    Map<Value, double[]> gradients = new HashMap<>(step.gradients());
+    assertEquals(Set.copyOf(training.graph().params()), gradients.keySet());
+    gradients.keySet().removeIf(v -> dead.contains(v.name()));
+    Surrogate surrogate = new Surrogate(step.forward(), step::read, leaves);
+    double loss = surrogate.evaluate(leaves).get(step.lossValue())[0];
+    assertEquals(step.loss(), loss, 1e-5 * Math.abs(loss), name + ": loss at the base point");
+    List<String> found = new ArrayList<>();
+    new FiniteDifferences(
+            leaves, gradients, point -> surrogate.evaluate(point).get(step.lossValue())[0])
+        .check(name, found);
+    assertTrue(found.isEmpty(), found.size() + " differ\n" + String.join("\n", found));
+  }
+}

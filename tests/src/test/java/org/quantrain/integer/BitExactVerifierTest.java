@@ -1,0 +1,190 @@
+package org.quantrain.integer;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.NoSuchElementException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.Shape;
+
+class BitExactVerifierTest {
+  @TempDir Path folder;
+
+  private static RandomIntegers network(String kind, long seed, boolean powersOfTwo) {
+    return switch (kind) {
+      case "residual" -> RandomIntegers.residual(seed, powersOfTwo);
+      case "varied" -> RandomIntegers.varied(seed, powersOfTwo);
+      default -> RandomIntegers.narrow(seed, powersOfTwo);
+    };
+  }
+
+  @ParameterizedTest(name = "{0}, seed {1}, ties {2}")
+  @CsvSource({
+    "residual, 1, false", "residual, 2, true",
+    "varied, 3, false", "varied, 4, true",
+    "narrow, 5, false", "narrow, 6, true"
+  })
+  void onnxRuntimeComputesTheCodesOfPlainJava(String kind, long seed, boolean powersOfTwo)
+      throws IOException {
+    RandomIntegers net = network(kind, seed, powersOfTwo);
+    Path file = net.write(folder);
+    IntegerModel model = IntegerModel.read(file);
+    VerificationReport report =
+        BitExactVerifier.of(file)
+            .verify(
+                new PlainJavaCodes(model), new PlainJavaCodes(model), net.images(3, 8).iterator());
+    assertTrue(report.holds(), report::toString);
+    assertEquals(21, report.images());
+    for (Claim claim : report.claims()) {
+      assertEquals(0, claim.differing() + claim.logitsDiffering());
+      assertTrue(claim.compared() > 10_000);
+    }
+    assertSpread(model, net);
+  }
+
+  /** Codes that are all 0 or all 255 would prove little. */
+  private static void assertSpread(IntegerModel model, RandomIntegers net) {
+    CodesBatch codes = new PlainJavaCodes(model).run(net.images(1, 8).get(0).images());
+    codes.codes().forEach(
+        (name, tensor) -> {
+          long distinct = java.util.Arrays.stream(tensor.codes()).distinct().count();
+          assertTrue(distinct > 2, name + " has only " + distinct + " different codes");
+        });
+  }
+
+  @Test
+  void theFirstDifferenceIsLocated() throws IOException {
+    RandomIntegers net = RandomIntegers.residual(7, false);
+    Path file = net.write(folder);
+    IntegerModel model = IntegerModel.read(file);
+    // Image 9 is row 1 of the second batch; c = 2, h = 3, w = 5 of 8 x 9 x 11.
+    CodesSource wrong = flipping(model, "one.codes", 1, 1, (3 * 11 + 5) * 8 + 2);
+    VerificationReport report =
+        BitExactVerifier.of(file)
+            .verify(new PlainJavaCodes(model), wrong, net.images(3, 8).iterator());
+    Claim v2 = report.claims().get(0);
+    Claim v3 = report.claims().get(1);
+    assertTrue(v2.holds());
+    assertFalse(v3.holds());
+    assertFalse(report.holds());
+    assertEquals(1, v3.differing());
+    Difference first = v3.first();
+    assertNotNull(first);
+    assertEquals("one.codes", first.tensor());
+    assertEquals(9, first.image());
+    assertEquals(List.of(2, 3, 5), first.coordinates());
+    assertEquals((2 * 9 + 3) * 11 + 5, first.element());
+    assertEquals(first.subjectCode() ^ 1, first.againstCode());
+    assertEquals(
+        1, v3.tensors().stream().filter(t -> t.differing() > 0).count(), v3::toString);
+    assertTrue(v3.toString().startsWith("V3 = 1 of "), v3::toString);
+  }
+
+  @Test
+  void anInterpreterOfOtherWeightsIsFoundOut() throws IOException {
+    RandomIntegers net = RandomIntegers.residual(7, false);
+    Path file = net.write(folder);
+    BitExactVerifier verifier = BitExactVerifier.of(file);
+    net.replace("two.fold:3", HostTensor.of(Shape.of(8), 0, 0, 90_000, 0, 0, 0, 0, 0));
+    IntegerModel wrong = IntegerModel.read(net.write(folder));
+    VerificationReport report =
+        verifier.verify(new PlainJavaCodes(wrong), null, net.images(2, 8).iterator());
+    Claim v2 = report.claims().get(0);
+    assertFalse(v2.holds());
+    assertEquals("two.codes", v2.first().tensor());
+    assertEquals(0, v2.first().image());
+    for (TensorCount count : v2.tensors()) {
+      boolean before = List.of("input.codes", "stem.codes", "one.codes").contains(count.tensor());
+      assertEquals(before, count.differing() == 0, count::toString);
+    }
+  }
+
+  /** A source that has one code wrong, in one batch. */
+  private static CodesSource flipping(
+      IntegerModel model, String tensor, int batch, int row, int element) {
+    return new CodesSource() {
+      private final CodesSource right = new PlainJavaCodes(model);
+      private int batches;
+
+      @Override
+      public String description() {
+        return "broken";
+      }
+
+      @Override
+      public CodesBatch run(HostTensor images) {
+        CodesBatch result = right.run(images);
+        if (batches++ != batch) {
+          return result;
+        }
+        Map<String, HostTensor> codes = new HashMap<>(result.codes());
+        HostTensor changed = codes.get(tensor).copy();
+        int at = row * (int) changed.shape().elementsPerSample() + element;
+        changed.buffer().put(at, (byte) (changed.buffer().get(at) ^ 1));
+        codes.put(tensor, changed);
+        return new CodesBatch(codes, result.logits());
+      }
+
+      @Override
+      public void close() {}
+    };
+  }
+
+  @Test
+  void aProcessThatTakesTooLongIsEnded() throws IOException {
+    RandomIntegers net = RandomIntegers.residual(8, false);
+    Path file = net.write(folder);
+    CodesSource source = new PlainJavaCodes(IntegerModel.read(file));
+    BitExactVerifier impatient = BitExactVerifier.of(file).withTimeLimit(Duration.ofMillis(1));
+    Iterator<ImageBatch> images = net.images(2, 8).iterator();
+    IOException e =
+        assertThrows(IOException.class, () -> impatient.verify(source, null, images));
+    assertTrue(e.getMessage().contains("time limit"), e.getMessage());
+  }
+
+  @Test
+  void aProcessThatDiesIsReported() throws IOException {
+    RandomIntegers net = RandomIntegers.residual(8, false);
+    Path file = net.write(folder);
+    CodesSource source = new PlainJavaCodes(IntegerModel.read(file));
+    BitExactVerifier starved = BitExactVerifier.of(file).withHeapMegabytes(1);
+    Iterator<ImageBatch> images = net.images(2, 8).iterator();
+    IOException e = assertThrows(IOException.class, () -> starved.verify(source, null, images));
+    assertTrue(e.getMessage().contains("ONNX Runtime"), e.getMessage());
+    assertFalse(e.getMessage().contains("\n"), e.getMessage());
+  }
+
+  @Test
+  void noImagesAreNoProof() throws IOException {
+    Path file = RandomIntegers.residual(8, false).write(folder);
+    CodesSource source = new PlainJavaCodes(IntegerModel.read(file));
+    Iterator<ImageBatch> none =
+        new Iterator<>() {
+          @Override
+          public boolean hasNext() {
+            return false;
+          }
+
+          @Override
+          public ImageBatch next() {
+            throw new NoSuchElementException();
+          }
+        };
+    assertThrows(
+        IllegalArgumentException.class, () -> BitExactVerifier.of(file).verify(source, null, none));
+  }
+}

@@ -1,0 +1,441 @@
+package org.quantrain.onnx;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ai.onnx.proto.OnnxMl.AttributeProto;
+import ai.onnx.proto.OnnxMl.GraphProto;
+import ai.onnx.proto.OnnxMl.ModelProto;
+import ai.onnx.proto.OnnxMl.NodeProto;
+import ai.onnx.proto.OnnxMl.OperatorSetIdProto;
+import ai.onnx.proto.OnnxMl.TensorProto;
+import ai.onnx.proto.OnnxMl.TensorShapeProto;
+import ai.onnx.proto.OnnxMl.TypeProto;
+import ai.onnx.proto.OnnxMl.ValueInfoProto;
+import com.google.protobuf.ByteString;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.quantrain.graph.Model;
+import org.quantrain.graph.Node;
+import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Conv2d;
+import org.quantrain.op.ConvGeometry;
+import org.quantrain.op.MaxPool;
+import org.quantrain.op.PoolWindow;
+import org.quantrain.op.Relu;
+
+class OnnxReaderTest {
+  @TempDir Path folder;
+
+  /** Writes files as other tools do. */
+  private static final class Foreign {
+    final GraphProto.Builder graph = GraphProto.newBuilder().setName("foreign");
+
+    Foreign input(int... dims) {
+      graph.addInput(info("x", dims));
+      return this;
+    }
+
+    private static ValueInfoProto info(String name, int... dims) {
+      TensorShapeProto.Builder shape = TensorShapeProto.newBuilder();
+      for (int d : dims) {
+        if (d < 0) {
+          shape.addDimBuilder().setDimParam("batch");
+        } else {
+          shape.addDimBuilder().setDimValue(d);
+        }
+      }
+      return ValueInfoProto.newBuilder()
+          .setName(name)
+          .setType(
+              TypeProto.newBuilder()
+                  .setTensorType(TypeProto.Tensor.newBuilder().setElemType(1).setShape(shape)))
+          .build();
+    }
+
+    Foreign output(String name) {
+      graph.addOutput(ValueInfoProto.newBuilder().setName(name));
+      return this;
+    }
+
+    static TensorProto tensor(String name, float[] values, long... dims) {
+      ByteBuffer raw = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+      raw.asFloatBuffer().put(values);
+      TensorProto.Builder t = TensorProto.newBuilder().setName(name).setDataType(1);
+      for (long d : dims) {
+        t.addDims(d);
+      }
+      return t.setRawData(ByteString.copyFrom(raw)).build();
+    }
+
+    /** Values 0, 1, 2, ... */
+    Foreign counting(String name, int... dims) {
+      int n = Arrays.stream(dims).reduce(1, (a, b) -> a * b);
+      float[] values = new float[n];
+      for (int i = 0; i < n; i++) {
+        values[i] = i;
+      }
+      graph.addInitializer(
+          tensor(name, values, Arrays.stream(dims).asLongStream().toArray()));
+      return this;
+    }
+
+    Foreign shape(String name, long... values) {
+      TensorProto.Builder t =
+          TensorProto.newBuilder().setName(name).setDataType(7).addDims(values.length);
+      for (long v : values) {
+        t.addInt64Data(v);
+      }
+      graph.addInitializer(t);
+      return this;
+    }
+
+    NodeProto.Builder node(String op, String inputs, String outputs) {
+      return graph
+          .addNodeBuilder()
+          .setOpType(op)
+          .setName("the " + outputs.split(" ")[0])
+          .addAllInput(inputs.isEmpty() ? List.of() : List.of(inputs.split(" ")))
+          .addAllOutput(List.of(outputs.split(" ")));
+    }
+
+    byte[] bytes() {
+      return ModelProto.newBuilder()
+          .setIrVersion(7)
+          .setProducerName("elsewhere")
+          .setGraph(graph)
+          .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(13))
+          .build()
+          .toByteArray();
+    }
+
+    Model read() throws OnnxException {
+      return OnnxReader.read("foreign", bytes());
+    }
+
+    void refused(String... words) {
+      OnnxReaderTest.refused(bytes(), words);
+    }
+  }
+
+  private static void refused(byte[] bytes, String... words) {
+    OnnxException e =
+        assertThrows(OnnxException.class, () -> OnnxReader.read("foreign", bytes));
+    assertTrue(e.getMessage().startsWith("foreign: "), e.getMessage());
+    assertFalse(e.getMessage().contains("\n"), e.getMessage());
+    for (String word : words) {
+      assertTrue(e.getMessage().contains(word), e.getMessage());
+    }
+  }
+
+  private static AttributeProto ints(String name, long... values) {
+    AttributeProto.Builder a =
+        AttributeProto.newBuilder().setName(name).setType(AttributeProto.AttributeType.INTS);
+    for (long v : values) {
+      a.addInts(v);
+    }
+    return a.build();
+  }
+
+  private static AttributeProto number(String name, long value) {
+    return AttributeProto.newBuilder()
+        .setName(name)
+        .setType(AttributeProto.AttributeType.INT)
+        .setI(value)
+        .build();
+  }
+
+  private static AttributeProto text(String name, String value) {
+    return AttributeProto.newBuilder()
+        .setName(name)
+        .setType(AttributeProto.AttributeType.STRING)
+        .setS(ByteString.copyFromUtf8(value))
+        .build();
+  }
+
+  /** x [batch,2,6,5] to y [N,3], by way of "body". */
+  private static Foreign classifier() {
+    Foreign f = new Foreign().input(-1, 2, 6, 5).counting("w", 3, 2);
+    f.node("GlobalAveragePool", "body", "pooled");
+    f.node("Flatten", "pooled", "flat");
+    f.node("Gemm", "flat w", "y").addAttribute(number("transB", 1));
+    return f.output("y");
+  }
+
+  private static Node node(Model model, String name) {
+    return model.graph().nodes().stream()
+        .filter(n -> n.name().equals(name))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  @Test
+  void convolutionWeightsAreTransposedIntoMemoryOrder() throws OnnxException {
+    Foreign f = classifier().counting("cw", 2, 2, 1, 3);
+    f.node("Conv", "x cw", "body").addAttribute(ints("pads", 0, 1, 0, 1));
+    float[] krsc = f.read().contents().get("cw").floats();
+    assertArrayEquals(new float[] {0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11}, krsc);
+  }
+
+  @Test
+  void matMulAndGemmWeightsAreTransposed() throws OnnxException {
+    Foreign f = new Foreign().input(-1, 2, 1, 1).counting("a", 2, 3).counting("b", 3, 2);
+    f.counting("bias", 3).shape("to", 0, -1);
+    f.node("Reshape", "x to", "flat");
+    f.node("MatMul", "flat a", "product");
+    f.node("Add", "bias product", "hidden");
+    f.node("Gemm", "hidden b", "y");
+    f.output("y");
+    Model model = f.read();
+    assertArrayEquals(new float[] {0, 3, 1, 4, 2, 5}, model.contents().get("a").floats());
+    assertArrayEquals(new float[] {0, 2, 4, 1, 3, 5}, model.contents().get("b").floats());
+    assertEquals(3, node(model, "hidden").inputs().size());
+    assertEquals(3, model.graph().nodes().size());
+  }
+
+  @Test
+  void automaticPaddingIsComputed() throws OnnxException {
+    String[] kinds = {"SAME_UPPER", "SAME_LOWER", "VALID"};
+    // Rows 6, kernel 3, stride 2: one row; columns 5, kernel 2, dilation 2, stride 1: two columns.
+    int[][] pads = {{0, 1, 1, 1}, {1, 1, 0, 1}, {0, 0, 0, 0}};
+    for (int i = 0; i < kinds.length; i++) {
+      Foreign f = classifier().counting("cw", 2, 2, 3, 2);
+      f.node("Conv", "x cw", "body")
+          .addAttribute(text("auto_pad", kinds[i]))
+          .addAttribute(ints("strides", 2, 1))
+          .addAttribute(ints("dilations", 1, 2));
+      ConvGeometry g = ((Conv2d) node(f.read(), "body").op()).geometry();
+      int[] found = {g.padTop(), g.padLeft(), g.padBottom(), g.padRight()};
+      assertArrayEquals(pads[i], found, kinds[i]);
+    }
+  }
+
+  @Test
+  void batchNormComesOutInTrainingModeWithOurMomentum() throws OnnxException {
+    Foreign f = classifier();
+    f.counting("g", 2).counting("b", 2).counting("m", 2).counting("v", 2);
+    f.node("BatchNormalization", "x g b m v", "body mean var savedMean savedVar")
+        .addAttribute(
+            AttributeProto.newBuilder()
+                .setName("momentum")
+                .setType(AttributeProto.AttributeType.FLOAT)
+                .setF(0.99f));
+    BatchNorm norm = (BatchNorm) node(f.read(), "body").op();
+    assertEquals(new BatchNorm(1e-5f, 0.01f, BatchNorm.Mode.TRAIN), norm);
+  }
+
+  @Test
+  void equalVectorsThatShareAnInitializerAreTrainedApart() throws OnnxException {
+    Foreign f = classifier().counting("ones", 2);
+    f.node("Identity", "ones", "gamma2");
+    f.node("BatchNormalization", "x ones ones ones ones", "first");
+    f.node("BatchNormalization", "first gamma2 ones ones ones", "body");
+    Model model = f.read();
+    assertEquals(8, model.graph().persistent().size() - 1);
+    assertTrue(model.contents().containsKey("gamma2"));
+  }
+
+  @Test
+  void clipToSixIsRelu6WhereverItsBoundsComeFrom() throws OnnxException {
+    Foreign f = classifier();
+    f.graph.addInitializer(Foreign.tensor("zero", new float[] {0}));
+    f.node("Constant", "", "six")
+        .addAttribute(
+            AttributeProto.newBuilder()
+                .setName("value")
+                .setType(AttributeProto.AttributeType.TENSOR)
+                .setT(Foreign.tensor("", new float[] {6})));
+    f.node("Clip", "x zero six", "a");
+    f.node("Clip", "a zero", "body");
+    Model model = f.read();
+    assertEquals(new Relu(6), node(model, "a").op());
+    assertEquals(new Relu(), node(model, "body").op());
+  }
+
+  @Test
+  void nodesThatDoNothingDisappear() throws OnnxException {
+    Foreign f = classifier().shape("none", 0, 0, 0, 0, 0, 0, 0, 0);
+    f.node("Dropout", "x", "a mask");
+    f.node("Identity", "a", "b");
+    f.node("Pad", "b none", "c");
+    f.node("MaxPool", "c", "body")
+        .addAttribute(ints("kernel_shape", 3, 2))
+        .addAttribute(ints("strides", 1, 1))
+        .addAttribute(ints("pads", 1, 0, 1, 1));
+    Model model = f.read();
+    assertEquals(4, model.graph().nodes().size());
+    assertEquals(
+        new MaxPool(new PoolWindow(3, 2, 1, 1, 1, 0, 1, 1)), node(model, "body").op());
+    assertEquals("x", node(model, "body").input(0).name());
+  }
+
+  @Test
+  void aFixedBatchIsFreeAgain() throws OnnxException {
+    Foreign f = new Foreign().input(1, 2, 3, 3).counting("w", 3, 18).shape("to", 1, -1);
+    f.node("Reshape", "x to", "flat");
+    f.node("Gemm", "flat w", "y").addAttribute(number("transB", 1));
+    assertTrue(f.output("y").read().graph().inputs().get(0).spec().shape().hasBatch());
+  }
+
+  @Test
+  void nodesMayStandInAnyOrder() throws OnnxException {
+    Foreign f = classifier();
+    f.node("Relu", "a", "body");
+    f.node("Relu", "x", "a");
+    assertEquals(
+        List.of("a", "body", "pooled", "flat", "y"),
+        f.read().graph().nodes().stream().map(Node::name).toList());
+  }
+
+  @Test
+  void allUnsupportedNodesAreNamedAtOnce() {
+    Foreign f = classifier();
+    f.node("Slice", "x", "a");
+    f.node("Softmax", "a", "b");
+    f.node("Frob", "b", "body").setDomain("com.example");
+    f.refused(
+        "not supported: ",
+        "Slice \"the a\"",
+        "Softmax \"the b\"",
+        "com.example.Frob \"the body\"");
+  }
+
+  @Test
+  void anUnsupportedFormOfAKnownNodeSaysWhy() {
+    Foreign f = classifier();
+    f.node("Flatten", "x", "a").addAttribute(number("axis", 2));
+    f.node("BatchNormalization", "a x x x x", "body");
+    f.refused("Flatten \"the a\" (axis other than 1)", "input 1 is not a FLOAT constant");
+  }
+
+  @Test
+  void aTruncatedFileIsRefused() {
+    Foreign f = classifier();
+    f.node("Relu", "x", "body");
+    byte[] bytes = f.bytes();
+    for (int length = 0; length < bytes.length; length++) {
+      refused(Arrays.copyOf(bytes, length));
+    }
+  }
+
+  @Test
+  void damagedBytesNeverEscapeAsAnotherException() {
+    Foreign f = classifier().counting("cw", 2, 2, 1, 3);
+    f.node("Conv", "x cw", "body").addAttribute(ints("pads", 0, 1, 0, 1));
+    byte[] bytes = f.bytes();
+    int refused = 0;
+    for (int i = 0; i < bytes.length; i++) {
+      for (int change : new int[] {1, 0x7f, 0x80, 0xff}) {
+        byte[] damaged = bytes.clone();
+        damaged[i] ^= (byte) change;
+        try {
+          OnnxReader.read("damaged", damaged);
+        } catch (OnnxException e) {
+          refused++;
+        }
+      }
+    }
+    assertNotEquals(0, refused);
+  }
+
+  @Test
+  void aCycleIsRefused() {
+    Foreign f = classifier();
+    f.node("Add", "x b", "a");
+    f.node("Relu", "a", "b");
+    f.node("Relu", "b", "body");
+    f.refused("cycle through ", "\"the ");
+  }
+
+  @Test
+  void namesUsedTwiceAreRefused() {
+    Foreign f = classifier();
+    f.node("Relu", "x", "body");
+    f.node("Relu", "x", "body");
+    f.refused("\"body\" is computed twice");
+    Foreign g = classifier().counting("w", 3, 2);
+    g.node("Relu", "x", "body");
+    g.refused("two initializers named \"w\"");
+    Foreign h = classifier();
+    h.node("Relu", "x", "w");
+    h.refused("\"w\" is computed twice");
+  }
+
+  @Test
+  void missingInputsAreRefused() {
+    Foreign f = classifier();
+    f.node("Relu", "nowhere", "body");
+    f.refused("Relu \"the body\" reads \"nowhere\"");
+  }
+
+  @Test
+  void hugeDimensionsAreRefusedBeforeAnythingIsAllocated() {
+    long[][] dims = {{1L << 62, 4}, {1 << 20, 1 << 20, 1 << 20}, {-1}, {1 << 30}};
+    for (long[] d : dims) {
+      Foreign f = classifier();
+      f.node("Relu", "x", "body");
+      f.graph.addInitializer(Foreign.tensor("big", new float[] {1}, d));
+      f.refused("initializer \"big\"");
+    }
+    Foreign f = new Foreign().input(-1, 3, 1 << 20, 1 << 20).counting("w", 3, 3);
+    f.node("GlobalAveragePool", "x", "pooled");
+    f.output("pooled").refused();
+  }
+
+  @Test
+  void absurdAttributesAreRefused() {
+    for (long wrong : new long[] {-1, 1 << 20, Long.MAX_VALUE}) {
+      Foreign f = classifier().counting("cw", 2, 2, 1, 3);
+      f.node("Conv", "x cw", "body").addAttribute(ints("pads", 0, wrong, 0, 1));
+      f.refused("Conv \"the body\": pads");
+    }
+    Foreign f = classifier().counting("cw", 2, 2, 1, 3);
+    f.node("Conv", "x cw", "body").addAttribute(ints("strides", 0, 1));
+    f.refused("at least 1");
+  }
+
+  @Test
+  void externalDataIsRefused() {
+    Foreign f = classifier();
+    f.node("Relu", "x", "body");
+    f.graph
+        .addInitializerBuilder()
+        .setName("far")
+        .setDataType(1)
+        .addDims(4)
+        .setDataLocation(TensorProto.DataLocation.EXTERNAL);
+    f.refused("initializer \"far\" lies in an external file");
+  }
+
+  @Test
+  void aMissingFileIsRefused() {
+    OnnxException e =
+        assertThrows(
+            OnnxException.class, () -> OnnxReader.read(folder.resolve("nowhere.onnx")));
+    assertTrue(e.getMessage().contains("no such file"), e.getMessage());
+  }
+
+  @Test
+  void shapesThatDoNotFitAreRefusedWithTheNode() {
+    Foreign f = classifier().counting("cw", 2, 5, 1, 1);
+    f.node("Conv", "x cw", "body");
+    f.refused("body", "do not fit");
+  }
+
+  @Test
+  void oneMinusMomentumIsExactInDecimals() {
+    for (float x : new float[] {0.9f, 0.99f, 0.997f, 0.1f, 0f, 1f, 0.5f}) {
+      assertEquals(x, FloatModelReader.oneMinus(FloatModelReader.oneMinus(x)));
+    }
+    assertEquals(0.1f, FloatModelReader.oneMinus(0.9f));
+  }
+}
