@@ -2,7 +2,9 @@ package org.quantrain;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.quantrain.backend.cpu.CpuBackend;
+import org.quantrain.backend.cuda.CudaProbe;
 import org.quantrain.graph.Model;
 import org.quantrain.onnx.OnnxReader;
 import org.quantrain.runtime.Backend;
@@ -57,6 +59,12 @@ public final class Quantrain implements AutoCloseable {
   /** A float network built in Java, see {@link org.quantrain.zoo.Zoo}. */
   public Network network(Model model) {
     return new Network(backend, model);
+  }
+
+  /** Why the CUDA kernels cannot run here (not built, no driver, no device); empty if they can. */
+  public static Optional<String> whyNoCuda() {
+    CudaProbe probe = CudaProbe.run();
+    return probe.devices() > 0 ? Optional.empty() : Optional.of(probe.reason());
   }
 
   /** The executor behind this, for plans of one's own. */

@@ -7,7 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
+import java.util.Optional;
 import org.quantrain.Quantrain;
 import org.quantrain.report.Numbers;
 
@@ -17,7 +17,6 @@ import org.quantrain.report.Numbers;
 final class Checks {
   private static final int OLDEST_JAVA = 17;
   private static final long LITTLE_SPACE = 1_000_000_000;
-  private static final String NATIVE_FOLDER = "/org/quantrain/internal/bind/";
   private static final String REBUILD = "build again from the source tree: ./quantrain doctor";
 
   private Checks() {}
@@ -87,34 +86,22 @@ final class Checks {
             exact ? null : "nothing to do; AVX-512 VNNI or AMX would be faster"));
   }
 
-  /** The library needs no toolkit; what it needs is a driver with a device. */
+  /** Training runs on the CPU in this version, whatever is there. */
   private static Check cuda() {
     String name = "CUDA";
-    boolean built =
-        Checks.class.getResource(NATIVE_FOLDER + platform() + "/libquantrain_cuda.so") != null;
-    Path driver = Path.of("/proc/driver/nvidia/version");
-    String device;
-    if (!Files.exists(driver)) {
-      device = "no NVIDIA driver";
-    } else if (!Files.exists(Path.of("/dev/nvidia0"))) {
-      device = "an NVIDIA driver, but no device";
-    } else {
-      device = "an NVIDIA driver and device";
+    Optional<String> reason;
+    try {
+      reason = Quantrain.whyNoCuda();
+    } catch (RuntimeException | LinkageError e) {
+      reason = Optional.of("the native library does not load: " + e.getMessage());
     }
     return Check.optional(
         name,
         false,
-        "%s; %s; training runs on the CPU"
-            .formatted(built ? "kernels are built" : "kernels are not built", device),
-        built
-            ? "nothing to do; this version has no CUDA backend yet"
-            : "to build the kernels, put nvcc on the PATH and remove java/target");
-  }
-
-  /** As the bindings name it. */
-  private static String platform() {
-    String arch = System.getProperty("os.arch").toLowerCase(Locale.ROOT);
-    return "linux-" + (arch.equals("aarch64") ? "arm64" : "x86_64");
+        reason.orElse("a device is there") + "; training runs on the CPU",
+        reason.isPresent()
+            ? "the kernels need nvcc on the PATH when Quantrain is built, and an NVIDIA driver"
+            : "nothing to do; this version has no CUDA backend yet");
   }
 
   private static Check onnxRuntime() {

@@ -10,6 +10,7 @@ import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
+import org.quantrain.io.AtomicFile;
 import org.quantrain.op.Add;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.BatchNorm;

@@ -12,6 +12,7 @@ import org.quantrain.graph.Graph;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
+import org.quantrain.io.AtomicFile;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePoolCodes;
 import org.quantrain.op.ConvCodes;

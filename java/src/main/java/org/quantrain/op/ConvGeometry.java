@@ -54,7 +54,12 @@ public record ConvGeometry(
   private static int extent(int size, int kernel, int stride, int dilation, int padding) {
     int span = size + padding - dilation * (kernel - 1) - 1;
     if (span < 0) {
-      throw new ShapeException("kernel of " + kernel + " is larger than the padded input of " + (size + padding));
+      throw new ShapeException("kernel of "
+              + kernel
+              + " with dilation "
+              + dilation
+              + " is larger than the padded input of "
+              + (size + padding));
     }
     return span / stride + 1;
   }

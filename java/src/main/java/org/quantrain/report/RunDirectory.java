@@ -1,6 +1,7 @@
 package org.quantrain.report;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -10,6 +11,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import org.quantrain.io.AtomicFile;
 
 /**
  * The folder of one training run.
@@ -102,7 +104,7 @@ public final class RunDirectory {
 
   private static RunDirectory prepared(RunDirectory run) throws RunException {
     try {
-      DurableFile.probe(run.path, PROBE_BYTES);
+      AtomicFile.probe(run.path, PROBE_BYTES);
     } catch (IOException e) {
       removeEmpty(run.created);
       throw RunException.cannotWrite(run.path, e);
@@ -215,7 +217,7 @@ public final class RunDirectory {
    */
   public void write(Path file, String text) throws RunException {
     try {
-      DurableFile.write(file, text);
+      AtomicFile.write(file, text.getBytes(StandardCharsets.UTF_8));
     } catch (IOException e) {
       throw RunException.cannotWrite(file, e);
     }

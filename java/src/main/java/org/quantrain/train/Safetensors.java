@@ -7,14 +7,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
@@ -23,6 +19,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.quantrain.io.AtomicFile;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
@@ -46,7 +43,7 @@ final class Safetensors {
   /** Contents of a file. */
   record File(Map<String, String> metadata, Map<String, HostTensor> tensors) {}
 
-  /** Writes to a temporary name beside {@code path}, syncs and renames; an existing file stays whole until then. */
+  /** The file is there completely or not at all. */
   static void write(Path path, File file) throws IOException {
     TreeMap<String, HostTensor> tensors = new TreeMap<>(file.tensors());
     byte[] header = header(file.metadata(), tensors, NO_DIGEST);
@@ -55,37 +52,12 @@ final class Safetensors {
     tensors.values().forEach(t -> sha.update(t.buffer()));
     header = header(file.metadata(), tensors, HexFormat.of().formatHex(sha.digest()));
 
-    Path temporary = path.resolveSibling(path.getFileName() + ".tmp");
-    try {
-      try (FileChannel out =
-          FileChannel.open(
-              temporary,
-              StandardOpenOption.CREATE,
-              StandardOpenOption.TRUNCATE_EXISTING,
-              StandardOpenOption.WRITE)) {
-        ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
-        writeFully(out, length.putLong(header.length).flip());
-        writeFully(out, ByteBuffer.wrap(header));
-        for (HostTensor t : tensors.values()) {
-          writeFully(out, t.buffer());
-        }
-        out.force(true);
-      }
-      try {
-        Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE);
-      } catch (AtomicMoveNotSupportedException e) {
-        Files.move(temporary, path, StandardCopyOption.REPLACE_EXISTING);
-      }
-    } catch (IOException e) {
-      Files.deleteIfExists(temporary);
-      throw e;
-    }
-  }
-
-  private static void writeFully(FileChannel out, ByteBuffer bytes) throws IOException {
-    while (bytes.hasRemaining()) {
-      out.write(bytes);
-    }
+    ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+    List<ByteBuffer> parts = new ArrayList<>();
+    parts.add(length.putLong(header.length).flip());
+    parts.add(ByteBuffer.wrap(header));
+    tensors.values().forEach(t -> parts.add(t.buffer()));
+    AtomicFile.write(path, parts);
   }
 
   private static byte[] header(Map<String, String> metadata, TreeMap<String, HostTensor> tensors, String digest)

@@ -157,15 +157,19 @@ public final class Trainer implements AutoCloseable {
       calibrate();
       Map<String, HostTensor> start = store.snapshot();
       last = new Checkpoint(stage, fingerprint, 0, 0, -1, Double.MAX_VALUE, start, store.velocities(), start);
+      save(last, file);
     }
     for (int epoch = last.epochs(); epoch < epochs; epoch++) {
       last = epoch(epoch, last);
-      if (file != null) {
-        Files.createDirectories(checkpoints);
-        last.write(file);
-      }
+      save(last, file);
     }
     return last.best();
+  }
+
+  private static void save(Checkpoint checkpoint, Path file) throws IOException {
+    if (file != null) {
+      checkpoint.write(file);
+    }
   }
 
   private Checkpoint resume(Path file) throws IOException {

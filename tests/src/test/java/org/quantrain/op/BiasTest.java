@@ -39,16 +39,17 @@ class BiasTest {
 
   @Test
   void theExportedBiasIsBetaMinusTheScaledMean() {
-    // gamma / sqrt(var) = 0.5 where epsilon is 0, so that the bias is 3 - 0.5 * 7 = -0.5 at scale 0.25 * 0.5.
+    // gamma / sqrt(var + epsilon) = 0.5, so that the bias is 3 - 0.5 * 7 = -0.5 at scale 0.25 * 0.5.
+    float epsilon = 1e-5f;
     OneOp.Result r =
         OneOp.run(
-            new FoldWeight(SPEC, false, true, 0),
+            new FoldWeight(SPEC, false, true, epsilon),
             unitWeights(2),
             Tensors.vector(0.25f),
             Tensors.vector(1f, -1f),
             Tensors.vector(3f, 3f),
             Tensors.vector(7f, 7f),
-            Tensors.vector(4f, 4f));
+            Tensors.vector(4 - epsilon, 4 - epsilon));
     assertArrayEquals(new float[] {0.125f, 0.125f}, r.output(2).floats());
     // The second gamma is negative: 3 + 0.5 * 7.
     assertArrayEquals(new int[] {-4, 52}, r.output(3).ints());
@@ -59,7 +60,7 @@ class BiasTest {
     float beta = 1e4f;
     OneOp.Result r =
         OneOp.run(
-            new FoldWeight(SPEC, false, true, 0),
+            new FoldWeight(SPEC, false, true, 1e-5f),
             unitWeights(1),
             Tensors.vector(0.25f),
             Tensors.vector(1e-30f),

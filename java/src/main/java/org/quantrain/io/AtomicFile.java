@@ -1,4 +1,4 @@
-package org.quantrain.onnx;
+package org.quantrain.io;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -8,39 +8,60 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 
 /** Files that are there completely or not at all. */
-final class AtomicFile {
+public final class AtomicFile {
   private AtomicFile() {}
 
   /**
    * Writes to a temporary name in the same folder, forces it to the disk, then renames. A file of
    * that name that was there before stays until the rename.
    */
-  static void write(Path file, byte[] bytes) throws IOException {
+  public static void write(Path file, byte[] bytes) throws IOException {
+    write(file, List.of(ByteBuffer.wrap(bytes)));
+  }
+
+  /** The same for contents in parts. */
+  public static void write(Path file, List<ByteBuffer> parts) throws IOException {
     Path target = file.toAbsolutePath();
     Path folder = target.getParent();
     Files.createDirectories(folder);
     Path temporary =
         folder.resolve("." + target.getFileName() + "." + ProcessHandle.current().pid() + ".tmp");
     try {
-      try (FileChannel channel =
-          FileChannel.open(
-              temporary,
-              StandardOpenOption.CREATE,
-              StandardOpenOption.WRITE,
-              StandardOpenOption.TRUNCATE_EXISTING)) {
-        ByteBuffer rest = ByteBuffer.wrap(bytes);
-        while (rest.hasRemaining()) {
-          channel.write(rest);
-        }
-        channel.force(true);
-      }
+      force(temporary, parts);
       rename(temporary, target);
     } finally {
       Files.deleteIfExists(temporary);
     }
     forceFolder(folder);
+  }
+
+  /** Fails, and leaves nothing, unless the folder takes a file of this size. */
+  public static void probe(Path folder, int bytes) throws IOException {
+    Path file = folder.resolve(".probe." + ProcessHandle.current().pid() + ".tmp");
+    try {
+      force(file, List.of(ByteBuffer.allocate(bytes)));
+    } finally {
+      Files.deleteIfExists(file);
+    }
+  }
+
+  private static void force(Path file, List<ByteBuffer> parts) throws IOException {
+    try (FileChannel channel =
+        FileChannel.open(
+            file,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.WRITE,
+            StandardOpenOption.TRUNCATE_EXISTING)) {
+      for (ByteBuffer part : parts) {
+        while (part.hasRemaining()) {
+          channel.write(part);
+        }
+      }
+      channel.force(true);
+    }
   }
 
   private static void rename(Path temporary, Path target) throws IOException {
