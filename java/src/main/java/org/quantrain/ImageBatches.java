@@ -9,7 +9,10 @@ import org.quantrain.integer.ImageBatch;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 
-/** The images of a data source in order, as the batches a verification takes; the last one is padded. */
+/**
+ * The images of a data source in order, as the batches a verification takes; the last one is
+ * padded.
+ */
 public final class ImageBatches {
   /** Images per batch. */
   public static final int BATCH = 64;

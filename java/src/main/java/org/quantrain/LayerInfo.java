@@ -18,7 +18,8 @@ import org.quantrain.tensor.Shape;
  * @param weight name of its weight parameter
  * @param weightBits 32 in a float network
  * @param inputBits 32 in a float network
- * @param inputQuantizer quantizer of its input, null in a float network or where the input keeps a pooled grid
+ * @param inputQuantizer quantizer of its input, null in a float network or where the input keeps a
+ *     pooled grid
  * @param output shape of its output for one image
  * @param multiplyAdds for one image
  */
@@ -48,7 +49,8 @@ public record LayerInfo(
 
   private static LayerInfo of(Graph graph, Node node) {
     FakeQuant weightGrid = quantizer(graph, node.input(1));
-    Value weight = weightGrid == null ? node.input(1) : graph.producer(node.input(1)).orElseThrow().input(0);
+    Value weight =
+        weightGrid == null ? node.input(1) : graph.producer(node.input(1)).orElseThrow().input(0);
     FakeQuant inputGrid = gridOf(graph, node.input(0));
     FakeQuant direct = quantizer(graph, node.input(0));
     Shape w = weight.spec().shape();
@@ -56,7 +58,10 @@ public record LayerInfo(
     long perOutput = w.elementsPerSample();
     String kind = "linear";
     if (node.op() instanceof Conv2d conv) {
-      kind = conv.geometry().groups() > 1 && conv.geometry().groups() == w.dim(0) ? "depthwise" : "conv";
+      kind =
+          conv.geometry().groups() > 1 && conv.geometry().groups() == w.dim(0)
+              ? "depthwise"
+              : "conv";
     }
     long bias = node.inputs().size() > 2 ? w.dim(0) : 0;
     return new LayerInfo(

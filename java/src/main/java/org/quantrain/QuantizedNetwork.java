@@ -96,7 +96,8 @@ public final class QuantizedNetwork {
   }
 
   /**
-   * Writes the integer model: the codes, scales and biases of the evaluation plan, nothing recomputed.
+   * Writes the integer model: the codes, scales and biases of the evaluation plan, nothing
+   * recomputed.
    *
    * @param metadata recorded in the file beside what Quantrain records itself
    */
@@ -117,7 +118,8 @@ public final class QuantizedNetwork {
   }
 
   /**
-   * Proves the exported file: V2 against ONNX Runtime, V3 against this network's evaluation plan, every code tensor of every image.
+   * Proves the exported file: V2 against ONNX Runtime, V3 against this network's evaluation plan,
+   * every code tensor of every image.
    */
   public VerificationReport verify(Path exported, DataSource images) throws IOException {
     IntegerModel integer = IntegerModel.read(exported);

@@ -50,7 +50,8 @@ public final class Quantrain implements AutoCloseable {
   /**
    * A float network from an ONNX file.
    *
-   * @throws org.quantrain.onnx.OnnxException if the file is missing, corrupt or has operations that are not supported
+   * @throws org.quantrain.onnx.OnnxException if the file is missing, corrupt or has operations that
+   *     are not supported
    */
   public Network load(Path onnx) throws IOException {
     return network(OnnxReader.read(onnx));

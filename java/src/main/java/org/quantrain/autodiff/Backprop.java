@@ -15,12 +15,16 @@ import org.quantrain.graph.Value;
 import org.quantrain.op.Add;
 import org.quantrain.op.SoftmaxCrossEntropy;
 
-/** Reverse-mode differentiation: appends the gradient of the loss as ordinary nodes. Some of them may be dead. */
+/**
+ * Reverse-mode differentiation: appends the gradient of the loss as ordinary nodes. Some of them
+ * may be dead.
+ */
 public final class Backprop {
   private Backprop() {}
 
   /**
-   * Gradient of the graph's {@link SoftmaxCrossEntropy} with respect to every parameter it depends on.
+   * Gradient of the graph's {@link SoftmaxCrossEntropy} with respect to every parameter it depends
+   * on.
    *
    * @throws GraphException if there is no loss or an operation on the way has no gradient
    */
@@ -48,7 +52,8 @@ public final class Backprop {
         Value in = node.input(k);
         Value grad = inputGrads.get(k);
         if (grad != null && wanted.contains(in)) {
-          grads.merge(in, grad, (a, b) -> builder.add("grad." + in.name() + ".sum", new Add(), a, b));
+          grads.merge(
+              in, grad, (a, b) -> builder.add("grad." + in.name() + ".sum", new Add(), a, b));
         }
       }
     }

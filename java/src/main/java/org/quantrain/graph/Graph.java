@@ -8,8 +8,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * An immutable graph. Nodes are in topological order and run in that order, so a node sees what earlier nodes wrote
- * to STATE values.
+ * An immutable graph. Nodes are in topological order and run in that order, so a node sees what
+ * earlier nodes wrote to STATE values.
  */
 public final class Graph {
   private final List<Value> inputs;

@@ -47,7 +47,16 @@ public final class GraphBuilder {
   private Value persistent(String name, TensorSpec spec, Value.Role role) {
     Value value = persistent.computeIfAbsent(name, n -> new Value(unique(n), spec, role));
     if (!value.spec().equals(spec) || value.role() != role) {
-      throw new GraphException(name + " exists as " + value.role() + " " + value.spec() + ", wanted " + role + " " + spec);
+      throw new GraphException(
+          name
+              + " exists as "
+              + value.role()
+              + " "
+              + value.spec()
+              + ", wanted "
+              + role
+              + " "
+              + spec);
     }
     return value;
   }

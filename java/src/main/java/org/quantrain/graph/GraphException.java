@@ -1,6 +1,8 @@
 package org.quantrain.graph;
 
-/** A graph that cannot be built, lowered or differentiated; the message says where and what to do. */
+/**
+ * A graph that cannot be built, lowered or differentiated; the message says where and what to do.
+ */
 public class GraphException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 

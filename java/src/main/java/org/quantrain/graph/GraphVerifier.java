@@ -13,7 +13,8 @@ public final class GraphVerifier {
   private GraphVerifier() {}
 
   /**
-   * Order is topological, names are unique, specs are what the operations infer, only STATE is updated in place.
+   * Order is topological, names are unique, specs are what the operations infer, only STATE is
+   * updated in place.
    *
    * @throws GraphException listing all faults
    */

@@ -16,7 +16,11 @@ public record Model(String name, Graph graph, Map<String, HostTensor> contents) 
       HostTensor t = contents.get(v.name());
       if (t == null || !t.spec().equals(v.spec())) {
         throw new GraphException(
-            "model " + name + ": " + v + (t == null ? " has no contents" : " has contents " + t.spec()));
+            "model "
+                + name
+                + ": "
+                + v
+                + (t == null ? " has no contents" : " has contents " + t.spec()));
       }
     }
   }

@@ -21,7 +21,8 @@ public record Node(String name, Op op, List<Value> inputs, List<Value> outputs) 
   /** The only output. */
   public Value output() {
     if (outputs.size() != 1) {
-      throw new IllegalStateException("[" + op.kind() + ":" + name + "] has " + outputs.size() + " outputs");
+      throw new IllegalStateException(
+          "[" + op.kind() + ":" + name + "] has " + outputs.size() + " outputs");
     }
     return outputs.get(0);
   }

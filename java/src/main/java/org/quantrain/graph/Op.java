@@ -5,12 +5,12 @@ import java.util.Set;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * What a node computes: shape inference and gradient, nothing else. Implementations are records whose components
- * are the attributes; kernels live in backends.
+ * What a node computes: shape inference and gradient, nothing else. Implementations are records
+ * whose components are the attributes; kernels live in backends.
  *
- * <p>Gradient convention. The gradient of a value is the gradient of the loss with respect to the <em>real</em>
- * number that the value stands for, as float32 of the value's shape: of codes q it belongs to s * (q - z), of an
- * accumulator to its scale times (accumulator + bias).
+ * <p>Gradient convention. The gradient of a value is the gradient of the loss with respect to the
+ * <em>real</em> number that the value stands for, as float32 of the value's shape: of codes q it
+ * belongs to s * (q - z), of an accumulator to its scale times (accumulator + bias).
  */
 public interface Op {
   default String kind() {
@@ -25,7 +25,8 @@ public interface Op {
   List<TensorSpec> infer(List<TensorSpec> inputs);
 
   /**
-   * Adds the nodes of the vector-Jacobian product and returns the gradient of each input, null where there is none.
+   * Adds the nodes of the vector-Jacobian product and returns the gradient of each input, null
+   * where there is none.
    *
    * @param outputGrads gradient of each output, null where none arrived
    */
@@ -38,7 +39,9 @@ public interface Op {
     return Set.of();
   }
 
-  /** Input whose memory this output shares, or -1. The output has the same bytes; nothing is copied. */
+  /**
+   * Input whose memory this output shares, or -1. The output has the same bytes; nothing is copied.
+   */
   default int aliasOf(int output) {
     return -1;
   }

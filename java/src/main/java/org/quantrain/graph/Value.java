@@ -3,8 +3,9 @@ package org.quantrain.graph;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * A tensor in a graph; identity is what tells values apart. PARAM and STATE values are shared by every graph made
- * from one model (their name is the key of their contents), INPUT and COMPUTED values belong to one graph.
+ * A tensor in a graph; identity is what tells values apart. PARAM and STATE values are shared by
+ * every graph made from one model (their name is the key of their contents), INPUT and COMPUTED
+ * values belong to one graph.
  */
 public final class Value {
   /** Where a value's contents come from and how long they live. */

@@ -14,7 +14,6 @@ public record Accuracy(String of, long images, long correct) {
 
   @Override
   public String toString() {
-    return String.format(
-        Locale.ROOT, "top-1 %.2f %% of %,d images (%s)", 100 * top1(), images, of);
+    return String.format(Locale.ROOT, "top-1 %.2f %% of %,d images (%s)", 100 * top1(), images, of);
   }
 }

@@ -179,8 +179,7 @@ public final class BitExactVerifier {
   private RuntimeFacts facts(OnnxRuntimeProcess.Answer.Ready ready) {
     List<String> problems = new ArrayList<>();
     ExecutedOperators.check(model.layers(), ready.plain(), "", problems);
-    ExecutedOperators.check(
-        model.layers(), ready.exposed(), " (with codes as outputs)", problems);
+    ExecutedOperators.check(model.layers(), ready.exposed(), " (with codes as outputs)", problems);
     return new RuntimeFacts(
         RUNTIME,
         ready.version(),

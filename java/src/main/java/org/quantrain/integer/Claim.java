@@ -36,12 +36,16 @@ public record Claim(
   public String toString() {
     String line =
         String.format(
-            Locale.ROOT, "%s = %,d of %,d codes differ (%s vs %s)",
-            claim, differing, compared, subject, against);
+            Locale.ROOT,
+            "%s = %,d of %,d codes differ (%s vs %s)",
+            claim,
+            differing,
+            compared,
+            subject,
+            against);
     if (logitsDiffering > 0) {
       line +=
-          String.format(
-              Locale.ROOT, "; %,d of %,d logits differ", logitsDiffering, logitsCompared);
+          String.format(Locale.ROOT, "; %,d of %,d logits differ", logitsDiffering, logitsCompared);
     }
     return first == null ? line : line + "; first: " + first;
   }

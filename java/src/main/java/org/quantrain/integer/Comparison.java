@@ -73,8 +73,7 @@ final class Comparison {
   }
 
   private static boolean sameSample(Shape a, Shape b) {
-    return a.rank() == b.rank()
-        && Arrays.equals(a.dims(), 1, a.rank(), b.dims(), 1, b.rank());
+    return a.rank() == b.rank() && Arrays.equals(a.dims(), 1, a.rank(), b.dims(), 1, b.rank());
   }
 
   private void compare(String name, CodesTensor tensor, HostTensor a, HostTensor b, int rows) {
@@ -125,14 +124,30 @@ final class Comparison {
       int x = bits(left, at);
       int y = bits(right, at);
       return new Difference(
-          name, images + image, lowest, coordinates, x, y, 1, 0,
-          Float.intBitsToFloat(x), Float.intBitsToFloat(y));
+          name,
+          images + image,
+          lowest,
+          coordinates,
+          x,
+          y,
+          1,
+          0,
+          Float.intBitsToFloat(x),
+          Float.intBitsToFloat(y));
     }
     int x = left[at] & 0xff;
     int y = right[at] & 0xff;
     return new Difference(
-        name, images + image, lowest, coordinates, x, y, tensor.scale(), tensor.zeroPoint(),
-        tensor.real(x), tensor.real(y));
+        name,
+        images + image,
+        lowest,
+        coordinates,
+        x,
+        y,
+        tensor.scale(),
+        tensor.zeroPoint(),
+        tensor.real(x),
+        tensor.real(y));
   }
 
   private static int bits(byte[] bytes, int at) {

@@ -186,8 +186,7 @@ final class QdqParser {
               wide, new CodesTensor(name, wide.shape(), scale, zeroPoint, qmax)));
     } else {
       OnnxNode layer = pending.remove(x);
-      require(
-          layer != null, node.label() + ": its input \"" + x + "\" is no layer on codes");
+      require(layer != null, node.label() + ": its input \"" + x + "\" is no layer on codes");
       onlyReader(layer, x);
       CodesTensor y = new CodesTensor(name, pendingShapes.get(x), scale, zeroPoint, qmax);
       add(finished(layer, y));
@@ -274,7 +273,10 @@ final class QdqParser {
     OnnxTensor t = file.constants().get(node.input(input));
     require(
         t != null && t.type() == type && t.elements() == 1,
-        node.label() + ": input " + input + ": expected one constant, got "
+        node.label()
+            + ": input "
+            + input
+            + ": expected one constant, got "
             + (t == null ? "\"" + node.input(input) + "\"" : t));
     return t;
   }
@@ -283,7 +285,11 @@ final class QdqParser {
     OnnxNode dequantize = constants.get(node.input(input));
     require(
         dequantize != null,
-        node.label() + ": input " + input + " \"" + node.input(input)
+        node.label()
+            + ": input "
+            + input
+            + " \""
+            + node.input(input)
             + "\" is not a dequantized constant");
     OnnxTensor codes = file.constants().get(dequantize.input(0));
     require(
@@ -398,7 +404,14 @@ final class QdqParser {
     long groups = node.integer("group", 1);
     require(groups >= 1 && groups <= w.dim(0), node.label() + ": group " + groups);
     return new ConvGeometry(
-        stride[0], stride[1], pads[0], pads[1], pads[2], pads[3], dilation[0], dilation[1],
+        stride[0],
+        stride[1],
+        pads[0],
+        pads[1],
+        pads[2],
+        pads[3],
+        dilation[0],
+        dilation[1],
         (int) groups);
   }
 

@@ -76,8 +76,12 @@ final class FloatModelReader {
     }
     require(
         image,
-        "input \"" + input.name() + "\": expected FLOAT [N,C,H,W] of known size, got "
-            + OnnxTensor.nameOf(input.type()) + " " + dims);
+        "input \""
+            + input.name()
+            + "\": expected FLOAT [N,C,H,W] of known size, got "
+            + OnnxTensor.nameOf(input.type())
+            + " "
+            + dims);
     fixedBatch = dims.get(0);
     values.put(
         input.name(),
@@ -175,8 +179,7 @@ final class FloatModelReader {
   }
 
   private String problemOfAdd(OnnxNode node) {
-    boolean constant =
-        constants.containsKey(node.input(0)) || constants.containsKey(node.input(1));
+    boolean constant = constants.containsKey(node.input(0)) || constants.containsKey(node.input(1));
     return !constant || productOf(node) != null
         ? null
         : "a constant operand is read only as the bias after a MatMul";
@@ -194,8 +197,7 @@ final class FloatModelReader {
   }
 
   private boolean isRead(String tensor) {
-    return !tensor.isEmpty()
-        && (consumers.containsKey(tensor) || file.outputs().contains(tensor));
+    return !tensor.isEmpty() && (consumers.containsKey(tensor) || file.outputs().contains(tensor));
   }
 
   private boolean isFloat(String tensor) {
@@ -248,7 +250,8 @@ final class FloatModelReader {
     for (int i = 0; i < 2; i++) {
       String constant = add.input(i);
       String product = add.input(1 - i);
-      if (isFloat(constant) && !file.outputs().contains(product)
+      if (isFloat(constant)
+          && !file.outputs().contains(product)
           && consumers.get(product).size() == 1) {
         for (OnnxNode node : file.nodes()) {
           if (node.output().equals(product) && node.op().equals("MatMul")) {
@@ -294,7 +297,11 @@ final class FloatModelReader {
     Value value = values.get(node.input(input));
     require(
         value != null,
-        node.label() + ": input " + input + " \"" + node.input(input)
+        node.label()
+            + ": input "
+            + input
+            + " \""
+            + node.input(input)
             + "\" is not computed from the network's input");
     return value;
   }
@@ -319,7 +326,14 @@ final class FloatModelReader {
     require(groups >= 1 && groups <= Integer.MAX_VALUE, node.label() + ": group " + groups);
     ConvGeometry geometry =
         new ConvGeometry(
-            stride[0], stride[1], pads[0], pads[1], pads[2], pads[3], dilation[0], dilation[1],
+            stride[0],
+            stride[1],
+            pads[0],
+            pads[1],
+            pads[2],
+            pads[3],
+            dilation[0],
+            dilation[1],
             (int) groups);
     Value weight = weight(w, false);
     if (node.input(2).isEmpty()) {
@@ -407,8 +421,7 @@ final class FloatModelReader {
             && (to[0] == -1
                 || to[0] == fixedBatch
                 || to[0] == 0 && node.integer("allowzero", 0) == 0);
-    boolean rest =
-        to.length == 2 && (to[1] == x.elementsPerSample() || to[1] == -1 && to[0] != -1);
+    boolean rest = to.length == 2 && (to[1] == x.elementsPerSample() || to[1] == -1 && to[0] != -1);
     require(
         batchKept && rest,
         node.label() + ": only to [N,-1], got " + Arrays.toString(to) + " of " + x);
@@ -467,9 +480,7 @@ final class FloatModelReader {
         tensor.name() + (transpose ? " transposed" : ""),
         key -> {
           Shape shape =
-              transpose
-                  ? Shape.of(tensor.shape().dim(1), tensor.shape().dim(0))
-                  : tensor.shape();
+              transpose ? Shape.of(tensor.shape().dim(1), tensor.shape().dim(0)) : tensor.shape();
           byte[] data = transpose ? transposed(tensor) : tensor.data();
           HostTensor contentsOf = MemoryOrder.fromOnnx(new TensorSpec(DType.F32, shape), data);
           return persistent(tensor.name(), contentsOf, Value.Role.PARAM);

@@ -185,8 +185,7 @@ public record OnnxFile(
       for (ValueInfoProto proto : graph.getInputList()) {
         if (!constants.containsKey(proto.getName())) {
           inputs.add(input(proto));
-          check(
-              known.add(proto.getName()), "has two inputs named \"" + proto.getName() + "\"");
+          check(known.add(proto.getName()), "has two inputs named \"" + proto.getName() + "\"");
         }
       }
       List<OnnxNode> nodes = new ArrayList<>();
@@ -219,7 +218,9 @@ public record OnnxFile(
           if (!output.isEmpty()) {
             check(
                 !known.contains(output) && producers.put(output, i) == null,
-                "tensor \"" + output + "\" is computed twice, the second time by "
+                "tensor \""
+                    + output
+                    + "\" is computed twice, the second time by "
                     + nodes.get(i).label());
           }
         }
@@ -362,8 +363,15 @@ public record OnnxFile(
       long present = raw ? proto.getRawData().size() : (long) width * typedCount(proto, type);
       check(
           present == elements * width,
-          label + ": dimensions " + proto.getDimsList() + " of " + OnnxTensor.nameOf(type)
-              + " need " + elements * width + " bytes, the file has " + present);
+          label
+              + ": dimensions "
+              + proto.getDimsList()
+              + " of "
+              + OnnxTensor.nameOf(type)
+              + " need "
+              + elements * width
+              + " bytes, the file has "
+              + present);
       byte[] data = raw ? proto.getRawData().toByteArray() : typedData(proto, type, (int) present);
       return new OnnxTensor(proto.getName(), type, Shape.of(dims), data);
     }

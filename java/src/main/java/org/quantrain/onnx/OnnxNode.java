@@ -8,8 +8,8 @@ import java.util.Map;
  *
  * @param inputs tensor names; empty for an optional input that is left out
  * @param outputs likewise
- * @param attributes {@code Long}, {@code Float}, {@code String}, {@code List<Long>},
- *     {@code List<Float>} or {@link OnnxTensor}; other kinds are kept as {@link Unread}
+ * @param attributes {@code Long}, {@code Float}, {@code String}, {@code List<Long>}, {@code
+ *     List<Float>} or {@link OnnxTensor}; other kinds are kept as {@link Unread}
  */
 public record OnnxNode(
     String name,

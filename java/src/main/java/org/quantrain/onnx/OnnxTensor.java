@@ -30,8 +30,23 @@ public record OnnxTensor(String name, int type, Shape shape, byte[] data) {
 
   static String nameOf(int type) {
     String[] names = {
-      "UNDEFINED", "FLOAT", "UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64", "STRING", "BOOL",
-      "FLOAT16", "DOUBLE", "UINT32", "UINT64", "COMPLEX64", "COMPLEX128", "BFLOAT16"
+      "UNDEFINED",
+      "FLOAT",
+      "UINT8",
+      "INT8",
+      "UINT16",
+      "INT16",
+      "INT32",
+      "INT64",
+      "STRING",
+      "BOOL",
+      "FLOAT16",
+      "DOUBLE",
+      "UINT32",
+      "UINT64",
+      "COMPLEX64",
+      "COMPLEX128",
+      "BFLOAT16"
     };
     return type >= 0 && type < names.length ? names[type] : "type " + type;
   }

@@ -81,8 +81,7 @@ public final class OnnxWriter {
               .skip(1)
               .allMatch(
                   v ->
-                      model.graph().consumers(v).isEmpty()
-                          && !model.graph().outputs().contains(v));
+                      model.graph().consumers(v).isEmpty() && !model.graph().outputs().contains(v));
       if (!isKnown(node.op()) || !outputsUnread) {
         unknown.add(node.op().kind() + " \"" + node.name() + "\"");
       }

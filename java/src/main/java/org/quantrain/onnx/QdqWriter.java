@@ -258,8 +258,7 @@ public final class QdqWriter {
     List<String> in = new ArrayList<>(List.of(x));
     in.addAll(writeWeights(product, fold));
     boolean logits = node.op() instanceof DequantizeAcc;
-    String real =
-        logits ? node.output(0).name() : out.unique(node.output(0).name() + ".real");
+    String real = logits ? node.output(0).name() : out.unique(node.output(0).name() + ".real");
     if (product.op() instanceof ConvCodes conv) {
       Shape w = fold.output(0).spec().shape();
       OnnxWriter.convolution(out.node("Conv", product.name(), in, real), conv.geometry(), w);
@@ -287,8 +286,16 @@ public final class QdqWriter {
       require(
           fold,
           Float.floatToRawIntBits(sx * sw[k]) == Float.floatToRawIntBits(so[k]),
-          "channel " + k + ": expected out scale " + sx * sw[k] + " = " + sx + " * " + sw[k]
-              + ", got " + so[k]);
+          "channel "
+              + k
+              + ": expected out scale "
+              + sx * sw[k]
+              + " = "
+              + sx
+              + " * "
+              + sw[k]
+              + ", got "
+              + so[k]);
       perTensor &= Float.floatToRawIntBits(sw[k]) == Float.floatToRawIntBits(sw[0]);
     }
     requireNoOverflow(product, fold, codes, bias);
@@ -303,8 +310,7 @@ public final class QdqWriter {
 
   private void requireNoOverflow(Node product, Node fold, HostTensor codes, HostTensor bias) {
     Grid x = grids.get(product.input(0));
-    int largest =
-        AccumulatorBound.largestInput(contents.apply(x.zeroPoint()).ints()[0], x.qmax());
+    int largest = AccumulatorBound.largestInput(contents.apply(x.zeroPoint()).ints()[0], x.qmax());
     int overflow = AccumulatorBound.firstOverflow(codes, largest, bias.ints());
     require(
         fold,
@@ -341,8 +347,7 @@ public final class QdqWriter {
     Grid grid = new Grid(scale, zeroPoint, spec.qmax());
     grids.put(codes, grid);
     if (!constants.containsKey(scale)) {
-      constants.put(
-          scale, out.scalar(out.unique(codes.name() + ".scale"), contents.apply(scale)));
+      constants.put(scale, out.scalar(out.unique(codes.name() + ".scale"), contents.apply(scale)));
     }
     if (!constants.containsKey(zeroPoint)) {
       constants.put(zeroPoint, out.scalarU8(out.unique(codes.name() + ".zero_point"), z));
@@ -395,8 +400,16 @@ public final class QdqWriter {
     require(
         reader,
         Float.floatToRawIntBits(s) == Float.floatToRawIntBits(own) && z == ownZ,
-        "reads " + codes.name() + " with scale " + s + " and zero-point " + z
-            + ", it was made with " + own + " and " + ownZ);
+        "reads "
+            + codes.name()
+            + " with scale "
+            + s
+            + " and zero-point "
+            + z
+            + ", it was made with "
+            + own
+            + " and "
+            + ownZ);
     String real = out.unique(codes.name() + ".dq");
     List<String> in =
         List.of(codes.name(), constants.get(grid.scale()), constants.get(grid.zeroPoint()));

@@ -6,8 +6,9 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Exact range of out scale * (keep * acc + bias) after an activation, from the accumulator's extrema. Inputs min [C], max [C]
- * int32, out scale [C], bias [C], optional keep [C]; outputs min [1], max [1].
+ * Exact range of out scale * (keep * acc + bias) after an activation, from the accumulator's
+ * extrema. Inputs min [C], max [C] int32, out scale [C], bias [C], optional keep [C]; outputs min
+ * [1], max [1].
  */
 public record AccRange(boolean relu, float upper) implements Op {
   @Override

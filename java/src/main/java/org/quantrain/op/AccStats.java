@@ -7,8 +7,8 @@ import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Exact integer statistics of an accumulator per channel. Input acc [N,C,...]; outputs sum [C] int64, sum of squares [C,2]
- * int64 (128 bits, low half first), min [C], max [C] int32.
+ * Exact integer statistics of an accumulator per channel. Input acc [N,C,...]; outputs sum [C]
+ * int64, sum of squares [C,2] int64 (128 bits, low half first), min [C], max [C] int32.
  */
 public record AccStats() implements Op {
   @Override

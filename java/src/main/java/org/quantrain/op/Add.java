@@ -8,7 +8,9 @@ import org.quantrain.graph.Value;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
-/** y = a + b, equal shapes, float32. Also sums the gradients of a value that is read more than once. */
+/**
+ * y = a + b, equal shapes, float32. Also sums the gradients of a value that is read more than once.
+ */
 public record Add() implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {

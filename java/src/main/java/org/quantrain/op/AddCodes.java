@@ -11,8 +11,8 @@ import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Residual add on codes. Inputs a, its scale and zero-point, b, its scale and zero-point, scale and zero-point of y (all [1]);
- * outputs codes and mask.
+ * Residual add on codes. Inputs a, its scale and zero-point, b, its scale and zero-point, scale and
+ * zero-point of y (all [1]); outputs codes and mask.
  *
  * @param relu a ReLU stands between the add and the quantizer
  */

@@ -26,6 +26,9 @@ public record AveragePool(PoolWindow window, boolean countPadding) implements Op
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
     Shape x = node.input(0).spec().shape();
     return List.of(
-        b.add(node.name() + ".dx", new AveragePoolBackward(window, countPadding, x), outputGrads.get(0)));
+        b.add(
+            node.name() + ".dx",
+            new AveragePoolBackward(window, countPadding, x),
+            outputGrads.get(0)));
   }
 }

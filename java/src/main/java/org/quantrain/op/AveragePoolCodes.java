@@ -11,8 +11,12 @@ import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
-/** Average pool on codes. Inputs codes [N,C,H,W], scale, zero-point, scale and zero-point of y (all [1]); outputs codes and mask. */
-public record AveragePoolCodes(PoolWindow window, boolean countPadding, QuantSpec spec) implements Op {
+/**
+ * Average pool on codes. Inputs codes [N,C,H,W], scale, zero-point, scale and zero-point of y (all
+ * [1]); outputs codes and mask.
+ */
+public record AveragePoolCodes(PoolWindow window, boolean countPadding, QuantSpec spec)
+    implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 5, 5);

@@ -11,10 +11,12 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Batch normalization per channel. Inputs x [N,C,...], gamma, beta, running mean, running variance, all [C].
+ * Batch normalization per channel. Inputs x [N,C,...], gamma, beta, running mean, running variance,
+ * all [C].
  *
- * <p>TRAIN normalizes with the batch's statistics, outputs (y, mean, biased variance) and moves the running ones:
- * r += momentum * (batch - r), the variance unbiased. FROZEN normalizes with the running statistics and outputs y.
+ * <p>TRAIN normalizes with the batch's statistics, outputs (y, mean, biased variance) and moves the
+ * running ones: r += momentum * (batch - r), the variance unbiased. FROZEN normalizes with the
+ * running statistics and outputs y.
  *
  * @param momentum weight of the new batch, as in PyTorch; ONNX's attribute is 1 minus this
  */

@@ -11,9 +11,10 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Batch norm over the batch, absorbed into the accumulator's scale and int32 bias. Inputs acc, sum, sum of squares (of
- * {@link AccStats}), gamma, beta, x scale [1], w scale [K] (of the codes of sign(gamma) * w), running mean and variance (STATE,
- * moved). Outputs acc itself (now standing for the normalized value), out scale, bias, keep, mean, 1 / sqrt(var + epsilon).
+ * Batch norm over the batch, absorbed into the accumulator's scale and int32 bias. Inputs acc, sum,
+ * sum of squares (of {@link AccStats}), gamma, beta, x scale [1], w scale [K] (of the codes of
+ * sign(gamma) * w), running mean and variance (STATE, moved). Outputs acc itself (now standing for
+ * the normalized value), out scale, bias, keep, mean, 1 / sqrt(var + epsilon).
  */
 public record BatchNormAbsorb(float epsilon, float momentum) implements Op {
   @Override
@@ -25,7 +26,12 @@ public record BatchNormAbsorb(float epsilon, float momentum) implements Op {
     Expect.vectors(in, 5, 6, DType.F32, 1);
     Expect.vectors(in, 6, 9, DType.F32, c);
     return List.of(
-        in.get(0), TensorSpec.f32(c), TensorSpec.s32(c), TensorSpec.s32(c), TensorSpec.f32(c), TensorSpec.f32(c));
+        in.get(0),
+        TensorSpec.f32(c),
+        TensorSpec.s32(c),
+        TensorSpec.s32(c),
+        TensorSpec.f32(c),
+        TensorSpec.f32(c));
   }
 
   @Override

@@ -5,7 +5,10 @@ import org.quantrain.graph.Op;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
-/** Gradient of {@link BatchNormAbsorb}. Inputs dy, acc, gamma, x scale, w scale, mean, inverse deviation; outputs du, dgamma, dbeta. */
+/**
+ * Gradient of {@link BatchNormAbsorb}. Inputs dy, acc, gamma, x scale, w scale, mean, inverse
+ * deviation; outputs du, dgamma, dbeta.
+ */
 public record BatchNormAbsorbBackward() implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {

@@ -10,7 +10,10 @@ import org.quantrain.graph.Value;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
-/** Mean and biased variance per channel; moves the running statistics. Inputs x [N,C,...], running mean, running variance (STATE); outputs mean [C], var [C]. */
+/**
+ * Mean and biased variance per channel; moves the running statistics. Inputs x [N,C,...], running
+ * mean, running variance (STATE); outputs mean [C], var [C].
+ */
 public record BatchNormStats(float epsilon, float momentum) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {

@@ -9,7 +9,10 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
-/** Convolution. Inputs x [N,C,H,W], w [K,C/groups,R,S], optional bias [K]; output [N,K,P,Q], all float32. */
+/**
+ * Convolution. Inputs x [N,C,H,W], w [K,C/groups,R,S], optional bias [K]; output [N,K,P,Q], all
+ * float32.
+ */
 public record Conv2d(ConvGeometry geometry) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
@@ -26,8 +29,10 @@ public record Conv2d(ConvGeometry geometry) implements Op {
     Value dy = outputGrads.get(0);
     Value x = node.input(0);
     Value w = node.input(1);
-    Value dx = b.add(node.name() + ".dx", new Conv2dBackwardData(geometry, x.spec().shape()), dy, w);
-    Value dw = b.add(node.name() + ".dw", new Conv2dBackwardWeights(geometry, w.spec().shape()), x, dy);
+    Value dx =
+        b.add(node.name() + ".dx", new Conv2dBackwardData(geometry, x.spec().shape()), dy, w);
+    Value dw =
+        b.add(node.name() + ".dw", new Conv2dBackwardWeights(geometry, w.spec().shape()), x, dy);
     return node.inputs().size() == 2
         ? List.of(dx, dw)
         : List.of(dx, dw, b.add(node.name() + ".db", new ChannelSum(), dy));

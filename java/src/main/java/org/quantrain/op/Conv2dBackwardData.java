@@ -6,7 +6,9 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
-/** Gradient of a convolution's input. Inputs dy [N,K,P,Q], w [K,C/groups,R,S]; output of shape x. */
+/**
+ * Gradient of a convolution's input. Inputs dy [N,K,P,Q], w [K,C/groups,R,S]; output of shape x.
+ */
 public record Conv2dBackwardData(ConvGeometry geometry, Shape x) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {

@@ -10,8 +10,9 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Correction of a folded convolution to the batch's statistics. Inputs acc, batch mean, batch variance, the variance that the fold
- * used, gamma, beta (all [K]), x scale [1], w scale [1]; outputs acc itself (now standing for the corrected value), out scale, bias.
+ * Correction of a folded convolution to the batch's statistics. Inputs acc, batch mean, batch
+ * variance, the variance that the fold used, gamma, beta (all [K]), x scale [1], w scale [1];
+ * outputs acc itself (now standing for the corrected value), out scale, bias.
  */
 public record ConvBnCorrect(float epsilon) implements Op {
   @Override
@@ -44,6 +45,13 @@ public record ConvBnCorrect(float epsilon) implements Op {
             node.input(6),
             node.input(7));
     return Arrays.asList(
-        grad.output(0), grad.output(3), grad.output(4), null, grad.output(1), grad.output(2), null, null);
+        grad.output(0),
+        grad.output(3),
+        grad.output(4),
+        null,
+        grad.output(1),
+        grad.output(2),
+        null,
+        null);
   }
 }

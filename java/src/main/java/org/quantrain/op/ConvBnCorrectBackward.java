@@ -6,8 +6,8 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Gradient of {@link ConvBnCorrect}. Inputs dy, acc, batch mean, batch variance, variance of the fold, gamma, x scale, w scale;
- * outputs gradient of the convolution, dgamma, dbeta, dmean, dsigma.
+ * Gradient of {@link ConvBnCorrect}. Inputs dy, acc, batch mean, batch variance, variance of the
+ * fold, gamma, x scale, w scale; outputs gradient of the convolution, dgamma, dbeta, dmean, dsigma.
  */
 public record ConvBnCorrectBackward(float epsilon) implements Op {
   @Override

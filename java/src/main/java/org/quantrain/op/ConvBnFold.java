@@ -10,9 +10,10 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Weights with batch norm folded by the running variance as it stood before this batch: w * gamma / sqrt(var + epsilon). Inputs w
- * [K,...], gamma [K], running variance [K]; outputs the folded weights and a copy of the variance used, which the correction
- * and the gradient need after the running one has moved.
+ * Weights with batch norm folded by the running variance as it stood before this batch: w * gamma /
+ * sqrt(var + epsilon). Inputs w [K,...], gamma [K], running variance [K]; outputs the folded
+ * weights and a copy of the variance used, which the correction and the gradient need after the
+ * running one has moved.
  */
 public record ConvBnFold(float epsilon) implements Op {
   @Override

@@ -5,7 +5,10 @@ import org.quantrain.graph.Op;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
-/** Gradient of {@link ConvBnFold}. Inputs w, gradient of the folded weights, gamma, the variance used; outputs dw, dgamma. */
+/**
+ * Gradient of {@link ConvBnFold}. Inputs w, gradient of the folded weights, gamma, the variance
+ * used; outputs dw, dgamma.
+ */
 public record ConvBnFoldBackward(float epsilon) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {

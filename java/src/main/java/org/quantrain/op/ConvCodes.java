@@ -11,14 +11,16 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Convolution of codes: acc = sum (x - zero-point) * w, int32. Inputs x codes [N,C,H,W], its scale [1] and zero-point [1], w
- * codes [K,C/groups,R,S], their scale [1] or [K]; output [N,K,P,Q]. The scales matter to the gradient alone.
+ * Convolution of codes: acc = sum (x - zero-point) * w, int32. Inputs x codes [N,C,H,W], its scale
+ * [1] and zero-point [1], w codes [K,C/groups,R,S], their scale [1] or [K]; output [N,K,P,Q]. The
+ * scales matter to the gradient alone.
  */
 public record ConvCodes(ConvGeometry geometry, Lowering lowering) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     checkCodes(in);
-    return List.of(new TensorSpec(DType.S32, geometry.output(in.get(0).shape(), in.get(3).shape())));
+    return List.of(
+        new TensorSpec(DType.S32, geometry.output(in.get(0).shape(), in.get(3).shape())));
   }
 
   /** Checks (x, scale, zero-point, w, scale), the inputs of every product of codes. */
@@ -37,10 +39,13 @@ public record ConvCodes(ConvGeometry geometry, Lowering lowering) implements Op 
   @Override
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
     Value dy = outputGrads.get(0);
-    Value x = b.add(node.name() + ".x", new Dequantize(), node.input(0), node.input(1), node.input(2));
+    Value x =
+        b.add(node.name() + ".x", new Dequantize(), node.input(0), node.input(1), node.input(2));
     Value w = b.add(node.name() + ".w", new Dequantize(), node.input(3), node.input(4));
-    Value dx = b.add(node.name() + ".dx", new Conv2dBackwardData(geometry, x.spec().shape()), dy, w);
-    Value dw = b.add(node.name() + ".dw", new Conv2dBackwardWeights(geometry, w.spec().shape()), x, dy);
+    Value dx =
+        b.add(node.name() + ".dx", new Conv2dBackwardData(geometry, x.spec().shape()), dy, w);
+    Value dw =
+        b.add(node.name() + ".dw", new Conv2dBackwardWeights(geometry, w.spec().shape()), x, dy);
     return Arrays.asList(dx, null, null, dw, null);
   }
 }

@@ -4,7 +4,8 @@ import org.quantrain.graph.ShapeException;
 import org.quantrain.tensor.Shape;
 
 /**
- * Geometry of a 2-D convolution: strides, zero padding, dilation, groups (groups = channels is depthwise).
+ * Geometry of a 2-D convolution: strides, zero padding, dilation, groups (groups = channels is
+ * depthwise).
  *
  * @param padTop rows of padding above; likewise the other sides, which may differ
  */
@@ -40,7 +41,8 @@ public record ConvGeometry(
   /** Output shape [N,K,P,Q] for input [N,C,H,W] and weights [K,C/groups,R,S]. */
   public Shape output(Shape x, Shape w) {
     if (x.rank() != 4 || w.rank() != 4) {
-      throw new ShapeException("expected x [N,C,H,W] and w [K,C/groups,R,S], got " + x + " and " + w);
+      throw new ShapeException(
+          "expected x [N,C,H,W] and w [K,C/groups,R,S], got " + x + " and " + w);
     }
     if (x.dim(1) != w.dim(1) * groups || w.dim(0) % groups != 0) {
       throw new ShapeException(
@@ -54,7 +56,8 @@ public record ConvGeometry(
   private static int extent(int size, int kernel, int stride, int dilation, int padding) {
     int span = size + padding - dilation * (kernel - 1) - 1;
     if (span < 0) {
-      throw new ShapeException("kernel of "
+      throw new ShapeException(
+          "kernel of "
               + kernel
               + " with dilation "
               + dilation

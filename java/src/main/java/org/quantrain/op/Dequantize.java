@@ -11,7 +11,10 @@ import org.quantrain.graph.Value;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
-/** Codes to float32: y = scale * (q - zero-point). Inputs codes, scale [1] or [K] (dimension 0), optional zero-point [1]. */
+/**
+ * Codes to float32: y = scale * (q - zero-point). Inputs codes, scale [1] or [K] (dimension 0),
+ * optional zero-point [1].
+ */
 public record Dequantize() implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
@@ -19,7 +22,11 @@ public record Dequantize() implements Op {
     Expect.codes("codes", in.get(0));
     int scales = in.get(1).shape().dim(0);
     if (scales != 1 && scales != in.get(0).shape().dim(0)) {
-      throw new ShapeException("scale: expected [1] or one for each of dimension 0 of " + in.get(0) + ", got " + in.get(1));
+      throw new ShapeException(
+          "scale: expected [1] or one for each of dimension 0 of "
+              + in.get(0)
+              + ", got "
+              + in.get(1));
     }
     Expect.vectors(in, 2, in.size(), DType.S32, 1);
     return List.of(in.get(0).as(DType.F32));

@@ -11,8 +11,8 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Accumulator to float32: y = float(keep * acc + bias) * out scale. Inputs acc [N,C,...], out scale [C], then optionally bias [C]
- * and keep [C].
+ * Accumulator to float32: y = float(keep * acc + bias) * out scale. Inputs acc [N,C,...], out scale
+ * [C], then optionally bias [C] and keep [C].
  */
 public record DequantizeAcc() implements Op {
   @Override

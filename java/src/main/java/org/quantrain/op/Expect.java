@@ -6,13 +6,17 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
-/** Checks shared by the shape inference of the operations; every message says what was expected and what came. */
+/**
+ * Checks shared by the shape inference of the operations; every message says what was expected and
+ * what came.
+ */
 final class Expect {
   private Expect() {}
 
   static void count(List<TensorSpec> in, int min, int max) {
     if (in.size() < min || in.size() > max) {
-      throw new ShapeException("expected " + min + (max > min ? " to " + max : "") + " inputs, got " + in.size());
+      throw new ShapeException(
+          "expected " + min + (max > min ? " to " + max : "") + " inputs, got " + in.size());
     }
   }
 

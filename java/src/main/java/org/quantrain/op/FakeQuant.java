@@ -7,8 +7,9 @@ import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * A quantizer's place in a graph that is not yet lowered: x on the grid of {@code spec}, float32 in and out. Lowering
- * turns it into codes; {@code quantizer} names its state (range, scale, zero-point).
+ * A quantizer's place in a graph that is not yet lowered: x on the grid of {@code spec}, float32 in
+ * and out. Lowering turns it into codes; {@code quantizer} names its state (range, scale,
+ * zero-point).
  */
 public record FakeQuant(String quantizer, QuantSpec spec) implements Op {
   @Override

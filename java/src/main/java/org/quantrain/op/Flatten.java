@@ -15,7 +15,8 @@ public record Flatten() implements Op {
     Expect.count(in, 1, 1);
     Expect.rank("x", in.get(0), 4);
     Shape x = in.get(0).shape();
-    return List.of(new TensorSpec(in.get(0).dtype(), Shape.of(x.dim(0), x.dim(1) * x.dim(2) * x.dim(3))));
+    return List.of(
+        new TensorSpec(in.get(0).dtype(), Shape.of(x.dim(0), x.dim(1) * x.dim(2) * x.dim(3))));
   }
 
   @Override

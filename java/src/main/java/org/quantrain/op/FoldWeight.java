@@ -13,14 +13,17 @@ import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * The deployed weights of a convolution or linear layer, batch norm's running statistics folded in: what EVAL and TRAIN_FROZEN
- * run and export writes. Inputs w [K,...], x scale [1], then a bias [K] if {@code hasBias}, or gamma, beta, mean, variance [K]
- * if {@code hasBatchNorm} (not both). Outputs codes, w scale [K], out scale [K] = x scale * w scale, bias [K] int32.
+ * The deployed weights of a convolution or linear layer, batch norm's running statistics folded in:
+ * what EVAL and TRAIN_FROZEN run and export writes. Inputs w [K,...], x scale [1], then a bias [K]
+ * if {@code hasBias}, or gamma, beta, mean, variance [K] if {@code hasBatchNorm} (not both).
+ * Outputs codes, w scale [K], out scale [K] = x scale * w scale, bias [K] int32.
  */
-public record FoldWeight(QuantSpec spec, boolean hasBias, boolean hasBatchNorm, float epsilon) implements Op {
+public record FoldWeight(QuantSpec spec, boolean hasBias, boolean hasBatchNorm, float epsilon)
+    implements Op {
   public FoldWeight {
     if (hasBias && hasBatchNorm) {
-      throw new ShapeException("a bias before batch norm moves nothing but the mean; fold it there first");
+      throw new ShapeException(
+          "a bias before batch norm moves nothing but the mean; fold it there first");
     }
   }
 
@@ -39,13 +42,15 @@ public record FoldWeight(QuantSpec spec, boolean hasBias, boolean hasBatchNorm, 
 
   @Override
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
-    List<Value> in = new ArrayList<>(List.of(node.input(0), outputGrads.get(0), outputGrads.get(3)));
+    List<Value> in =
+        new ArrayList<>(List.of(node.input(0), outputGrads.get(0), outputGrads.get(3)));
     if (hasBatchNorm) {
       in.add(node.input(GAMMA));
       in.add(node.input(GAMMA + 2));
       in.add(node.input(GAMMA + 3));
     }
-    Node grad = b.node(node.name() + ".dw", new FoldWeightBackward(spec, hasBatchNorm, epsilon), in);
+    Node grad =
+        b.node(node.name() + ".dw", new FoldWeightBackward(spec, hasBatchNorm, epsilon), in);
     List<Value> grads = new ArrayList<>(Arrays.asList(grad.output(0), null));
     if (hasBias) {
       grads.add(grad.output(1));

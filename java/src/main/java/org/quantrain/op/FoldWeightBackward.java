@@ -6,10 +6,12 @@ import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Gradient of {@link FoldWeight}. Inputs w, gradient of the folded weights, gradient of the real bias [K], and with batch norm
- * gamma, mean, variance; outputs dw, dbias, and with batch norm dgamma, dbeta.
+ * Gradient of {@link FoldWeight}. Inputs w, gradient of the folded weights, gradient of the real
+ * bias [K], and with batch norm gamma, mean, variance; outputs dw, dbias, and with batch norm
+ * dgamma, dbeta.
  */
-public record FoldWeightBackward(QuantSpec spec, boolean hasBatchNorm, float epsilon) implements Op {
+public record FoldWeightBackward(QuantSpec spec, boolean hasBatchNorm, float epsilon)
+    implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     int count = hasBatchNorm ? 6 : 3;

@@ -21,6 +21,7 @@ public record GlobalAveragePool() implements Op {
   @Override
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
     Shape x = node.input(0).spec().shape();
-    return List.of(b.add(node.name() + ".dx", new GlobalAveragePoolBackward(x), outputGrads.get(0)));
+    return List.of(
+        b.add(node.name() + ".dx", new GlobalAveragePoolBackward(x), outputGrads.get(0)));
   }
 }

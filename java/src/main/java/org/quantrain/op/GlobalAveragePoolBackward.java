@@ -6,7 +6,10 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
-/** Gradient of {@link GlobalAveragePool}: dy / (H * W) everywhere. Input dy [N,C,1,1]; output of shape x. */
+/**
+ * Gradient of {@link GlobalAveragePool}: dy / (H * W) everywhere. Input dy [N,C,1,1]; output of
+ * shape x.
+ */
 public record GlobalAveragePoolBackward(Shape x) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {

@@ -10,7 +10,10 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
-/** The integer half of a global average pool: acc = sum over H and W of (q - zero-point). Inputs codes [N,C,H,W], zero-point [1]; output [N,C,1,1] int32. */
+/**
+ * The integer half of a global average pool: acc = sum over H and W of (q - zero-point). Inputs
+ * codes [N,C,H,W], zero-point [1]; output [N,C,1,1] int32.
+ */
 public record GlobalPoolSum() implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {

@@ -9,7 +9,10 @@ import org.quantrain.graph.Value;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
-/** acc = (x - zero-point) w^T on codes, int32. Inputs x [N,I], scale [1], zero-point [1], w [O,I], scale [1] or [O]; output [N,O]. */
+/**
+ * acc = (x - zero-point) w^T on codes, int32. Inputs x [N,I], scale [1], zero-point [1], w [O,I],
+ * scale [1] or [O]; output [N,O].
+ */
 public record LinearCodes(Lowering lowering) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
@@ -20,7 +23,8 @@ public record LinearCodes(Lowering lowering) implements Op {
   @Override
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
     Value dy = outputGrads.get(0);
-    Value x = b.add(node.name() + ".x", new Dequantize(), node.input(0), node.input(1), node.input(2));
+    Value x =
+        b.add(node.name() + ".x", new Dequantize(), node.input(0), node.input(1), node.input(2));
     Value w = b.add(node.name() + ".w", new Dequantize(), node.input(3), node.input(4));
     Value dx = b.add(node.name() + ".dx", new LinearBackwardData(), dy, w);
     Value dw = b.add(node.name() + ".dw", new LinearBackwardWeights(), x, dy);

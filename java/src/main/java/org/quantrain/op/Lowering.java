@@ -1,7 +1,9 @@
 package org.quantrain.op;
 
-
-/** How a convolution or linear layer on codes is executed. All give the same accumulators to the bit. */
+/**
+ * How a convolution or linear layer on codes is executed. All give the same accumulators to the
+ * bit.
+ */
 public enum Lowering {
   /** On int8 codes with int32 accumulation. */
   INTEGER,

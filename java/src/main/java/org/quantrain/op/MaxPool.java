@@ -10,7 +10,10 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
-/** Maximum over a window; padding never wins. Input [N,C,H,W], float32 or codes; outputs y and the argmax in the window. */
+/**
+ * Maximum over a window; padding never wins. Input [N,C,H,W], float32 or codes; outputs y and the
+ * argmax in the window.
+ */
 public record MaxPool(PoolWindow window) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {

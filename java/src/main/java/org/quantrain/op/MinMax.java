@@ -6,7 +6,10 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
-/** Smallest and largest element. Input x, any shape; outputs min [1], max [1], number of NaN [1] int64. */
+/**
+ * Smallest and largest element. Input x, any shape; outputs min [1], max [1], number of NaN [1]
+ * int64.
+ */
 public record MinMax() implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {

@@ -6,8 +6,8 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Requantization multiplier of a global average pool over {@code count} cells, x scale / (y scale * count). Inputs x scale
- * [1], y scale [1]; output [channels], all equal.
+ * Requantization multiplier of a global average pool over {@code count} cells, x scale / (y scale *
+ * count). Inputs x scale [1], y scale [1]; output [channels], all equal.
  */
 public record PoolMultiplier(int channels, int count) implements Op {
   @Override

@@ -5,13 +5,26 @@ import org.quantrain.tensor.Shape;
 
 /** Window of a 2-D pooling operation. Padding may differ per side. */
 public record PoolWindow(
-    int kernelH, int kernelW, int strideH, int strideW, int padTop, int padLeft, int padBottom, int padRight) {
+    int kernelH,
+    int kernelW,
+    int strideH,
+    int strideW,
+    int padTop,
+    int padLeft,
+    int padBottom,
+    int padRight) {
   public PoolWindow {
     if (kernelH < 1 || kernelW < 1 || strideH < 1 || strideW < 1) {
       throw new ShapeException("kernel and stride: expected at least 1");
     }
-    if (padTop < 0 || padLeft < 0 || padTop >= kernelH || padLeft >= kernelW || padBottom < 0 || padRight < 0
-        || padBottom >= kernelH || padRight >= kernelW) {
+    if (padTop < 0
+        || padLeft < 0
+        || padTop >= kernelH
+        || padLeft >= kernelW
+        || padBottom < 0
+        || padRight < 0
+        || padBottom >= kernelH
+        || padRight >= kernelW) {
       throw new ShapeException("padding: expected 0 to kernel - 1");
     }
   }
@@ -32,7 +45,8 @@ public record PoolWindow(
     int h = x.dim(2) + padTop + padBottom - kernelH;
     int w = x.dim(3) + padLeft + padRight - kernelW;
     if (h < 0 || w < 0) {
-      throw new ShapeException("window " + kernelH + "x" + kernelW + " is larger than the padded input " + x);
+      throw new ShapeException(
+          "window " + kernelH + "x" + kernelW + " is larger than the padded input " + x);
     }
     return Shape.of(x.dim(0), x.dim(1), h / strideH + 1, w / strideW + 1);
   }

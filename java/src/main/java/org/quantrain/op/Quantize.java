@@ -10,7 +10,10 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.TensorSpec;
 
-/** Float32 to codes. Inputs x, scale [1], zero-point [1]; outputs codes and the straight-through mask. */
+/**
+ * Float32 to codes. Inputs x, scale [1], zero-point [1]; outputs codes and the straight-through
+ * mask.
+ */
 public record Quantize(QuantSpec spec) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {

@@ -8,9 +8,7 @@ import org.quantrain.graph.Value;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
-/**
- * min(max(x, 0), upper): ReLU with upper = infinity, ReLU6 with 6. Float32, any shape.
- */
+/** min(max(x, 0), upper): ReLU with upper = infinity, ReLU6 with 6. Float32, any shape. */
 public record Relu(float upper) implements Op {
   /** Plain ReLU. */
   public Relu() {

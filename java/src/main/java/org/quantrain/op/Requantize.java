@@ -12,10 +12,11 @@ import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Accumulator to codes by contract FP32_RNE. Inputs acc [N,C,...], multiplier [C], zero-point [1], then optionally bias [C] and
- * keep [C] (int32); outputs codes and the straight-through mask.
+ * Accumulator to codes by contract FP32_RNE. Inputs acc [N,C,...], multiplier [C], zero-point [1],
+ * then optionally bias [C] and keep [C] (int32); outputs codes and the straight-through mask.
  *
- * @param relu the activation before the quantizer is a ReLU: no gradient where the value is not positive
+ * @param relu the activation before the quantizer is a ReLU: no gradient where the value is not
+ *     positive
  */
 public record Requantize(QuantSpec spec, boolean relu) implements Op {
   @Override

@@ -11,8 +11,8 @@ import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Codes on one grid to codes on another. Inputs codes, scale, zero-point, new scale, new zero-point (all [1]); outputs codes
- * and mask.
+ * Codes on one grid to codes on another. Inputs codes, scale, zero-point, new scale, new zero-point
+ * (all [1]); outputs codes and mask.
  */
 public record RequantizeCodes(QuantSpec spec) implements Op {
   @Override

@@ -10,8 +10,9 @@ import org.quantrain.graph.Value;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Mean cross-entropy with label smoothing over the rows whose label is not negative (padded rows carry -1). Inputs
- * logits [N,C] float32, labels [N] int32; outputs loss [1], number of correct rows [1] int32, gradient of the logits.
+ * Mean cross-entropy with label smoothing over the rows whose label is not negative (padded rows
+ * carry -1). Inputs logits [N,C] float32, labels [N] int32; outputs loss [1], number of correct
+ * rows [1] int32, gradient of the logits.
  *
  * <p>It ends a training graph: its gradient is taken with respect to the loss itself.
  */

@@ -8,9 +8,10 @@ import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Moves an exponential moving range by one batch (the first batch is copied) and derives scale and zero-point from it.
- * Inputs batch min [1], batch max [1]; STATE range min, range max, count (int32), scale, zero-point (int32), all [1] and
- * updated in place. No outputs. The momentum is a step scalar.
+ * Moves an exponential moving range by one batch (the first batch is copied) and derives scale and
+ * zero-point from it. Inputs batch min [1], batch max [1]; STATE range min, range max, count
+ * (int32), scale, zero-point (int32), all [1] and updated in place. No outputs. The momentum is a
+ * step scalar.
  */
 public record UpdateQParams(QuantSpec spec) implements Op {
   @Override

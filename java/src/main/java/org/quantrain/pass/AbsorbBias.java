@@ -13,8 +13,8 @@ import org.quantrain.op.Linear;
 import org.quantrain.tensor.HostTensor;
 
 /**
- * Removes the bias of a layer that batch norm follows. Batch norm subtracts the mean, so such a bias moves nothing but the
- * running mean, which becomes mean - bias.
+ * Removes the bias of a layer that batch norm follows. Batch norm subtracts the mean, so such a
+ * bias moves nothing but the running mean, which becomes mean - bias.
  */
 public final class AbsorbBias {
   private AbsorbBias() {}
@@ -43,7 +43,9 @@ public final class AbsorbBias {
       }
     }
     return new Model(
-        model.name(), builder.build(model.graph().outputs().stream().map(map::get).toList()), contents);
+        model.name(),
+        builder.build(model.graph().outputs().stream().map(map::get).toList()),
+        contents);
   }
 
   private static HostTensor minus(HostTensor a, HostTensor b) {

@@ -8,7 +8,10 @@ import org.quantrain.op.SoftmaxCrossEntropy;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
-/** Puts softmax cross-entropy behind the logits: a second input "labels" and the outputs (logits, loss, correct). */
+/**
+ * Puts softmax cross-entropy behind the logits: a second input "labels" and the outputs (logits,
+ * loss, correct).
+ */
 public final class AddLoss {
   /** Name of the input that takes the labels, [N] int32. */
   public static final String LABELS = "labels";

@@ -28,8 +28,9 @@ import org.quantrain.tensor.QuantSpec;
 /**
  * Puts a {@link FakeQuant} on every weight and on every value that a quantized operation reads.
  *
- * <p>Max pooling and flatten keep their input's grid. A value that is read at several widths gets the widest quantizer first
- * and the narrower ones on top of it, because the deployed producer emits one tensor of codes.
+ * <p>Max pooling and flatten keep their input's grid. A value that is read at several widths gets
+ * the widest quantizer first and the narrower ones on top of it, because the deployed producer
+ * emits one tensor of codes.
  */
 public final class InsertQuantizers {
   private final Graph graph;
@@ -46,7 +47,8 @@ public final class InsertQuantizers {
   }
 
   /**
-   * @throws GraphException if the graph has no convolution or linear layer, or an override matches no layer
+   * @throws GraphException if the graph has no convolution or linear layer, or an override matches
+   *     no layer
    */
   public static Graph apply(Graph graph, QuantPolicy policy) {
     return new InsertQuantizers(graph, policy).run();
@@ -64,7 +66,8 @@ public final class InsertQuantizers {
   private Graph run() {
     List<Node> layers = graph.nodes().stream().filter(InsertQuantizers::isLayer).toList();
     if (layers.isEmpty()) {
-      throw new GraphException("nothing to quantize: the graph has no convolution and no linear layer");
+      throw new GraphException(
+          "nothing to quantize: the graph has no convolution and no linear layer");
     }
     for (QuantPolicy.Override o : policy.overrides()) {
       if (layers.stream().noneMatch(n -> o.layer().matcher(n.name()).matches())) {
@@ -88,7 +91,10 @@ public final class InsertQuantizers {
     return builder.build(graph.outputs().stream().map(plain::get).toList());
   }
 
-  /** Nodes are visited from the end, so what the consumers of a pooling want is known before the pooling is asked. */
+  /**
+   * Nodes are visited from the end, so what the consumers of a pooling want is known before the
+   * pooling is asked.
+   */
   private void collectDemands(Node node) {
     if (isLayer(node)) {
       demand(node.input(0), policy.inputBits(node.name(), firstAndLast.contains(node)));
@@ -152,7 +158,8 @@ public final class InsertQuantizers {
   }
 
   private Value fakeQuant(String quantizer, int bits, Value x) {
-    return builder.add(quantizer + ".q", new FakeQuant(quantizer, policy.target().activation(bits)), x);
+    return builder.add(
+        quantizer + ".q", new FakeQuant(quantizer, policy.target().activation(bits)), x);
   }
 
   private Value version(Value value, int bits) {

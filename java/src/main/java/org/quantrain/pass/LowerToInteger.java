@@ -52,10 +52,12 @@ import org.quantrain.tensor.Shape;
 /**
  * Turns a graph with {@link FakeQuant} nodes into one that computes on codes.
  *
- * <p>Nodes are visited in order; each value is either real (float32), codes, or an accumulator that waits for its quantizer
- * so that batch norm, activation and requantization become one step. What stays float reads de-quantized values.
+ * <p>Nodes are visited in order; each value is either real (float32), codes, or an accumulator that
+ * waits for its quantizer so that batch norm, activation and requantization become one step. What
+ * stays float reads de-quantized values.
  *
- * <p>The codes of quantizer "relu1" are the value "relu1.codes" in every lowering, which is how claims compare them.
+ * <p>The codes of quantizer "relu1" are the value "relu1.codes" in every lowering, which is how
+ * claims compare them.
  */
 public final class LowerToInteger {
   /** Whose statistics and ranges the quantized graph uses. */
@@ -159,7 +161,11 @@ public final class LowerToInteger {
     for (Value v : node.inputs()) {
       if (weights.containsKey(v)) {
         throw new GraphException(
-            "[" + node.op().kind() + ":" + node.name() + "] has quantized weights but a float input");
+            "["
+                + node.op().kind()
+                + ":"
+                + node.name()
+                + "] has quantized weights but a float input");
       }
       inputs.add(v.isPersistent() ? v : real(v));
     }
@@ -179,7 +185,11 @@ public final class LowerToInteger {
     Accumulated result;
     if (norm != null && bias != null) {
       throw new GraphException(
-          "[" + node.op().kind() + ":" + node.name() + "] has a bias before batch norm; apply AbsorbBias first");
+          "["
+              + node.op().kind()
+              + ":"
+              + node.name()
+              + "] has a bias before batch norm; apply AbsorbBias first");
     }
     if (norm == null || mode == Mode.FROZEN) {
       result = foldedLayer(node, x, w, spec, bias, norm);
@@ -206,7 +216,8 @@ public final class LowerToInteger {
         node.op() instanceof Conv2d conv
             ? new ConvCodes(conv.geometry(), lowering)
             : new LinearCodes(lowering);
-    return builder.add(node.name() + ".acc", op, x.codes(), x.scale(), x.zeroPoint(), wCodes, wScale);
+    return builder.add(
+        node.name() + ".acc", op, x.codes(), x.scale(), x.zeroPoint(), wCodes, wScale);
   }
 
   /** The deployed form: weights with the running statistics folded in. */
@@ -226,7 +237,13 @@ public final class LowerToInteger {
             w.name() + ".codes", new FoldWeight(spec, bias != null, norm != null, epsilon), inputs);
     Value acc = product(node, x, fold.output(0), fold.output(1));
     return new Accumulated(
-        acc, fold.output(2), fold.output(3), null, stats(node, acc), false, Float.POSITIVE_INFINITY);
+        acc,
+        fold.output(2),
+        fold.output(3),
+        null,
+        stats(node, acc),
+        false,
+        Float.POSITIVE_INFINITY);
   }
 
   /** Batch norm over the batch goes into the channels' scales; one convolution. */
@@ -262,7 +279,8 @@ public final class LowerToInteger {
   private Accumulated correctedLayer(Node node, Codes x, Value w, QuantSpec spec, Node norm) {
     BatchNorm bn = (BatchNorm) norm.op();
     Node fold =
-        builder.node(norm.name() + ".fold", new ConvBnFold(bn.epsilon()), w, norm.input(1), norm.input(4));
+        builder.node(
+            norm.name() + ".fold", new ConvBnFold(bn.epsilon()), w, norm.input(1), norm.input(4));
     Value plain = builder.add(node.name(), node.op(), real(x, node.name() + ".x"), w);
     Node batch =
         builder.node(
@@ -312,7 +330,8 @@ public final class LowerToInteger {
     Value zero = state.zeroPoint();
     Value codes;
     if (in instanceof Accumulated acc) {
-      Value m = builder.add(quant.quantizer() + ".multiplier", new Multiplier(), acc.outScale(), scale);
+      Value m =
+          builder.add(quant.quantizer() + ".multiplier", new Multiplier(), acc.outScale(), scale);
       List<Value> inputs = new ArrayList<>(List.of(acc.acc(), m, zero, acc.bias()));
       if (acc.keep() != null) {
         inputs.add(acc.keep());
@@ -349,7 +368,9 @@ public final class LowerToInteger {
               .output(0);
     } else {
       codes =
-          builder.node(name, new Quantize(quant.spec()), ((Real) in).value(), scale, zero).output(0);
+          builder
+              .node(name, new Quantize(quant.spec()), ((Real) in).value(), scale, zero)
+              .output(0);
     }
     return new Codes(codes, scale, zero, range.min(), range.max());
   }
@@ -369,7 +390,8 @@ public final class LowerToInteger {
           .output(0);
     }
     Shape shape = x.codes().spec().shape();
-    Value acc = builder.add(mean.pool().name() + ".acc", new GlobalPoolSum(), x.codes(), x.zeroPoint());
+    Value acc =
+        builder.add(mean.pool().name() + ".acc", new GlobalPoolSum(), x.codes(), x.zeroPoint());
     Value m =
         builder.add(
             quant.quantizer() + ".multiplier",
@@ -406,7 +428,8 @@ public final class LowerToInteger {
               sum.b().zeroPoint());
     } else if (in instanceof Mean mean) {
       Value x = real(mean.x(), mean.pool().name() + ".x");
-      range = builder.node(name, new MinMax(), builder.add(mean.pool().name(), mean.pool().op(), x));
+      range =
+          builder.node(name, new MinMax(), builder.add(mean.pool().name(), mean.pool().op(), x));
     } else {
       range = builder.node(name, new MinMax(), ((Real) in).value());
     }
@@ -436,7 +459,8 @@ public final class LowerToInteger {
       return acc.relu() ? builder.add(name + ".relu", new Relu(acc.upper()), y) : y;
     } else if (in instanceof Sum sum) {
       Value y =
-          builder.add(name + ".real", new Add(), real(sum.a(), name + ".a"), real(sum.b(), name + ".b"));
+          builder.add(
+              name + ".real", new Add(), real(sum.a(), name + ".a"), real(sum.b(), name + ".b"));
       return sum.relu() ? builder.add(name + ".relu", new Relu(sum.upper()), y) : y;
     }
     Mean mean = (Mean) in;

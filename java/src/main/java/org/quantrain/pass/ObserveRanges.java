@@ -13,7 +13,10 @@ import org.quantrain.op.MinMax;
 import org.quantrain.op.UpdateQParams;
 import org.quantrain.quant.QuantizerState;
 
-/** Float execution of a graph with quantizers: activation quantizers only observe, weight quantizers do nothing. */
+/**
+ * Float execution of a graph with quantizers: activation quantizers only observe, weight quantizers
+ * do nothing.
+ */
 public final class ObserveRanges {
   private ObserveRanges() {}
 
@@ -30,7 +33,8 @@ public final class ObserveRanges {
         map.put(node.output(), x);
         if (!node.input(0).isPersistent()) {
           Node range =
-              observed.computeIfAbsent(x, v -> builder.node(node.name() + ".range", new MinMax(), v));
+              observed.computeIfAbsent(
+                  x, v -> builder.node(node.name() + ".range", new MinMax(), v));
           update(builder, quant, range.output(0), range.output(1));
         }
         continue;

@@ -33,21 +33,24 @@ public final class Pipelines {
   }
 
   /**
-   * The forward graph of a phase, outputs (logits). FLOAT phases take a graph without quantizers, the others one with.
+   * The forward graph of a phase, outputs (logits). FLOAT phases take a graph without quantizers,
+   * the others one with.
    */
   public static Graph forward(Graph graph, Phase phase, Lowering lowering) {
     return switch (phase) {
       case FLOAT_TRAIN -> SetBatchNormMode.apply(graph, BatchNorm.Mode.TRAIN);
       case FLOAT_EVAL -> SetBatchNormMode.apply(graph, BatchNorm.Mode.FROZEN);
       case CALIBRATE -> SetBatchNormMode.apply(ObserveRanges.apply(graph), BatchNorm.Mode.FROZEN);
-      case TRAIN_DELAYED -> SetBatchNormMode.apply(ObserveRanges.apply(graph), BatchNorm.Mode.TRAIN);
+      case TRAIN_DELAYED ->
+          SetBatchNormMode.apply(ObserveRanges.apply(graph), BatchNorm.Mode.TRAIN);
       case TRAIN -> LowerToInteger.apply(graph, Mode.TRAIN, lowering);
       case TRAIN_FROZEN, EVAL -> LowerToInteger.apply(graph, Mode.FROZEN, lowering);
     };
   }
 
   /** The training graph of a phase: outputs (logits, loss, correct) and gradients. */
-  public static TrainingGraph training(Graph graph, Phase phase, Lowering lowering, float smoothing) {
+  public static TrainingGraph training(
+      Graph graph, Phase phase, Lowering lowering, float smoothing) {
     if (!phase.trains()) {
       throw new IllegalArgumentException(phase + " does not train");
     }

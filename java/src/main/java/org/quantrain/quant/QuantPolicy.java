@@ -6,8 +6,9 @@ import java.util.regex.Pattern;
 import org.quantrain.tensor.QuantSpec;
 
 /**
- * Which value gets which grid. WxAy: weights x bits, activations y bits; the first and last layer, the network input and both
- * operands of an add have 8 bits unless an override says otherwise; logits stay float.
+ * Which value gets which grid. WxAy: weights x bits, activations y bits; the first and last layer,
+ * the network input and both operands of an add have 8 bits unless an override says otherwise;
+ * logits stay float.
  *
  * @param firstAndLastBits bits of the weights and the input activation of the first and last layer
  * @param overrides the first whose pattern matches a layer's whole name wins
@@ -47,11 +48,13 @@ public record QuantPolicy(
   }
 
   public QuantPolicy weights(int bits) {
-    return new QuantPolicy(target, bits, activationBits, firstAndLastBits, perChannelWeights, overrides);
+    return new QuantPolicy(
+        target, bits, activationBits, firstAndLastBits, perChannelWeights, overrides);
   }
 
   public QuantPolicy activations(int bits) {
-    return new QuantPolicy(target, weightBits, bits, firstAndLastBits, perChannelWeights, overrides);
+    return new QuantPolicy(
+        target, weightBits, bits, firstAndLastBits, perChannelWeights, overrides);
   }
 
   public QuantPolicy firstAndLast(int bits) {
@@ -66,7 +69,8 @@ public record QuantPolicy(
   public QuantPolicy override(String layer, int weightBits, int activationBits) {
     List<Override> more = new ArrayList<>(overrides);
     more.add(new Override(Pattern.compile(layer), weightBits, activationBits));
-    return new QuantPolicy(target, this.weightBits, this.activationBits, firstAndLastBits, perChannelWeights, more);
+    return new QuantPolicy(
+        target, this.weightBits, this.activationBits, firstAndLastBits, perChannelWeights, more);
   }
 
   /** Grid of a layer's weights. */

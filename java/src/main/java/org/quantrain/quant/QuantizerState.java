@@ -8,10 +8,11 @@ import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * What an activation quantizer keeps between steps: the observed range, the number of batches seen, and the scale and
- * zero-point derived from them, all of shape [1].
+ * What an activation quantizer keeps between steps: the observed range, the number of batches seen,
+ * and the scale and zero-point derived from them, all of shape [1].
  */
-public record QuantizerState(Value rangeMin, Value rangeMax, Value count, Value scale, Value zeroPoint) {
+public record QuantizerState(
+    Value rangeMin, Value rangeMax, Value count, Value scale, Value zeroPoint) {
 
   /** The state of the quantizer of this name. */
   public static QuantizerState in(GraphBuilder builder, String quantizer) {

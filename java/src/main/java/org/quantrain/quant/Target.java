@@ -5,11 +5,14 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import org.quantrain.tensor.QuantSpec;
 
-/** The runtime a model is trained for. It fixes the legal grids and, with them, the arithmetic of training and export. */
+/**
+ * The runtime a model is trained for. It fixes the legal grids and, with them, the arithmetic of
+ * training and export.
+ */
 public enum Target {
   /**
-   * ONNX Runtime, CPU: activations affine, unsigned, per tensor; weights symmetric, signed, narrow; 2 to 8 bits each.
-   * Contract FP32_RNE (NUMERICS.md, "Requantize").
+   * ONNX Runtime, CPU: activations affine, unsigned, per tensor; weights symmetric, signed, narrow;
+   * 2 to 8 bits each. Contract FP32_RNE (NUMERICS.md, "Requantize").
    */
   ORT;
 
@@ -31,7 +34,9 @@ public enum Target {
                     "unknown target '"
                         + id
                         + "'; targets are: "
-                        + Arrays.stream(values()).map(Target::id).collect(Collectors.joining(", "))));
+                        + Arrays.stream(values())
+                            .map(Target::id)
+                            .collect(Collectors.joining(", "))));
   }
 
   /**

@@ -4,8 +4,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * A tensor's values on the Java heap: parameters and state between plans, files and tests. Values are in memory
- * order, that is channels-last for rank 4 (see {@link Shape}), native byte order.
+ * A tensor's values on the Java heap: parameters and state between plans, files and tests. Values
+ * are in memory order, that is channels-last for rank 4 (see {@link Shape}), native byte order.
  */
 public final class HostTensor {
   private final TensorSpec spec;
@@ -24,7 +24,8 @@ public final class HostTensor {
   /** Takes the array over. */
   public static HostTensor ofBytes(TensorSpec spec, byte[] bytes) {
     if (bytes.length != spec.bytes()) {
-      throw new IllegalArgumentException(spec + ": expected " + spec.bytes() + " bytes, got " + bytes.length);
+      throw new IllegalArgumentException(
+          spec + ": expected " + spec.bytes() + " bytes, got " + bytes.length);
     }
     return new HostTensor(spec, bytes);
   }

@@ -9,13 +9,15 @@ package org.quantrain.tensor;
  * @param symmetric zero-point 0, scale from the largest magnitude; else affine
  * @param perChannel one scale for each index of dimension 0 (weights), else one scale
  */
-public record QuantSpec(int bits, boolean signed, boolean narrow, boolean symmetric, boolean perChannel) {
+public record QuantSpec(
+    int bits, boolean signed, boolean narrow, boolean symmetric, boolean perChannel) {
   public QuantSpec {
     if (bits < 2 || bits > 8) {
       throw new IllegalArgumentException("bits: expected 2 to 8, got " + bits);
     }
     if (narrow && !signed) {
-      throw new IllegalArgumentException("narrow: only a signed grid can leave its lowest code out");
+      throw new IllegalArgumentException(
+          "narrow: only a signed grid can leave its lowest code out");
     }
   }
 

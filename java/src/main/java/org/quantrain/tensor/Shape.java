@@ -4,10 +4,12 @@ import java.util.Arrays;
 import java.util.stream.Collectors;
 
 /**
- * Logical dimensions of a tensor, in ONNX order: activations are N,C,H,W or N,C; convolution weights K,C,R,S.
+ * Logical dimensions of a tensor, in ONNX order: activations are N,C,H,W or N,C; convolution
+ * weights K,C,R,S.
  *
- * <p>In memory every rank-4 tensor is channels-last: activations N,H,W,C and weights K,R,S,C. Other ranks are
- * row-major. The first dimension of an activation may be {@link #BATCH}, bound when a plan is compiled.
+ * <p>In memory every rank-4 tensor is channels-last: activations N,H,W,C and weights K,R,S,C. Other
+ * ranks are row-major. The first dimension of an activation may be {@link #BATCH}, bound when a
+ * plan is compiled.
  */
 public final class Shape {
   /** The batch dimension of a graph that is not yet compiled for a batch size. */
@@ -20,18 +22,20 @@ public final class Shape {
   }
 
   /**
-   * @throws IllegalArgumentException if a dimension is negative (but for BATCH in front) or the element count
-   *     passes 2^31 - 1
+   * @throws IllegalArgumentException if a dimension is negative (but for BATCH in front) or the
+   *     element count passes 2^31 - 1
    */
   public static Shape of(int... dims) {
     long elements = 1;
     for (int i = 0; i < dims.length; i++) {
       if (dims[i] < 0 && !(i == 0 && dims[i] == BATCH)) {
-        throw new IllegalArgumentException("shape " + Arrays.toString(dims) + ": dimension " + i + " is negative");
+        throw new IllegalArgumentException(
+            "shape " + Arrays.toString(dims) + ": dimension " + i + " is negative");
       }
       elements *= Math.max(dims[i], i == 0 && dims[i] == BATCH ? 1 : 0);
       if (elements > Integer.MAX_VALUE) {
-        throw new IllegalArgumentException("shape " + Arrays.toString(dims) + " has more than 2^31 - 1 elements");
+        throw new IllegalArgumentException(
+            "shape " + Arrays.toString(dims) + " has more than 2^31 - 1 elements");
       }
     }
     return new Shape(dims.clone());

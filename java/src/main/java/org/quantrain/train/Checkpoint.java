@@ -7,10 +7,12 @@ import java.util.Map;
 import org.quantrain.tensor.HostTensor;
 
 /**
- * Everything a stage needs to go on after an epoch: parameters and state, velocities, and the best epoch so far. Data order and
- * augmentation follow from seed and epoch, so that a resumed run ends with the same bytes.
+ * Everything a stage needs to go on after an epoch: parameters and state, velocities, and the best
+ * epoch so far. Data order and augmentation follow from seed and epoch, so that a resumed run ends
+ * with the same bytes.
  *
- * @param fingerprint of the recipe, network and data the stage trains; a checkpoint of another run is refused
+ * @param fingerprint of the recipe, network and data the stage trains; a checkpoint of another run
+ *     is refused
  * @param epochs epochs done
  * @param bestEpoch epoch of {@code best}, from 1; 0 before the first
  */
@@ -51,7 +53,8 @@ public record Checkpoint(
     Safetensors.File file = Safetensors.read(path);
     Map<String, String> meta = file.metadata();
     if (!FORMAT.equals(meta.get("format"))) {
-      throw new CheckpointException("checkpoint " + path + ": expected format " + FORMAT + ", got " + meta.get("format"));
+      throw new CheckpointException(
+          "checkpoint " + path + ": expected format " + FORMAT + ", got " + meta.get("format"));
     }
     try {
       return new Checkpoint(
@@ -65,7 +68,8 @@ public record Checkpoint(
           part(file.tensors(), "velocity/"),
           part(file.tensors(), "best/"));
     } catch (NullPointerException | NumberFormatException e) {
-      throw new CheckpointException("checkpoint " + path + " is corrupt: its metadata are incomplete");
+      throw new CheckpointException(
+          "checkpoint " + path + " is corrupt: its metadata are incomplete");
     }
   }
 

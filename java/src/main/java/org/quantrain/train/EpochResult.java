@@ -9,7 +9,8 @@ import org.quantrain.pass.Phase;
  * @param epoch from 1
  * @param learningRate of its last step
  * @param trainTop1 percent; while the weights moved, on augmented images
- * @param validationTop1 percent, of the deployed arithmetic where the stage is quantized; NaN without a validation part
+ * @param validationTop1 percent, of the deployed arithmetic where the stage is quantized; NaN
+ *     without a validation part
  * @param imagesPerSecond training only
  */
 public record EpochResult(

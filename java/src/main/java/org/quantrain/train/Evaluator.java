@@ -14,7 +14,10 @@ import org.quantrain.plan.PlanCompiler;
 import org.quantrain.plan.PlanOptions;
 import org.quantrain.runtime.ParameterStore;
 
-/** Measures accuracy with an evaluation plan; the last, short batch is padded and its padding not counted. */
+/**
+ * Measures accuracy with an evaluation plan; the last, short batch is padded and its padding not
+ * counted.
+ */
 public final class Evaluator implements AutoCloseable {
   private static final int TOP = 5;
 
@@ -26,7 +29,10 @@ public final class Evaluator implements AutoCloseable {
   private final FloatBuffer logitRows;
   private final int classes;
 
-  /** @param graph with outputs (logits, loss, correct), see {@link org.quantrain.pass.Pipelines#evaluation} */
+  /**
+   * @param graph with outputs (logits, loss, correct), see {@link
+   *     org.quantrain.pass.Pipelines#evaluation}
+   */
   public Evaluator(Graph graph, int batch, ParameterStore store) {
     plan = PlanCompiler.compile(graph, batch, store.backend(), store, PlanOptions.defaults());
     images = plan.input(graph.inputs().get(0)).asFloatBuffer();

@@ -7,7 +7,8 @@ public interface Listener {
   default void stageStarted(Stage stage, int epochs, int stepsPerEpoch) {}
 
   /** After every step; should be cheap. {@code step} counts from 1 within the epoch. */
-  default void step(Stage stage, Phase phase, int epoch, int step, double loss, double learningRate) {}
+  default void step(
+      Stage stage, Phase phase, int epoch, int step, double loss, double learningRate) {}
 
   default void epoch(EpochResult result) {}
 

@@ -1,8 +1,8 @@
 package org.quantrain.train;
 
 /**
- * Learning rate per step: linear warm-up, then half a cosine down to zero (Loshchilov and Hutter 2017, arXiv:1608.03983, equation 5
- * without restarts).
+ * Learning rate per step: linear warm-up, then half a cosine down to zero (Loshchilov and Hutter
+ * 2017, arXiv:1608.03983, equation 5 without restarts).
  */
 public record LrSchedule(float peak, long warmupSteps, long totalSteps) {
   /** Rate of step {@code step}, counted from 0. */

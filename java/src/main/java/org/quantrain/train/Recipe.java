@@ -4,19 +4,22 @@ import org.quantrain.data.Augmentation;
 import org.quantrain.op.Lowering;
 
 /**
- * How a network is trained: float first, then quantization-aware at a low learning rate, both by SGD with momentum and a cosine
- * schedule. Late in the quantized stage batch-norm statistics and observers freeze, so that the last steps train exactly what
- * is deployed.
+ * How a network is trained: float first, then quantization-aware at a low learning rate, both by
+ * SGD with momentum and a cosine schedule. Late in the quantized stage batch-norm statistics and
+ * observers freeze, so that the last steps train exactly what is deployed.
  *
  * @param batch images per step
  * @param weightDecay on weights of convolutions and linear layers only
  * @param smoothing label smoothing, in [0, 1)
  * @param calibrationBatches batches that set the observers' ranges before the quantized stage
  * @param quantDelaySteps steps of the quantized stage that still train in float, observing
- * @param freezeFrom fraction of the quantized stage after which statistics and ranges freeze, in [0, 1]
+ * @param freezeFrom fraction of the quantized stage after which statistics and ranges freeze, in
+ *     [0, 1]
  * @param observerMomentum weight of a new batch in an observer's range, in (0, 1]
- * @param validationFraction part of the training images held out to keep the best epoch, in [0, 0.5]; 0 keeps the last
- * @param trainLowering how the quantized stage multiplies codes while statistics move; the result is the same to the bit
+ * @param validationFraction part of the training images held out to keep the best epoch, in [0,
+ *     0.5]; 0 keeps the last
+ * @param trainLowering how the quantized stage multiplies codes while statistics move; the result
+ *     is the same to the bit
  */
 public record Recipe(
     int floatEpochs,
@@ -48,8 +51,16 @@ public record Recipe(
     require(calibrationBatches >= 1, "calibration batches", "at least 1", calibrationBatches);
     require(quantDelaySteps >= 0, "quantization delay", "at least 0 steps", quantDelaySteps);
     require(freezeFrom >= 0 && freezeFrom <= 1, "freeze from", "0 to 1", freezeFrom);
-    require(observerMomentum > 0 && observerMomentum <= 1, "observer momentum", "above 0 to 1", observerMomentum);
-    require(validationFraction >= 0 && validationFraction <= 0.5, "validation fraction", "0 to 0.5", validationFraction);
+    require(
+        observerMomentum > 0 && observerMomentum <= 1,
+        "observer momentum",
+        "above 0 to 1",
+        observerMomentum);
+    require(
+        validationFraction >= 0 && validationFraction <= 0.5,
+        "validation fraction",
+        "0 to 0.5",
+        validationFraction);
   }
 
   private static void require(boolean holds, String what, String expected, Number actual) {
@@ -61,74 +72,214 @@ public record Recipe(
   /** For about a thousand small images. */
   public static Recipe defaults() {
     return new Recipe(
-        60, 10, 32, 0.05f, 0.01f, 0.9f, 5e-4f, 0.05f, 16, 0, 0.75f, 0.05f, 0.1f, Augmentation.NONE,
-        Lowering.INTEGER, 1);
+        60,
+        10,
+        32,
+        0.05f,
+        0.01f,
+        0.9f,
+        5e-4f,
+        0.05f,
+        16,
+        0,
+        0.75f,
+        0.05f,
+        0.1f,
+        Augmentation.NONE,
+        Lowering.INTEGER,
+        1);
   }
 
-  /** Fewer epochs and larger batches the more images there are; half a million presentations train a small network in float. */
+  /**
+   * Fewer epochs and larger batches the more images there are; half a million presentations train a
+   * small network in float.
+   */
   public static Recipe forImages(int trainImages) {
     int epochs = Math.max(8, Math.min(60, 500_000 / Math.max(1, trainImages)));
-    return defaults().epochs(epochs, Math.max(3, epochs / 6)).batch(trainImages < 10_000 ? 32 : 128);
+    return defaults()
+        .epochs(epochs, Math.max(3, epochs / 6))
+        .batch(trainImages < 10_000 ? 32 : 128);
   }
 
   public Recipe epochs(int floatEpochs, int qatEpochs) {
     return new Recipe(
-        floatEpochs, qatEpochs, batch, floatLearningRate, qatLearningRate, momentum, weightDecay, smoothing,
-        calibrationBatches, quantDelaySteps, freezeFrom, observerMomentum, validationFraction, augmentation,
-        trainLowering, seed);
+        floatEpochs,
+        qatEpochs,
+        batch,
+        floatLearningRate,
+        qatLearningRate,
+        momentum,
+        weightDecay,
+        smoothing,
+        calibrationBatches,
+        quantDelaySteps,
+        freezeFrom,
+        observerMomentum,
+        validationFraction,
+        augmentation,
+        trainLowering,
+        seed);
   }
 
   public Recipe batch(int images) {
     return new Recipe(
-        floatEpochs, qatEpochs, images, floatLearningRate, qatLearningRate, momentum, weightDecay, smoothing,
-        calibrationBatches, quantDelaySteps, freezeFrom, observerMomentum, validationFraction, augmentation,
-        trainLowering, seed);
+        floatEpochs,
+        qatEpochs,
+        images,
+        floatLearningRate,
+        qatLearningRate,
+        momentum,
+        weightDecay,
+        smoothing,
+        calibrationBatches,
+        quantDelaySteps,
+        freezeFrom,
+        observerMomentum,
+        validationFraction,
+        augmentation,
+        trainLowering,
+        seed);
   }
 
   public Recipe learningRates(float floatStage, float qatStage) {
     return new Recipe(
-        floatEpochs, qatEpochs, batch, floatStage, qatStage, momentum, weightDecay, smoothing,
-        calibrationBatches, quantDelaySteps, freezeFrom, observerMomentum, validationFraction, augmentation,
-        trainLowering, seed);
+        floatEpochs,
+        qatEpochs,
+        batch,
+        floatStage,
+        qatStage,
+        momentum,
+        weightDecay,
+        smoothing,
+        calibrationBatches,
+        quantDelaySteps,
+        freezeFrom,
+        observerMomentum,
+        validationFraction,
+        augmentation,
+        trainLowering,
+        seed);
   }
 
   public Recipe regularization(float weightDecay, float smoothing) {
     return new Recipe(
-        floatEpochs, qatEpochs, batch, floatLearningRate, qatLearningRate, momentum, weightDecay, smoothing,
-        calibrationBatches, quantDelaySteps, freezeFrom, observerMomentum, validationFraction, augmentation,
-        trainLowering, seed);
+        floatEpochs,
+        qatEpochs,
+        batch,
+        floatLearningRate,
+        qatLearningRate,
+        momentum,
+        weightDecay,
+        smoothing,
+        calibrationBatches,
+        quantDelaySteps,
+        freezeFrom,
+        observerMomentum,
+        validationFraction,
+        augmentation,
+        trainLowering,
+        seed);
   }
 
   /** How ranges are found and when they stop moving. */
-  public Recipe observation(int calibrationBatches, int quantDelaySteps, float freezeFrom, float observerMomentum) {
+  public Recipe observation(
+      int calibrationBatches, int quantDelaySteps, float freezeFrom, float observerMomentum) {
     return new Recipe(
-        floatEpochs, qatEpochs, batch, floatLearningRate, qatLearningRate, momentum, weightDecay, smoothing,
-        calibrationBatches, quantDelaySteps, freezeFrom, observerMomentum, validationFraction, augmentation,
-        trainLowering, seed);
+        floatEpochs,
+        qatEpochs,
+        batch,
+        floatLearningRate,
+        qatLearningRate,
+        momentum,
+        weightDecay,
+        smoothing,
+        calibrationBatches,
+        quantDelaySteps,
+        freezeFrom,
+        observerMomentum,
+        validationFraction,
+        augmentation,
+        trainLowering,
+        seed);
   }
 
   public Recipe validationFraction(float fraction) {
     return new Recipe(
-        floatEpochs, qatEpochs, batch, floatLearningRate, qatLearningRate, momentum, weightDecay, smoothing,
-        calibrationBatches, quantDelaySteps, freezeFrom, observerMomentum, fraction, augmentation, trainLowering, seed);
+        floatEpochs,
+        qatEpochs,
+        batch,
+        floatLearningRate,
+        qatLearningRate,
+        momentum,
+        weightDecay,
+        smoothing,
+        calibrationBatches,
+        quantDelaySteps,
+        freezeFrom,
+        observerMomentum,
+        fraction,
+        augmentation,
+        trainLowering,
+        seed);
   }
 
   public Recipe augmentation(Augmentation other) {
     return new Recipe(
-        floatEpochs, qatEpochs, batch, floatLearningRate, qatLearningRate, momentum, weightDecay, smoothing,
-        calibrationBatches, quantDelaySteps, freezeFrom, observerMomentum, validationFraction, other, trainLowering, seed);
+        floatEpochs,
+        qatEpochs,
+        batch,
+        floatLearningRate,
+        qatLearningRate,
+        momentum,
+        weightDecay,
+        smoothing,
+        calibrationBatches,
+        quantDelaySteps,
+        freezeFrom,
+        observerMomentum,
+        validationFraction,
+        other,
+        trainLowering,
+        seed);
   }
 
   public Recipe trainLowering(Lowering other) {
     return new Recipe(
-        floatEpochs, qatEpochs, batch, floatLearningRate, qatLearningRate, momentum, weightDecay, smoothing,
-        calibrationBatches, quantDelaySteps, freezeFrom, observerMomentum, validationFraction, augmentation, other, seed);
+        floatEpochs,
+        qatEpochs,
+        batch,
+        floatLearningRate,
+        qatLearningRate,
+        momentum,
+        weightDecay,
+        smoothing,
+        calibrationBatches,
+        quantDelaySteps,
+        freezeFrom,
+        observerMomentum,
+        validationFraction,
+        augmentation,
+        other,
+        seed);
   }
 
   public Recipe seed(long other) {
     return new Recipe(
-        floatEpochs, qatEpochs, batch, floatLearningRate, qatLearningRate, momentum, weightDecay, smoothing,
-        calibrationBatches, quantDelaySteps, freezeFrom, observerMomentum, validationFraction, augmentation,
-        trainLowering, other);
+        floatEpochs,
+        qatEpochs,
+        batch,
+        floatLearningRate,
+        qatLearningRate,
+        momentum,
+        weightDecay,
+        smoothing,
+        calibrationBatches,
+        quantDelaySteps,
+        freezeFrom,
+        observerMomentum,
+        validationFraction,
+        augmentation,
+        trainLowering,
+        other);
   }
 }

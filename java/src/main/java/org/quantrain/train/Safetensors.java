@@ -26,9 +26,10 @@ import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * The safetensors file format: 8 bytes little-endian header length, a JSON header that says each tensor's type, shape and place, then
- * the tensors. Shapes are those in memory (channels-last for rank 4). The metadata carry a SHA-256 of the header (with the
- * digest's own digits as zeros) and the data, so that any changed byte is found. Equal contents give equal bytes.
+ * The safetensors file format: 8 bytes little-endian header length, a JSON header that says each
+ * tensor's type, shape and place, then the tensors. Shapes are those in memory (channels-last for
+ * rank 4). The metadata carry a SHA-256 of the header (with the digest's own digits as zeros) and
+ * the data, so that any changed byte is found. Equal contents give equal bytes.
  *
  * <p>Files are untrusted: every length is checked against the file before anything is allocated.
  */
@@ -60,7 +61,8 @@ final class Safetensors {
     AtomicFile.write(path, parts);
   }
 
-  private static byte[] header(Map<String, String> metadata, TreeMap<String, HostTensor> tensors, String digest)
+  private static byte[] header(
+      Map<String, String> metadata, TreeMap<String, HostTensor> tensors, String digest)
       throws IOException {
     ObjectNode root = JSON.createObjectNode();
     ObjectNode meta = root.putObject("__metadata__");

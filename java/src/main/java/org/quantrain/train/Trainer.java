@@ -39,8 +39,8 @@ import org.quantrain.tensor.HostTensor;
 /**
  * Trains one stage of a network by a recipe and returns the contents of its best epoch.
  *
- * <p>With a checkpoint folder the stage is saved after every epoch and goes on from what is there. The result depends on the network,
- * the images and the recipe alone, also across a resume.
+ * <p>With a checkpoint folder the stage is saved after every epoch and goes on from what is there.
+ * The result depends on the network, the images and the recipe alone, also across a resume.
  */
 public final class Trainer implements AutoCloseable {
   /** Images per evaluation step; accuracy does not depend on it. */
@@ -50,6 +50,7 @@ public final class Trainer implements AutoCloseable {
   private final Recipe recipe;
   private final Listener listener;
   private final DataSource training;
+
   /** Null if the recipe holds no images out. */
   private final DataSource validation;
 
@@ -68,7 +69,12 @@ public final class Trainer implements AutoCloseable {
    * @throws IllegalArgumentException if there are too few images for a batch
    */
   public Trainer(
-      Backend backend, Stage stage, Model model, DataSource images, Recipe recipe, Listener listener) {
+      Backend backend,
+      Stage stage,
+      Model model,
+      DataSource images,
+      Recipe recipe,
+      Listener listener) {
     this.stage = stage;
     this.recipe = recipe;
     this.listener = listener;
@@ -78,7 +84,10 @@ public final class Trainer implements AutoCloseable {
     this.training = images.subset(Arrays.copyOfRange(order, held, order.length));
     if (training.size() < recipe.batch()) {
       throw new IllegalArgumentException(
-          "batch: expected at most the " + training.size() + " training images, got " + recipe.batch());
+          "batch: expected at most the "
+              + training.size()
+              + " training images, got "
+              + recipe.batch());
     }
     this.batches =
         Batches.shuffled(training, recipe.batch(), recipe.seed()).with(recipe.augmentation());
@@ -90,27 +99,37 @@ public final class Trainer implements AutoCloseable {
     Map<Phase, TrainingGraph> backward = new EnumMap<>(Phase.class);
     for (Phase phase : phases()) {
       if (phase.trains()) {
-        backward.put(phase, Pipelines.training(model.graph(), phase, lowering(phase), recipe.smoothing()));
+        backward.put(
+            phase, Pipelines.training(model.graph(), phase, lowering(phase), recipe.smoothing()));
       } else {
         forward.put(phase, Pipelines.evaluation(model.graph(), phase, lowering(phase)));
       }
     }
     Map<String, Value> persistent = new LinkedHashMap<>();
     forward.values().forEach(g -> g.persistent().forEach(v -> persistent.putIfAbsent(v.name(), v)));
-    backward.values().forEach(t -> t.graph().persistent().forEach(v -> persistent.putIfAbsent(v.name(), v)));
+    backward
+        .values()
+        .forEach(t -> t.graph().persistent().forEach(v -> persistent.putIfAbsent(v.name(), v)));
     this.store = new ParameterStore(backend, persistent.values(), model.contents());
     backward.forEach(
         (phase, t) ->
-            plans.put(phase, PlanCompiler.compile(t, recipe.batch(), backend, store, PlanOptions.defaults())));
+            plans.put(
+                phase,
+                PlanCompiler.compile(t, recipe.batch(), backend, store, PlanOptions.defaults())));
     if (forward.containsKey(Phase.CALIBRATE)) {
       plans.put(
           Phase.CALIBRATE,
           PlanCompiler.compile(
-              forward.get(Phase.CALIBRATE), recipe.batch(), backend, store, PlanOptions.defaults()));
+              forward.get(Phase.CALIBRATE),
+              recipe.batch(),
+              backend,
+              store,
+              PlanOptions.defaults()));
     }
     Graph evaluation = forward.get(stage == Stage.FLOAT ? Phase.FLOAT_EVAL : Phase.EVAL);
     this.evaluator = new Evaluator(evaluation, EVALUATION_BATCH, store);
-    this.optimizer = new Sgd(store, new Sgd.Options(recipe.momentum(), recipe.weightDecay(), false));
+    this.optimizer =
+        new Sgd(store, new Sgd.Options(recipe.momentum(), recipe.weightDecay(), false));
     store.scalars().set(StepScalars.Slot.OBSERVER_MOMENTUM, recipe.observerMomentum());
   }
 
@@ -138,12 +157,15 @@ public final class Trainer implements AutoCloseable {
     if (step < recipe.quantDelaySteps()) {
       return Phase.TRAIN_DELAYED;
     }
-    return step < Math.round(totalSteps * (double) recipe.freezeFrom()) ? Phase.TRAIN : Phase.TRAIN_FROZEN;
+    return step < Math.round(totalSteps * (double) recipe.freezeFrom())
+        ? Phase.TRAIN
+        : Phase.TRAIN_FROZEN;
   }
 
   /**
    * @param checkpoints folder to save to and go on from, or null
-   * @return contents of the best epoch: highest validation accuracy, then lowest validation loss; the last without validation
+   * @return contents of the best epoch: highest validation accuracy, then lowest validation loss;
+   *     the last without validation
    * @throws CheckpointException if the folder's checkpoint is corrupt or belongs to another run
    * @throws NonFiniteException if the loss or a gradient is NaN or Inf
    */
@@ -156,7 +178,9 @@ public final class Trainer implements AutoCloseable {
     } else {
       calibrate();
       Map<String, HostTensor> start = store.snapshot();
-      last = new Checkpoint(stage, fingerprint, 0, 0, -1, Double.MAX_VALUE, start, store.velocities(), start);
+      last =
+          new Checkpoint(
+              stage, fingerprint, 0, 0, -1, Double.MAX_VALUE, start, store.velocities(), start);
       save(last, file);
     }
     for (int epoch = last.epochs(); epoch < epochs; epoch++) {
@@ -209,7 +233,8 @@ public final class Trainer implements AutoCloseable {
     int steps = batches.batchesPerEpoch();
     LrSchedule schedule =
         stage == Stage.FLOAT
-            ? new LrSchedule(recipe.floatLearningRate(), Math.min(steps, totalSteps / 10), totalSteps)
+            ? new LrSchedule(
+                recipe.floatLearningRate(), Math.min(steps, totalSteps / 10), totalSteps)
             : new LrSchedule(recipe.qatLearningRate(), 0, totalSteps);
     long started = System.nanoTime();
     double loss = 0;
@@ -294,7 +319,9 @@ public final class Trainer implements AutoCloseable {
             + (step + 1)
             + ": loss is "
             + loss
-            + (gradients.isEmpty() ? "" : ", NaN or Inf in the gradient of " + String.join(", ", gradients))
+            + (gradients.isEmpty()
+                ? ""
+                : ", NaN or Inf in the gradient of " + String.join(", ", gradients))
             + "; the last checkpoint is intact. Try a lower learning rate.");
   }
 
@@ -317,7 +344,8 @@ public final class Trainer implements AutoCloseable {
   private String fingerprint(Model model, DataSource images) {
     try {
       MessageDigest sha = MessageDigest.getInstance("SHA-256");
-      String text = stage + "\n" + recipe + "\n" + images.name() + " " + images.size() + "\n" + model.graph();
+      String text =
+          stage + "\n" + recipe + "\n" + images.name() + " " + images.size() + "\n" + model.graph();
       sha.update(text.getBytes(StandardCharsets.UTF_8));
       new TreeMap<>(model.contents())
           .forEach(

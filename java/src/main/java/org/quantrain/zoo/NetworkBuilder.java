@@ -25,9 +25,10 @@ import org.quantrain.tensor.TensorSpec;
 /**
  * Builds a float network layer by layer, with its initial weights.
  *
- * <p>Convolutions: normal with variance 2 / (K * R * S) (He et al. 2015, arXiv:1502.01852, equation 14: fan out); linear layers:
- * normal with variance 2 / I before a ReLU and 1 / I else; biases zero; batch norm gamma 1, beta 0. The weights depend on the
- * seed and the order of the layers only.
+ * <p>Convolutions: normal with variance 2 / (K * R * S) (He et al. 2015, arXiv:1502.01852, equation
+ * 14: fan out); linear layers: normal with variance 2 / I before a ReLU and 1 / I else; biases
+ * zero; batch norm gamma 1, beta 0. The weights depend on the seed and the order of the layers
+ * only.
  */
 public final class NetworkBuilder {
   /** Epsilon and momentum (weight of the new batch) of every batch norm. */

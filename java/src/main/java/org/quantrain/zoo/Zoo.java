@@ -19,9 +19,11 @@ public final class Zoo {
   /**
    * A network for images of this size.
    *
-   * @throws IllegalArgumentException if the name is unknown (naming those there are) or the image too small
+   * @throws IllegalArgumentException if the name is unknown (naming those there are) or the image
+   *     too small
    */
-  public static Model build(String name, int channels, int height, int width, int classes, long seed) {
+  public static Model build(
+      String name, int channels, int height, int width, int classes, long seed) {
     if (Math.min(height, width) < 4 && NAMES.contains(name)) {
       throw new IllegalArgumentException(
           "model " + name + ": images of at least 4x4, got " + height + "x" + width);
@@ -31,13 +33,18 @@ public final class Zoo {
       case "resnet8" -> resnet8(channels, height, width, classes, seed);
       default ->
           throw new IllegalArgumentException(
-              "unknown model '" + name + "'; models are: " + String.join(", ", NAMES) + ", or a path to an .onnx file");
+              "unknown model '"
+                  + name
+                  + "'; models are: "
+                  + String.join(", ", NAMES)
+                  + ", or a path to an .onnx file");
     };
   }
 
   /**
-   * Two 5x5 convolutions with bias, ReLU and 2x2 max pooling, then two linear layers: LeNet-5's layout (LeCun et al. 1998) with
-   * today's activation and padding, so that it also takes 8x8 images.
+   * Two 5x5 convolutions with bias, ReLU and 2x2 max pooling, then two linear layers: LeNet-5's
+   * layout (LeCun et al. 1998) with today's activation and padding, so that it also takes 8x8
+   * images.
    */
   public static Model lenet(int channels, int height, int width, int classes, long seed) {
     NetworkBuilder net = new NetworkBuilder(seed);
@@ -51,8 +58,9 @@ public final class Zoo {
   }
 
   /**
-   * Three residual blocks of 16, 32 and 64 channels (He et al. 2016, arXiv:1512.03385), the second and third halving the image; the
-   * shortcut of those two is a 1x1 convolution. The ResNet-8 of the MLPerf Tiny benchmark, with batch norm on the shortcut.
+   * Three residual blocks of 16, 32 and 64 channels (He et al. 2016, arXiv:1512.03385), the second
+   * and third halving the image; the shortcut of those two is a 1x1 convolution. The ResNet-8 of
+   * the MLPerf Tiny benchmark, with batch norm on the shortcut.
    */
   public static Model resnet8(int channels, int height, int width, int classes, long seed) {
     NetworkBuilder net = new NetworkBuilder(seed);

@@ -9,8 +9,8 @@ import org.bytedeco.javacpp.Loader;
 import org.quantrain.internal.bind.QuantrainNative;
 
 /**
- * Whether this machine can run the CUDA kernels. They live in a library of their own, which is opened only here and only if it
- * was built.
+ * Whether this machine can run the CUDA kernels. They live in a library of their own, which is
+ * opened only here and only if it was built.
  *
  * @param built the library is there
  * @param devices usable devices, 0 where {@code built} is false
@@ -41,7 +41,9 @@ public record CudaProbe(boolean built, int devices, String reason) {
       return status == QuantrainNative.QT_OK
           ? new CudaProbe(true, devices.get(0), "")
           : new CudaProbe(
-              true, 0, message.limit(BytePointer.strlen(message)).getString(StandardCharsets.UTF_8));
+              true,
+              0,
+              message.limit(BytePointer.strlen(message)).getString(StandardCharsets.UTF_8));
     }
   }
 }
