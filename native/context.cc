@@ -153,10 +153,8 @@ qt_status qt_context_create(qt_context** ctx, int32_t threads) {
   if (ctx == nullptr) return QT_INVALID_ARGUMENT;
   *ctx = new (std::nothrow) qt_context;
   if (*ctx == nullptr) return QT_OUT_OF_MEMORY;
-  // oneDNN, driven by the same thread, follows OpenMP's setting: one team of one size for both.
-  static const int default_threads = omp_get_max_threads();
+  static const int default_threads = omp_get_max_threads();  // before any context changed it
   (*ctx)->threads = threads > 0 ? threads : default_threads;
-  omp_set_num_threads((*ctx)->threads);
   (*ctx)->kernels = qt::BestKernels();
   if (qt::Scratch(**ctx, int64_t{256} << 10) == nullptr) {
     delete *ctx;
@@ -164,6 +162,10 @@ qt_status qt_context_create(qt_context** ctx, int32_t threads) {
     return QT_OUT_OF_MEMORY;
   }
   return QT_OK;
+}
+
+void qt_context_enter(const qt_context* ctx) {
+  if (ctx != nullptr) omp_set_num_threads(ctx->threads);
 }
 
 void qt_context_destroy(qt_context* ctx) {

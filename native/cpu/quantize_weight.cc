@@ -45,7 +45,7 @@ qt_status QuantizeTensor(qt_context& ctx, const qt_quantize_weight_args& a) {
   });
   int32_t most = 0;
   for (int64_t b = 0; b < blocks; ++b) most = partial[b] > most ? partial[b] : most;
-  const float scale = math::SymmetricScale(math::BitsFloat(static_cast<uint32_t>(most)), a.qmax);
+  const float scale = math::WeightScale(math::BitsFloat(static_cast<uint32_t>(most)), a.qmax);
   const float sign = a.gamma == nullptr ? 1.0f : math::Sign(a.gamma[0]);
   *a.scale = scale;
   const int32_t qmin = a.qmin, qmax = a.qmax;
@@ -76,7 +76,7 @@ qt_status FoldChannels(qt_context& ctx, const qt_fold_weight_args& args) {
       const float signed_gain = SignedGain(a, c), gain = fabsf(signed_gain);
       const float sign = a.gamma == nullptr ? 1.0f : math::Sign(a.gamma[c]);
       const double bias = DeployedBias(a, c, signed_gain);
-      const float scale = math::SymmetricScale(AbsMax(w, a.inner), a.qmax);
+      const float scale = math::WeightScale(AbsMax(w, a.inner), a.qmax);
       const float least = math::LeastFoldScale(*a.x_scale, bias);
       float w_scale = scale * gain;
       if (w_scale < least) {
@@ -111,7 +111,7 @@ qt_status FoldTensor(qt_context& ctx, const qt_fold_weight_args& args) {
     absmax = scratch[2 * c] > absmax ? scratch[2 * c] : absmax;
     least = scratch[2 * c + 1] > least ? scratch[2 * c + 1] : least;
   }
-  float w_scale = math::SymmetricScale(absmax, a.qmax);
+  float w_scale = math::WeightScale(absmax, a.qmax);
   w_scale = w_scale < least ? least : w_scale;
   ParallelBlocks(ctx, a.channels, ItemsPerBlock(a.inner), [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
@@ -134,7 +134,7 @@ qt_status quantize_weight(qt_context& ctx, const qt_quantize_weight_args& args) 
   ParallelBlocks(ctx, a.channels, ItemsPerBlock(a.inner), [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
       const float* w = a.w + c * a.inner;
-      const float scale = math::SymmetricScale(AbsMax(w, a.inner), a.qmax);
+      const float scale = math::WeightScale(AbsMax(w, a.inner), a.qmax);
       const float sign = a.gamma == nullptr ? 1.0f : math::Sign(a.gamma[c]);
       Codes(w, a.inner, sign, scale, a.qmin, a.qmax, a.codes + c * a.inner);
       a.scale[c] = scale;
@@ -182,7 +182,7 @@ qt_status fold_weight_backward(qt_context& ctx, const qt_fold_weight_backward_ar
       } else {
         // sign * scale * code with the code of sign * w is the scale times the code of w, up to the
         // grid's end.
-        const float scale = math::SymmetricScale(AbsMax(w, a.inner), a.qmax);
+        const float scale = math::WeightScale(AbsMax(w, a.inner), a.qmax);
         const float least = static_cast<float>(a.qmin), most = static_cast<float>(a.qmax);
         const float sign = math::Sign(a.gamma[c]);
         sum = SumFixed(a.inner, [=](int64_t i) {

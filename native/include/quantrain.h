@@ -57,6 +57,9 @@ typedef struct qt_context qt_context;
 QT_API qt_status qt_context_create(qt_context** ctx, int32_t threads);
 QT_API void qt_context_destroy(qt_context* ctx);
 QT_API int32_t qt_context_threads(const qt_context* ctx);
+/* Makes the calling thread's OpenMP setting that of the context, so that other libraries on the same OpenMP
+ * runtime (oneDNN) use as many threads. Kernels here do not depend on it. */
+QT_API void qt_context_enter(const qt_context* ctx);
 /* "baseline", "avx2" or "avx512"; chosen once for the machine. Forcing one is for tests; returns
  * QT_UNAVAILABLE where the processor or the build lacks it. */
 QT_API const char* qt_context_isa(const qt_context* ctx);
@@ -136,7 +139,7 @@ QT_API qt_status qt_ste_backward(qt_context* ctx, const qt_ste_backward_args* ar
 
 /* Symmetric weight codes in one pass per channel: absmax -> s = absmax / qmax -> q = clamp(rint(sign * w / s)).
  * sign is -1 where gamma < 0, else +1 (gamma null: +1), so that batch norm with a negative gamma needs no
- * negative scale. All-zero channel: s = 1. Scale is never below FLT_MIN. channels = 1 is per tensor. */
+ * negative scale. Scale is never below FLT_MIN, which an all-zero channel gets. channels = 1 is per tensor. */
 typedef struct qt_quantize_weight_args {
   const float* w;        /* [channels, inner] */
   const float* gamma;    /* [channels] or null */

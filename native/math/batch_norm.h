@@ -73,6 +73,7 @@ QT_HD float SmallestOutScale(double bias) {
 QT_HD float SmallestWeightScale(float x_scale, float out_scale) {
   float s = out_scale / x_scale;
   if (!(s > kFloatMin)) s = kFloatMin;
+  if (s - s != 0.0f) return s;  // Inf: an Inf bias is found by the next kernel's check
   // The quotient is within a few units of the last place: walk to the boundary (Inf ends both
   // walks).
   while (x_scale * s < out_scale) s = BitsFloat(FloatBits(s) + 1u);

@@ -13,11 +13,16 @@ QT_HD float MovingAverage(float state, float batch, float momentum) {
   return state + momentum * (batch - state);
 }
 
-// absmax / qmax for a symmetric grid; 1 for absmax = 0, never below the smallest normal float.
-QT_HD float SymmetricScale(float absmax, int32_t qmax) {
-  if (absmax == 0.0f) return 1.0f;
+// absmax / qmax for a symmetric grid, never below the smallest normal float. Weights use it as it
+// is: a channel of zeros gets the finest grid, so that its bias keeps its resolution.
+QT_HD float WeightScale(float absmax, int32_t qmax) {
   const float scale = absmax / static_cast<float>(qmax);
   return scale < kFloatMin ? kFloatMin : scale;
+}
+
+// The same for an observed range; nothing observed but 0 gives 1.
+QT_HD float SymmetricScale(float absmax, int32_t qmax) {
+  return absmax == 0.0f ? 1.0f : WeightScale(absmax, qmax);
 }
 
 // The range is widened to contain 0 (a NaN end counts as 0).

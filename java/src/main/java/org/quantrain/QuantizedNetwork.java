@@ -66,6 +66,15 @@ public final class QuantizedNetwork {
     model = model.withContents(contents);
   }
 
+  /**
+   * Finds out before any training whether the network can be exported.
+   *
+   * @throws org.quantrain.onnx.OnnxException naming every node without an integer form
+   */
+  public void requireExportable() throws IOException {
+    QdqWriter.check(Pipelines.forward(model.graph(), Phase.EVAL, Lowering.INTEGER));
+  }
+
   /** Calibrates, trains through the quantizers, keeps the best epoch. */
   public void train(DataSource images, Recipe recipe) throws IOException {
     train(images, recipe, Listener.silent(), null);

@@ -10,9 +10,6 @@ import org.quantrain.QuantizedNetwork;
 import org.quantrain.Quantrain;
 import org.quantrain.data.DataSource;
 import org.quantrain.graph.Graph;
-import org.quantrain.op.Lowering;
-import org.quantrain.pass.Phase;
-import org.quantrain.pass.Pipelines;
 import org.quantrain.tensor.Shape;
 import org.quantrain.zoo.Zoo;
 
@@ -101,7 +98,7 @@ final class Networks {
   }
 
   /** The network with quantizers; everything that could stop its training later is tried now. */
-  static QuantizedNetwork quantized(Network network, RunConfig config) {
+  static QuantizedNetwork quantized(Network network, RunConfig config) throws IOException {
     List<String> layers = network.layers().stream().map(LayerInfo::name).toList();
     List<String> unused = config.unusedOverrides(layers);
     if (!unused.isEmpty()) {
@@ -110,7 +107,7 @@ final class Networks {
               .formatted(unused.get(0), String.join(", ", layers)));
     }
     QuantizedNetwork quantized = network.quantize(config.policy());
-    Pipelines.forward(quantized.model().graph(), Phase.EVAL, Lowering.INTEGER);
+    quantized.requireExportable();
     return quantized;
   }
 }

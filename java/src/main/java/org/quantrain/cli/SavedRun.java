@@ -44,7 +44,7 @@ record SavedRun(RunDirectory directory, RunConfig config) {
     return directory.checkpoints().resolve(Stage.QAT.id() + ".safetensors");
   }
 
-  /** False for a run without quantization-aware epochs: it was calibrated only. */
+  /** False for a run that stopped before its quantized stage. */
   boolean hasCheckpoint() {
     return Files.isRegularFile(checkpoint());
   }

@@ -252,7 +252,7 @@ final class FloatModelReader {
       String product = add.input(1 - i);
       if (isFloat(constant)
           && !file.outputs().contains(product)
-          && consumers.get(product).size() == 1) {
+          && consumers.getOrDefault(product, List.of()).size() == 1) {
         for (OnnxNode node : file.nodes()) {
           if (node.output().equals(product) && node.op().equals("MatMul")) {
             return node;
@@ -357,7 +357,7 @@ final class FloatModelReader {
     float momentum = oneMinus(node.real("momentum", 0.9f));
     float epsilon = node.real("epsilon", 1e-5f);
     require(
-        epsilon >= 0 && epsilon < 1 && momentum >= 0 && momentum <= 1,
+        epsilon > 0 && epsilon < 1 && momentum >= 0 && momentum <= 1,
         node.label() + ": epsilon " + epsilon + ", 1 - momentum " + momentum);
     add(node, new BatchNorm(epsilon, momentum, BatchNorm.Mode.TRAIN), in);
   }

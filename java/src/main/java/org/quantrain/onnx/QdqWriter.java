@@ -112,15 +112,44 @@ public final class QdqWriter {
     }
   }
 
-  private void writeGraph() {
+  /**
+   * Whether a lowered evaluation graph has a QDQ form at all, before anybody trains it.
+   *
+   * @throws OnnxException naming every node that has none
+   */
+  public static void check(Graph integerGraph) throws OnnxException {
     List<String> unknown =
-        graph.nodes().stream()
-            .filter(n -> !isKnown(n.op()))
+        integerGraph.nodes().stream()
+            .filter(n -> !hasForm(integerGraph, n))
             .map(n -> n.op().kind() + " \"" + n.name() + "\"")
             .toList();
     if (!unknown.isEmpty()) {
-      throw new Refusal(graph.nodes().get(0), "the graph has nodes without a QDQ form: " + unknown);
+      throw new OnnxException(
+          "quantized export",
+          "no integer form for "
+              + String.join(", ", unknown)
+              + "; these would compute on floats between quantized layers");
     }
+  }
+
+  /** Known operations, on codes; floats are what the network reads and its logits. */
+  private static boolean hasForm(Graph graph, Node node) {
+    Op op = node.op();
+    if (op instanceof DequantizeAcc) {
+      return graph.outputs().contains(node.output())
+          && graph.producer(node.input(0)).map(Node::op).orElse(null) instanceof LinearCodes;
+    }
+    if (op instanceof Quantize) {
+      return graph.inputs().contains(node.input(0));
+    }
+    if (op instanceof MaxPool || op instanceof Flatten) {
+      return node.input(0).spec().dtype().isCodes();
+    }
+    return isKnown(op);
+  }
+
+  private void writeGraph() throws OnnxException {
+    check(graph);
     graph.inputs().forEach(v -> out.reserve(v.name()));
     graph.nodes().forEach(n -> n.outputs().forEach(v -> out.reserve(v.name())));
     graph.inputs().forEach(out::input);

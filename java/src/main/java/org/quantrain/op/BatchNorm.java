@@ -6,6 +6,7 @@ import java.util.Set;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
+import org.quantrain.graph.ShapeException;
 import org.quantrain.graph.Value;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
@@ -21,6 +22,12 @@ import org.quantrain.tensor.TensorSpec;
  * @param momentum weight of the new batch, as in PyTorch; ONNX's attribute is 1 minus this
  */
 public record BatchNorm(float epsilon, float momentum, Mode mode) implements Op {
+  public BatchNorm {
+    if (!(epsilon > 0)) {
+      throw new ShapeException("epsilon: expected more than 0, got " + epsilon);
+    }
+  }
+
   /** Whose statistics normalize. */
   public enum Mode {
     TRAIN,

@@ -21,6 +21,9 @@ import org.quantrain.tensor.TensorSpec;
 public record FoldWeight(QuantSpec spec, boolean hasBias, boolean hasBatchNorm, float epsilon)
     implements Op {
   public FoldWeight {
+    if (hasBatchNorm && !(epsilon > 0)) {
+      throw new ShapeException("epsilon: expected more than 0, got " + epsilon);
+    }
     if (hasBias && hasBatchNorm) {
       throw new ShapeException(
           "a bias before batch norm moves nothing but the mean; fold it there first");

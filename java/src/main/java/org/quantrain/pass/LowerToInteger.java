@@ -72,7 +72,7 @@ public final class LowerToInteger {
 
   private record Real(Value value) implements Lowered {}
 
-  /** The batch's range is there in TRAIN mode, for narrower quantizers on top. */
+  /** The batch's range, for narrower quantizers on top; null where it is not known. */
   private record Codes(Value codes, Value scale, Value zeroPoint, Value batchMin, Value batchMax)
       implements Lowered {}
 
@@ -146,8 +146,11 @@ public final class LowerToInteger {
       lowered.put(node.output(), new Sum(a, b, false, Float.POSITIVE_INFINITY));
     } else if ((op instanceof MaxPool || op instanceof Flatten) && in instanceof Codes c) {
       Value moved = builder.node(node.name() + ".codes", op, c.codes()).output(0);
-      lowered.put(
-          node.output(0), new Codes(moved, c.scale(), c.zeroPoint(), c.batchMin(), c.batchMax()));
+      // A maximum has another range than what it is taken of.
+      boolean sameRange = op instanceof Flatten;
+      Value min = sameRange ? c.batchMin() : null;
+      Value max = sameRange ? c.batchMax() : null;
+      lowered.put(node.output(0), new Codes(moved, c.scale(), c.zeroPoint(), min, max));
     } else if ((op instanceof AveragePool || op instanceof GlobalAveragePool)
         && in instanceof Codes c) {
       lowered.put(node.output(), new Mean(c, node));
@@ -406,7 +409,10 @@ public final class LowerToInteger {
     String name = quant.quantizer() + ".range";
     Node range;
     if (in instanceof Codes wide) {
-      return new Range(wide.batchMin(), wide.batchMax());
+      if (wide.batchMin() != null) {
+        return new Range(wide.batchMin(), wide.batchMax());
+      }
+      range = builder.node(name, new MinMax(), real(wide, quant.quantizer()));
     } else if (in instanceof Accumulated acc) {
       List<Value> inputs =
           new ArrayList<>(

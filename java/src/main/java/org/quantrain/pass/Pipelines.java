@@ -22,7 +22,7 @@ public final class Pipelines {
   /** A model with quantizers in its graph and their initial state in its contents. */
   public static Model quantize(Model model, QuantPolicy policy) {
     Model plain = AbsorbBias.apply(model);
-    Graph graph = InsertQuantizers.apply(plain.graph(), policy);
+    Graph graph = InsertQuantizers.apply(ReluBeforeMaxPool.apply(plain.graph()), policy);
     Map<String, HostTensor> contents = new HashMap<>(plain.contents());
     for (Node node : graph.nodes()) {
       if (node.op() instanceof FakeQuant quant && !node.input(0).isPersistent()) {
@@ -43,8 +43,12 @@ public final class Pipelines {
       case CALIBRATE -> SetBatchNormMode.apply(ObserveRanges.apply(graph), BatchNorm.Mode.FROZEN);
       case TRAIN_DELAYED ->
           SetBatchNormMode.apply(ObserveRanges.apply(graph), BatchNorm.Mode.TRAIN);
-      case TRAIN -> LowerToInteger.apply(graph, Mode.TRAIN, lowering);
-      case TRAIN_FROZEN, EVAL -> LowerToInteger.apply(graph, Mode.FROZEN, lowering);
+      case TRAIN ->
+          LowerToInteger.apply(
+              SetBatchNormMode.apply(graph, BatchNorm.Mode.TRAIN), Mode.TRAIN, lowering);
+      case TRAIN_FROZEN, EVAL ->
+          LowerToInteger.apply(
+              SetBatchNormMode.apply(graph, BatchNorm.Mode.FROZEN), Mode.FROZEN, lowering);
     };
   }
 

@@ -67,7 +67,8 @@ public final class Evaluator implements AutoCloseable {
     int ahead = 0;
     for (int c = 0; c < classes; c++) {
       float other = logitRows.get(row * classes + c);
-      ahead += other > value || (other == value && c < label) ? 1 : 0;
+      // A NaN is ahead of everything, so that it never counts as right.
+      ahead += !(other <= value) || (other == value && c < label) ? 1 : 0;
     }
     return ahead < TOP;
   }

@@ -40,7 +40,8 @@ import org.quantrain.tensor.HostTensor;
  * Trains one stage of a network by a recipe and returns the contents of its best epoch.
  *
  * <p>With a checkpoint folder the stage is saved after every epoch and goes on from what is there.
- * The result depends on the network, the images and the recipe alone, also across a resume.
+ * The result depends on the network, the images and the recipe, also across a resume; and on the
+ * number of threads and the instruction set, because they order the sums of weight gradients.
  */
 public final class Trainer implements AutoCloseable {
   /** Images per evaluation step; accuracy does not depend on it. */

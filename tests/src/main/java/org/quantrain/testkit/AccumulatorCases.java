@@ -171,7 +171,9 @@ final class AccumulatorCases {
         Tensors.vector(0.0173f));
   }
 
-  /** @param extra 0: no bias, 1: bias, 2: bias and keep */
+  /**
+   * @param extra 0: no bias, 1: bias, 2: bias and keep
+   */
   private static Example requantize(
       Shape shape, QuantSpec spec, boolean relu, int extra, float multiplier) {
     int channels = shape.dim(1);
@@ -242,8 +244,7 @@ final class AccumulatorCases {
     int channels = shape.dim(1);
     List<HostTensor> in =
         new ArrayList<>(
-            List.of(
-                tensor(shape, 1 << 26, 1), Tensors.vector(between(channels, 2, 1e-5f, 1e-3f))));
+            List.of(tensor(shape, 1 << 26, 1), Tensors.vector(between(channels, 2, 1e-5f, 1e-3f))));
     if (extra > 0) {
       in.add(Tensors.vector(integers(channels, 1 << 25, 3)));
     }

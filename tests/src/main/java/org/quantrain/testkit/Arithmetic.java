@@ -3,8 +3,9 @@ package org.quantrain.testkit;
 import java.math.BigInteger;
 
 /**
- * The scalar formulas of the numeric contract in plain Java, written from the native API's page and not from the kernels. Java's
- * float and double arithmetic is strict IEEE, so these are the bits that every kernel must produce.
+ * The scalar formulas of the numeric contract in plain Java, written from the native API's page and
+ * not from the kernels. Java's float and double arithmetic is strict IEEE, so these are the bits
+ * that every kernel must produce.
  */
 public final class Arithmetic {
   static final double BIAS_LIMIT = 1 << 30;
@@ -47,8 +48,8 @@ public final class Arithmetic {
     return state + momentum * (batch - state);
   }
 
-  static float symmetricScale(float absmax, int qmax) {
-    return absmax == 0 ? 1f : Math.max(absmax / qmax, Float.MIN_NORMAL);
+  static float weightScale(float absmax, int qmax) {
+    return Math.max(absmax / qmax, Float.MIN_NORMAL);
   }
 
   /** Scale and zero-point of a range. */
@@ -57,7 +58,7 @@ public final class Arithmetic {
       float lo = min < 0 ? min : 0f;
       float hi = max > 0 ? max : 0f;
       if (symmetric) {
-        return new QParams(symmetricScale(Math.max(-lo, hi), qmax), 0);
+        return new QParams(lo == 0 && hi == 0 ? 1f : weightScale(Math.max(-lo, hi), qmax), 0);
       }
       if (lo == hi) {
         return new QParams(1f, Math.max(qmin, Math.min(qmax, 0)));

@@ -75,7 +75,9 @@ final class BatchNormCases {
         Tensors.vector(between(c, 14, 0.1f, 2)));
   }
 
-  /** Spread, off-center (the variance must not be a difference of large squares), constant, tiny. */
+  /**
+   * Spread, off-center (the variance must not be a difference of large squares), constant, tiny.
+   */
   private static List<HostTensor> inputs(Shape shape) {
     int n = size(shape);
     return List.of(
@@ -158,7 +160,8 @@ final class BatchNormCases {
   }
 
   /** The accumulator with the statistics that belong to it. */
-  private static Example absorb(String name, HostTensor acc, float[] gamma, float[] beta, float sx) {
+  private static Example absorb(
+      String name, HostTensor acc, float[] gamma, float[] beta, float sx) {
     int c = gamma.length;
     List<Expected.Result> stats = AccumulatorRules.stats(acc).outputs();
     return Example.of(
@@ -192,12 +195,15 @@ final class BatchNormCases {
       HostTensor ends = AccumulatorCases.s32(shape, EdgeValues.all(size(shape), 1 << 30));
       list.add(absorb("all 2^30", ends, gammas, ordinary(c, 4), 0.03f));
       float[] far = ordinary(c, 8, 1e12f, 0);
-      list.add(
-          absorb("beta 1e12", AccumulatorCases.tensor(shape, 99, 9), gammas, far, 1e-4f));
+      list.add(absorb("beta 1e12", AccumulatorCases.tensor(shape, 99, 9), gammas, far, 1e-4f));
       float[] nothing = new float[c];
       list.add(
           absorb(
-              "beta 0, tiny scale", AccumulatorCases.tensor(shape, 99, 9), gammas, nothing, 1e-37f));
+              "beta 0, tiny scale",
+              AccumulatorCases.tensor(shape, 99, 9),
+              gammas,
+              nothing,
+              1e-37f));
     }
     return list;
   }

@@ -20,8 +20,9 @@ import org.quantrain.testkit.Expected.Bits;
 import org.quantrain.testkit.Expected.Near;
 
 /**
- * Batch norm in float and absorbed into integer accumulators. Memory is [rows, channels]. Statistics of floats and the sums of
- * gradients are near; what is elementwise on top of them, and everything that comes from integer statistics, is exact.
+ * Batch norm in float and absorbed into integer accumulators. Memory is [rows, channels].
+ * Statistics of floats and the sums of gradients are near; what is elementwise on top of them, and
+ * everything that comes from integer statistics, is exact.
  */
 final class BatchNormRules {
   private BatchNormRules() {}
@@ -38,9 +39,10 @@ final class BatchNormRules {
   private record Moments(Near mean, Near var) {}
 
   /**
-   * Mean and biased variance. The variance is the mean of (x - m)^2 with the float mean m: an error e of m moves every (x - m) by
-   * e, but their mean square only by e^2 + 2 e * u-sized terms, which the square of the mean's bound and the terms' roundings
-   * (two for x - m squared, one each for the square, the sum's, the division) cover.
+   * Mean and biased variance. The variance is the mean of (x - m)^2 with the float mean m: an error
+   * e of m moves every (x - m) by e, but their mean square only by e^2 + 2 e * u-sized terms, which
+   * the square of the mean's bound and the terms' roundings (two for x - m squared, one each for
+   * the square, the sum's, the division) cover.
    */
   private static Moments moments(float[] x, int channels) {
     int rows = x.length / channels;
@@ -75,7 +77,13 @@ final class BatchNormRules {
 
   /** Running statistics from the batch's as they were computed. */
   private static Map<Integer, Expected.Result> running(
-      Oracle.Call call, int mean, int var, float[] batchMean, float[] batchVar, int rows, float momentum) {
+      Oracle.Call call,
+      int mean,
+      int var,
+      float[] batchMean,
+      float[] batchVar,
+      int rows,
+      float momentum) {
     float[] runningMean = call.floats(mean);
     float[] runningVar = call.floats(var);
     for (int c = 0; c < batchMean.length; c++) {
@@ -134,8 +142,7 @@ final class BatchNormRules {
     float[] dx = new float[x.length];
     for (int i = 0; i < x.length; i++) {
       int c = i % channels;
-      float share =
-          call.floats(4)[c] / (standardDeviation(call.floats(2)[c], op.epsilon()) * rows);
+      float share = call.floats(4)[c] / (standardDeviation(call.floats(2)[c], op.epsilon()) * rows);
       dx[i] = call.floats(3)[c] / rows + (x[i] - mean[c]) * share;
     }
     return Expected.bits(HostTensor.of(call.in(0).shape(), dx));
@@ -155,8 +162,7 @@ final class BatchNormRules {
     double[] dbetaBound = new double[channels];
     for (int i = 0; i < x.length; i++) {
       int c = i % channels;
-      double xhat =
-          ((double) x[i] - mean[c]) / Math.sqrt((double) var[c] + (double) op.epsilon());
+      double xhat = ((double) x[i] - mean[c]) / Math.sqrt((double) var[c] + (double) op.epsilon());
       dbeta[c] += dy[i];
       dbetaBound[c] += (rows + 1) * U * Math.abs(dy[i]);
       dgamma[c] += dy[i] * xhat;
@@ -255,7 +261,8 @@ final class BatchNormRules {
       dbeta[c] += dy[i];
       dbetaBound[c] += (rows + 1) * U * Math.abs(dy[i]);
       dgamma[c] += sign(gamma[c]) * dy[i] * xhat;
-      // The unit, the accumulator as a float and their product are rounded before the mean is taken off.
+      // The unit, the accumulator as a float and their product are rounded before the mean is taken
+      // off.
       dgammaBound[c] +=
           (rows + 4) * U * Math.abs(dy[i] * xhat) + 3 * U * Math.abs(dy[i] * u * inv[c]) + TINY;
     }

@@ -61,8 +61,9 @@ public final class EdgeValues {
   }
 
   /**
-   * Ordinary values with zeros of both signs, denormals, 1e30, infinities and NaN between them; every special value comes before
-   * the first ordinary one and again later, so that it meets the vector loop and its tail.
+   * Ordinary values with zeros of both signs, denormals, 1e30, infinities and NaN between them;
+   * every special value comes before the first ordinary one and again later, so that it meets the
+   * vector loop and its tail.
    */
   public static float[] edges(int n, long seed) {
     float[] values = ordinary(n, seed);
@@ -85,7 +86,9 @@ public final class EdgeValues {
     return values;
   }
 
-  /** Exactly half way between two codes, (k + 0.5) * scale, from far below the grid to far above it. */
+  /**
+   * Exactly half way between two codes, (k + 0.5) * scale, from far below the grid to far above it.
+   */
   public static float[] ties(int n, float scale) {
     float[] values = new float[n];
     for (int i = 0; i < n; i++) {

@@ -45,9 +45,7 @@ public record Example(String name, Op op, List<HostTensor> inputs) {
     for (int i = 0; i < inputs.size(); i++) {
       TensorSpec spec = inputs.get(i).spec();
       in.add(
-          op.updates().contains(i)
-              ? builder.state("in" + i, spec)
-              : builder.input("in" + i, spec));
+          op.updates().contains(i) ? builder.state("in" + i, spec) : builder.input("in" + i, spec));
     }
     Node node = builder.node("node", op, in);
     List<Value> outputs = new ArrayList<>();
@@ -64,8 +62,8 @@ public record Example(String name, Op op, List<HostTensor> inputs) {
   }
 
   /**
-   * Bytes that the call must move: every buffer once, those updated in place twice. A value that only passes through (its output
-   * shares its memory) is not touched and does not count.
+   * Bytes that the call must move: every buffer once, those updated in place twice. A value that
+   * only passes through (its output shares its memory) is not touched and does not count.
    */
   public long bytes() {
     long bytes = 0;

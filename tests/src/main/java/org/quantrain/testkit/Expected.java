@@ -16,7 +16,10 @@ public record Expected(List<Result> outputs, Map<Integer, Result> updated) {
   /** What one tensor must be. */
   public sealed interface Result {}
 
-  /** Equal to the bit; a NaN equals every NaN, because which payload survives an operation is the processor's business. */
+  /**
+   * Equal to the bit; a NaN equals every NaN, because which payload survives an operation is the
+   * processor's business.
+   */
   public record Bits(HostTensor tensor) implements Result {}
 
   /** Float32 values in memory order, each within its own bound. */

@@ -62,9 +62,7 @@ final class FloatCases {
             List::of,
             () ->
                 Example.of(
-                    "large",
-                    new Unflatten(LARGE_IMAGES),
-                    normal(Shape.of(64, 64 * 64 * 64), 1))),
+                    "large", new Unflatten(LARGE_IMAGES), normal(Shape.of(64, 64 * 64 * 64), 1))),
         new OpCase(
             SoftmaxCrossEntropy.class,
             FloatCases::crossEntropy,
@@ -94,9 +92,7 @@ final class FloatCases {
           HostTensor.of(shape, edges(n, 4)));
     }
     Shape large = Shape.of(3, 16, 41, 43);
-    return examples
-        .add("several blocks", new Add(), normal(large, 1), normal(large, 2))
-        .list();
+    return examples.add("several blocks", new Add(), normal(large, 1), normal(large, 2)).list();
   }
 
   private static List<Example> relu() {
@@ -105,9 +101,7 @@ final class FloatCases {
       examples.add("edges " + n, new Relu(), HostTensor.of(Shape.of(1, n), edges(n, 1)));
       examples.add("edges 6 " + n, new Relu(6), HostTensor.of(Shape.of(1, n), edges(n, 2)));
     }
-    return examples
-        .add("several blocks", new Relu(1), normal(Shape.of(3, 16, 41, 43), 3))
-        .list();
+    return examples.add("several blocks", new Relu(1), normal(Shape.of(3, 16, 41, 43), 3)).list();
   }
 
   private static List<Example> reluBackward() {
@@ -167,8 +161,7 @@ final class FloatCases {
 
   private static List<Example> unflatten() {
     Examples examples = new Examples();
-    for (Shape s :
-        List.of(Shape.of(1, 1, 1, 1), Shape.of(2, 3, 4, 5), Shape.of(3, 17, 33, 1))) {
+    for (Shape s : List.of(Shape.of(1, 1, 1, 1), Shape.of(2, 3, 4, 5), Shape.of(3, 17, 33, 1))) {
       int n = size(s);
       examples.add(
           "floats " + s,
@@ -194,8 +187,7 @@ final class FloatCases {
       for (int[] size :
           new int[][] {{1, 1}, {1, 3}, {3, 10}, {7, 31}, {33, 33}, {207, 10}, {5, 1021}}) {
         HostTensor x =
-            HostTensor.of(
-                Shape.of(size[0], size[1]), ordinary(size[0] * size[1], 1, 4, 2));
+            HostTensor.of(Shape.of(size[0], size[1]), ordinary(size[0] * size[1], 1, 4, 2));
         list.add(logits("smoothing " + smoothing, size[0], size[1], smoothing, x));
       }
       float[] equal = new float[30];
@@ -211,10 +203,7 @@ final class FloatCases {
       }
     }
     examples.add(
-        "only padding",
-        new SoftmaxCrossEntropy(0),
-        normal(2, 3, 1),
-        Tensors.vector(-1, -1));
+        "only padding", new SoftmaxCrossEntropy(0), normal(2, 3, 1), Tensors.vector(-1, -1));
     return list;
   }
 }

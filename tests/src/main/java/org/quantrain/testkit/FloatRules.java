@@ -1,6 +1,5 @@
 package org.quantrain.testkit;
 
-import static org.quantrain.testkit.Oracle.TINY;
 import static org.quantrain.testkit.Oracle.U;
 
 import org.quantrain.op.Add;
@@ -16,7 +15,10 @@ import org.quantrain.tensor.TensorSpec;
 import org.quantrain.testkit.Expected.Bits;
 import org.quantrain.testkit.Expected.Near;
 
-/** Elementwise float layers and the moves between layouts, exact; the channel sum and the loss, near. */
+/**
+ * Elementwise float layers and the moves between layouts, exact; the channel sum and the loss,
+ * near.
+ */
 final class FloatRules {
   private FloatRules() {}
 
@@ -95,9 +97,10 @@ final class FloatRules {
   }
 
   /**
-   * With t the largest |logit - max| of a row and C classes: each exp is off by an ulp of its own and by u t for its rounded
-   * argument; their sum, and so the logarithm, by (C + 2) u + u t; the rest of a row's loss is a handful of roundings of numbers
-   * of size t + log C, and C more of the smoothing's sum.
+   * With t the largest |logit - max| of a row and C classes: each exp is off by an ulp of its own
+   * and by u t for its rounded argument; their sum, and so the logarithm, by (C + 2) u + u t; the
+   * rest of a row's loss is a handful of roundings of numbers of size t + log C, and C more of the
+   * smoothing's sum.
    */
   private static Expected crossEntropy(SoftmaxCrossEntropy op, Oracle.Call call) {
     float[] logits = call.floats(0);
@@ -138,7 +141,8 @@ final class FloatRules {
       }
       double s = op.smoothing();
       double loss =
-          Math.log(sum) - ((1 - s) * ((double) logits[at + labels[r]] - max) + s / classes * shifted);
+          Math.log(sum)
+              - ((1 - s) * ((double) logits[at + labels[r]] - max) + s / classes * shifted);
       total += finite ? loss : Double.NaN;
       bound += U * (classes + 8 + 8 * t + 4 * Math.log(sum) + s * classes * t);
       correct += finite && first == labels[r] ? 1 : 0;

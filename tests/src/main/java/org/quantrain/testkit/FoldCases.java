@@ -82,7 +82,9 @@ final class FoldCases {
             () -> correctBackward(LARGE_IMAGES)));
   }
 
-  /** @param gamma null for a layer without batch norm */
+  /**
+   * @param gamma null for a layer without batch norm
+   */
   private static Example foldWeight(
       String name, QuantSpec spec, HostTensor w, boolean bias, float[] gamma, float betaScale) {
     int k = w.shape().dim(0);
@@ -97,7 +99,13 @@ final class FoldCases {
       in.add(Tensors.vector(between(k, 8, 0.1f, 2)));
     }
     return new Example(
-        name + " " + w.shape() + " " + spec + (bias ? " bias" : "") + (gamma != null ? " norm" : ""),
+        name
+            + " "
+            + w.shape()
+            + " "
+            + spec
+            + (bias ? " bias" : "")
+            + (gamma != null ? " norm" : ""),
         new FoldWeight(spec, bias, gamma != null, gamma != null ? EPSILON : 0),
         in);
   }

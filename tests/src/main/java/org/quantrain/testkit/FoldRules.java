@@ -57,7 +57,7 @@ final class FoldRules {
       for (int c = 0; c < channels; c++) {
         float sign = op.hasBatchNorm() ? sign(call.floats(FoldWeight.GAMMA)[c]) : 1;
         float unfolded =
-            Arithmetic.symmetricScale(
+            Arithmetic.weightScale(
                 QuantizeRules.absmax(w, c * inner, (c + 1) * inner), spec.qmax());
         scale[c] = unfolded * Math.abs(gain[c]);
         boolean raised = scale[c] < least[c];
@@ -75,11 +75,10 @@ final class FoldRules {
       for (int c = 0; c < channels; c++) {
         absmax =
             Math.max(
-                absmax,
-                QuantizeRules.absmax(w, c * inner, (c + 1) * inner) * Math.abs(gain[c]));
+                absmax, QuantizeRules.absmax(w, c * inner, (c + 1) * inner) * Math.abs(gain[c]));
         most = Math.max(most, least[c]);
       }
-      float shared = Math.max(Arithmetic.symmetricScale(absmax, spec.qmax()), most);
+      float shared = Math.max(Arithmetic.weightScale(absmax, spec.qmax()), most);
       for (int c = 0; c < channels; c++) {
         scale[c] = shared;
         for (int i = c * inner; i < (c + 1) * inner; i++) {
@@ -123,8 +122,7 @@ final class FoldRules {
       float inv = inverseStd(call.floats(5)[c], op.epsilon());
       float gain = gamma * inv;
       float scale =
-          Arithmetic.symmetricScale(
-              QuantizeRules.absmax(w, c * inner, (c + 1) * inner), spec.qmax());
+          Arithmetic.weightScale(QuantizeRules.absmax(w, c * inner, (c + 1) * inner), spec.qmax());
       double sum = 0;
       double magnitude = 0;
       for (int i = c * inner; i < (c + 1) * inner; i++) {
@@ -175,8 +173,7 @@ final class FoldRules {
       dgamma[c] += (double) d[i] * w[i] * inv;
       bound[c] += (inner + 3) * U * Math.abs((double) d[i] * w[i] * inv) + TINY;
     }
-    return Expected.of(
-        new Bits(HostTensor.of(call.in(0).shape(), dw)), new Near(dgamma, bound));
+    return Expected.of(new Bits(HostTensor.of(call.in(0).shape(), dw)), new Near(dgamma, bound));
   }
 
   private static Expected correct(ConvBnCorrect op, Oracle.Call call) {

@@ -44,7 +44,10 @@ final class Grids {
     return Math.toIntExact(shape.elements());
   }
 
-  /** A zero-point of the grid: 0 where it is symmetric, else inside it and odd, so that ties differ from those at 0. */
+  /**
+   * A zero-point of the grid: 0 where it is symmetric, else inside it and odd, so that ties differ
+   * from those at 0.
+   */
   static int zeroPoint(QuantSpec spec) {
     return spec.symmetric() ? 0 : (spec.qmin() + spec.qmax()) / 2 | 1;
   }

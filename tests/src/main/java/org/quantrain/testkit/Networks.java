@@ -54,7 +54,9 @@ public final class Networks {
         .build("lenet-like");
   }
 
-  /** Residual blocks with and without a convolution in the shortcut, a global pool, a linear layer. */
+  /**
+   * Residual blocks with and without a convolution in the shortcut, a global pool, a linear layer.
+   */
   public static Model resnetLike() {
     return new Networks(2)
         .conv("conv1", 8, 3, ConvGeometry.of(1, 1), false)
@@ -68,7 +70,10 @@ public final class Networks {
         .build("resnet-like");
   }
 
-  /** What the other two lack: ReLU6, a depthwise convolution, a bias before batch norm, an average pool, batch norm after linear. */
+  /**
+   * What the other two lack: ReLU6, a depthwise convolution, a bias before batch norm, an average
+   * pool, batch norm after linear.
+   */
   public static Model mobileLike() {
     return new Networks(3)
         .conv("conv1", 6, 3, ConvGeometry.of(1, 1), true)
@@ -103,9 +108,18 @@ public final class Networks {
     return this;
   }
 
-  private Networks conv(String name, int channels, int kernel, ConvGeometry geometry, boolean bias) {
+  private Networks conv(
+      String name, int channels, int kernel, ConvGeometry geometry, boolean bias) {
     int in = at.spec().shape().dim(1) / geometry.groups();
-    Value w = random(name + ".weight", Math.sqrt(2.0 / (in * kernel * kernel)), 0, channels, in, kernel, kernel);
+    Value w =
+        random(
+            name + ".weight",
+            Math.sqrt(2.0 / (in * kernel * kernel)),
+            0,
+            channels,
+            in,
+            kernel,
+            kernel);
     Conv2d op = new Conv2d(geometry);
     at =
         bias

@@ -9,8 +9,10 @@ import org.quantrain.graph.Op;
  * Everything that is needed to test and to measure one operation.
  *
  * @param examples edge values and awkward sizes, checked against {@link Oracle}
- * @param gradients small ordinary examples at which the gradient is checked; empty for an operation without one
- * @param benchmark large enough to come from memory and not from a cache, unless it computes on a few values only
+ * @param gradients small ordinary examples at which the gradient is checked; empty for an operation
+ *     without one
+ * @param benchmark large enough to come from memory and not from a cache, unless it computes on a
+ *     few values only
  */
 public record OpCase(
     Class<? extends Op> op,

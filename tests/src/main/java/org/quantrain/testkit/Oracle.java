@@ -11,16 +11,18 @@ import org.quantrain.graph.Value;
 import org.quantrain.tensor.HostTensor;
 
 /**
- * What every operation must compute, in plain Java: the bits of integers and elementwise floats, and for float sums the
- * value in double precision with a bound for each element.
+ * What every operation must compute, in plain Java: the bits of integers and elementwise floats,
+ * and for float sums the value in double precision with a bound for each element.
  *
- * <p>Bounds. u = 2^-24 is half a unit in the last place of a float32. A sum of n float32 products in any order, fused or not, is
- * off by at most (n + 1) u times the sum of the terms' magnitudes (Higham, Accuracy and Stability, section 3.1, to first order;
- * n u is below 0.001 in every case here, which the factor's + 1 covers). What is done with a sum afterwards adds u for each
+ * <p>Bounds. u = 2^-24 is half a unit in the last place of a float32. A sum of n float32 products
+ * in any order, fused or not, is off by at most (n + 1) u times the sum of the terms' magnitudes
+ * (Higham, Accuracy and Stability, section 3.1, to first order; n u is below 0.001 in every case
+ * here, which the factor's + 1 covers). What is done with a sum afterwards adds u for each
  * operation.
  *
- * <p>An elementwise result that depends on a float sum (batch norm's output on the batch mean) is checked to the bit from the sum
- * that the backend computed; the sum itself is checked by its bound.
+ * <p>An elementwise result that depends on a float sum (batch norm's output on the batch mean) is
+ * checked to the bit from the sum that the backend computed; the sum itself is checked by its
+ * bound.
  */
 public final class Oracle {
   /** Half a unit in the last place of float32, relative. */
@@ -106,7 +108,8 @@ public final class Oracle {
   /**
    * Runs a whole graph of integers and elementwise floats: the deployed network, without a backend.
    *
-   * @param given contents of the inputs, parameters and state, by name; state that the graph updates is replaced in it
+   * @param given contents of the inputs, parameters and state, by name; state that the graph
+   *     updates is replaced in it
    * @return every computed value
    * @throws IllegalStateException if the graph holds a float sum, which has no bits to expect
    */
@@ -119,8 +122,7 @@ public final class Oracle {
           node.inputs().stream()
               .map(v -> v.isPersistent() ? given.get(v.name()) : values.get(v))
               .toList();
-      Expected expected =
-          expect(node.op(), new Call(inputs, List.of(), observerMomentum));
+      Expected expected = expect(node.op(), new Call(inputs, List.of(), observerMomentum));
       for (int i = 0; i < node.outputs().size(); i++) {
         values.put(node.output(i), bits(node, expected.outputs().get(i)));
       }

@@ -118,8 +118,7 @@ final class PoolCases {
           "signed codes " + p,
           op,
           Tensors.codes(DType.S8, p.x(), EdgeValues.codes(n, Grids.S8_FULL, 4)));
-      examples.add(
-          "all lowest " + p, op, Tensors.codes(DType.S8, p.x(), EdgeValues.all(n, -128)));
+      examples.add("all lowest " + p, op, Tensors.codes(DType.S8, p.x(), EdgeValues.all(n, -128)));
     }
     return examples.list();
   }

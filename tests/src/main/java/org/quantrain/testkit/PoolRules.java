@@ -21,7 +21,10 @@ import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 import org.quantrain.testkit.Expected.Near;
 
-/** Pooling on channels-last memory. Sums go over a window, and over the windows that cover a cell, in row-major order: exact. */
+/**
+ * Pooling on channels-last memory. Sums go over a window, and over the windows that cover a cell,
+ * in row-major order: exact.
+ */
 final class PoolRules {
   private PoolRules() {}
 
@@ -123,9 +126,7 @@ final class PoolRules {
     int[] argmax = call.codes(1);
     float[] dx = new float[Math.toIntExact(op.x().elements())];
     forEachCell(
-        op.window(),
-        op.x(),
-        (out, in, cell) -> dx[in] += argmax[out] == cell ? dy[out] : 0f);
+        op.window(), op.x(), (out, in, cell) -> dx[in] += argmax[out] == cell ? dy[out] : 0f);
     return Expected.bits(HostTensor.of(op.x(), dx));
   }
 
@@ -166,8 +167,7 @@ final class PoolRules {
       mask[i] = inRange(level, op.spec().qmin(), op.spec().qmax());
     }
     Shape y = op.window().output(xs);
-    return Expected.bits(
-        Tensors.codes(op.spec().container(), y, codes), Tensors.mask(y, mask));
+    return Expected.bits(Tensors.codes(op.spec().container(), y, codes), Tensors.mask(y, mask));
   }
 
   private static Expected globalAveragePool(GlobalAveragePool op, Oracle.Call call) {

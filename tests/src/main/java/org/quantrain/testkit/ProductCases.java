@@ -29,15 +29,20 @@ final class ProductCases {
     }
   }
 
-  private static final ConvGeometry ONE_SIDED =
-      new ConvGeometry(2, 1, 0, 1, 1, 2, 1, 1, 1);
+  private static final ConvGeometry ONE_SIDED = new ConvGeometry(2, 1, 0, 1, 1, 2, 1, 1, 1);
 
   private static final List<Conv> SHAPES =
       List.of(
-          new Conv("a single product", ConvGeometry.of(1, 0), Shape.of(1, 1, 1, 1), Shape.of(1, 1, 1, 1)),
+          new Conv(
+              "a single product",
+              ConvGeometry.of(1, 0),
+              Shape.of(1, 1, 1, 1),
+              Shape.of(1, 1, 1, 1)),
           new Conv("3x3", ConvGeometry.of(1, 1), Shape.of(2, 3, 7, 5), Shape.of(4, 3, 3, 3)),
-          new Conv("3x3 stride 2", ConvGeometry.of(2, 1), Shape.of(2, 16, 9, 8), Shape.of(31, 16, 3, 3)),
-          new Conv("1x1 stride 2", ConvGeometry.of(2, 0), Shape.of(3, 33, 6, 7), Shape.of(5, 33, 1, 1)),
+          new Conv(
+              "3x3 stride 2", ConvGeometry.of(2, 1), Shape.of(2, 16, 9, 8), Shape.of(31, 16, 3, 3)),
+          new Conv(
+              "1x1 stride 2", ConvGeometry.of(2, 0), Shape.of(3, 33, 6, 7), Shape.of(5, 33, 1, 1)),
           new Conv("5x5", ConvGeometry.of(1, 2), Shape.of(1, 1, 8, 8), Shape.of(16, 1, 5, 5)),
           new Conv("padded on one side", ONE_SIDED, Shape.of(2, 4, 6, 5), Shape.of(3, 4, 2, 3)),
           new Conv(
@@ -45,8 +50,16 @@ final class ProductCases {
               new ConvGeometry(1, 1, 2, 2, 2, 2, 2, 2, 1),
               Shape.of(1, 5, 9, 9),
               Shape.of(6, 5, 3, 3)),
-          new Conv("two groups", ConvGeometry.of(1, 1).withGroups(2), Shape.of(2, 6, 5, 5), Shape.of(8, 3, 3, 3)),
-          new Conv("depthwise", ConvGeometry.of(1, 1).withGroups(17), Shape.of(2, 17, 6, 6), Shape.of(17, 1, 3, 3)),
+          new Conv(
+              "two groups",
+              ConvGeometry.of(1, 1).withGroups(2),
+              Shape.of(2, 6, 5, 5),
+              Shape.of(8, 3, 3, 3)),
+          new Conv(
+              "depthwise",
+              ConvGeometry.of(1, 1).withGroups(17),
+              Shape.of(2, 17, 6, 6),
+              Shape.of(17, 1, 3, 3)),
           new Conv("wide", ConvGeometry.of(1, 1), Shape.of(1, 64, 4, 4), Shape.of(64, 64, 3, 3)));
 
   private static final Conv LARGE =
@@ -63,7 +76,11 @@ final class ProductCases {
 
   static List<OpCase> all() {
     return List.of(
-        new OpCase(Conv2d.class, ProductCases::conv, ProductCases::convGradients, () -> conv(LARGE, false)),
+        new OpCase(
+            Conv2d.class,
+            ProductCases::conv,
+            ProductCases::convGradients,
+            () -> conv(LARGE, false)),
         new OpCase(
             Conv2dBackwardData.class,
             () -> SHAPES.stream().map(ProductCases::convBackwardData).toList(),
@@ -172,7 +189,8 @@ final class ProductCases {
       // All ends of the grids: pairs of products overflow 16 bits, and the sum passes 2^24.
       Shape xs = Shape.of(1, 600, 3, 3);
       Shape ws = Shape.of(2, 600, 3, 3);
-      for (int[] ends : new int[][] {{255, 0, 127}, {255, 0, -127}, {0, 255, 127}, {0, 255, -127}}) {
+      for (int[] ends :
+          new int[][] {{255, 0, 127}, {255, 0, -127}, {0, 255, 127}, {0, 255, -127}}) {
         examples.add(
             "all " + ends[0] + " - " + ends[1] + " times " + ends[2] + " " + lowering,
             new ConvCodes(ConvGeometry.of(1, 1), lowering),
@@ -269,5 +287,4 @@ final class ProductCases {
     }
     return examples.list();
   }
-
 }

@@ -19,8 +19,8 @@ import org.quantrain.tensor.TensorSpec;
 import org.quantrain.testkit.Expected.Near;
 
 /**
- * Convolutions and matrix products: in float near, on codes exact. Both are evaluated in double over logical order; integer sums
- * stay below 2^53, so that is exact too.
+ * Convolutions and matrix products: in float near, on codes exact. Both are evaluated in double
+ * over logical order; integer sums stay below 2^53, so that is exact too.
  */
 final class ProductRules {
   private ProductRules() {}
@@ -44,9 +44,16 @@ final class ProductRules {
     return out;
   }
 
-  /** A bilinear operation: its value, and (terms + 1) u times its value on magnitudes as the bound. */
+  /**
+   * A bilinear operation: its value, and (terms + 1) u times its value on magnitudes as the bound.
+   */
   private static Near near(
-      Shape ys, double[] a, double[] b, double[] bias, long terms, BinaryOperator<double[]> product) {
+      Shape ys,
+      double[] a,
+      double[] b,
+      double[] bias,
+      long terms,
+      BinaryOperator<double[]> product) {
     double[] y = product.apply(a, b);
     double[] magnitude = product.apply(magnitudes(a), magnitudes(b));
     if (bias != null) {
@@ -176,7 +183,6 @@ final class ProductRules {
     Shape ws = call.in(3).shape();
     double[] x = centered(call.in(0), call.integer(2));
     return integers(
-        Shape.of(xs.dim(0), ws.dim(0)),
-        RealProducts.linear(xs, x, ws, centered(call.in(3), 0)));
+        Shape.of(xs.dim(0), ws.dim(0)), RealProducts.linear(xs, x, ws, centered(call.in(3), 0)));
   }
 }

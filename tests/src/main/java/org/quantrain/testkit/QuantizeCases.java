@@ -279,7 +279,8 @@ final class QuantizeCases {
       examples.add("edges " + n, op, HostTensor.of(Shape.of(1, n), edges(n, 1)));
       examples.add(
           "finite edges " + n, op, HostTensor.of(Shape.of(1, n), EdgeValues.finiteEdges(n, 2)));
-      examples.add("positive " + n, op, HostTensor.of(Shape.of(1, n), EdgeValues.between(n, 3, 1, 2)));
+      examples.add(
+          "positive " + n, op, HostTensor.of(Shape.of(1, n), EdgeValues.between(n, 3, 1, 2)));
     }
     return examples
         .add("all -0", op, HostTensor.filled(Shape.of(1, 70), -0f))
@@ -290,7 +291,13 @@ final class QuantizeCases {
   }
 
   private static Example update(
-      String name, QuantSpec spec, float min, float max, float rangeMin, float rangeMax, int count) {
+      String name,
+      QuantSpec spec,
+      float min,
+      float max,
+      float rangeMin,
+      float rangeMax,
+      int count) {
     return Example.of(
         name + " " + spec,
         new UpdateQParams(spec),

@@ -7,7 +7,7 @@ import static org.quantrain.testkit.Arithmetic.level;
 import static org.quantrain.testkit.Arithmetic.movingAverage;
 import static org.quantrain.testkit.Arithmetic.rint;
 import static org.quantrain.testkit.Arithmetic.sign;
-import static org.quantrain.testkit.Arithmetic.symmetricScale;
+import static org.quantrain.testkit.Arithmetic.weightScale;
 
 import java.util.Map;
 import org.quantrain.op.AddCodes;
@@ -51,8 +51,7 @@ final class QuantizeRules {
       codes[i] = (int) clamp(levels[i], spec.qmin(), spec.qmax());
       mask[i] = inRange(levels[i], spec.qmin(), spec.qmax());
     }
-    return Expected.bits(
-        Tensors.codes(spec.container(), shape, codes), Tensors.mask(shape, mask));
+    return Expected.bits(Tensors.codes(spec.container(), shape, codes), Tensors.mask(shape, mask));
   }
 
   private static Expected quantize(Quantize op, Oracle.Call call) {
@@ -112,14 +111,13 @@ final class QuantizeRules {
     int[] codes = new int[w.length];
     float[] scale = new float[channels];
     for (int c = 0; c < channels; c++) {
-      scale[c] = symmetricScale(absmax(w, c * inner, (c + 1) * inner), spec.qmax());
+      scale[c] = weightScale(absmax(w, c * inner, (c + 1) * inner), spec.qmax());
       float sign = call.has(1) ? sign(call.floats(1)[c]) : 1;
       for (int i = c * inner; i < (c + 1) * inner; i++) {
         codes[i] = Arithmetic.quantize(sign * w[i], scale[c], 0, spec.qmin(), spec.qmax());
       }
     }
-    return Expected.bits(
-        Tensors.codes(DType.S8, call.in(0).shape(), codes), Tensors.vector(scale));
+    return Expected.bits(Tensors.codes(DType.S8, call.in(0).shape(), codes), Tensors.vector(scale));
   }
 
   private static Expected quantizeWeightBackward(QuantizeWeightBackward op, Oracle.Call call) {

@@ -5,8 +5,8 @@ import org.quantrain.op.PoolWindow;
 import org.quantrain.tensor.Shape;
 
 /**
- * Convolution, matrix product and mean pooling over real numbers, values in logical order (N,C,H,W and K,C,R,S): written from the
- * definition, with no layout in common with the kernels.
+ * Convolution, matrix product and mean pooling over real numbers, values in logical order (N,C,H,W
+ * and K,C,R,S): written from the definition, with no layout in common with the kernels.
  */
 final class RealProducts {
   private RealProducts() {}
@@ -50,7 +50,10 @@ final class RealProducts {
     }
   }
 
-  /** Evaluated thousands of times in one gradient check, hence its own loops, rows of the image innermost. */
+  /**
+   * Evaluated thousands of times in one gradient check, hence its own loops, rows of the image
+   * innermost.
+   */
   static double[] conv(ConvGeometry g, Shape xs, double[] x, Shape ws, double[] w) {
     Shape ys = g.output(xs, ws);
     double[] y = new double[Math.toIntExact(ys.elements())];

@@ -13,20 +13,24 @@ import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 
 /**
- * The function whose gradient training computes, over real numbers in double precision, values in logical order.
+ * The function whose gradient training computes, over real numbers in double precision, values in
+ * logical order.
  *
- * <p>A graph is taken at a base point, with every value that a backend computed there. Each value then stands for the real number
- * of the gradient convention: codes for scale times (code - zero-point), an accumulator for its real value.
+ * <p>A graph is taken at a base point, with every value that a backend computed there. Each value
+ * then stands for the real number of the gradient convention: codes for scale times (code -
+ * zero-point), an accumulator for its real value.
  *
  * <ul>
- *   <li>Rounding is the identity plus the error it made at the base point; where a clamp acted (its mask bit is 0), the output is
- *       what it was, whatever the input.
- *   <li>Scales, zero-points and ranges are what they were; so are running statistics. Batch statistics are functions of the batch.
+ *   <li>Rounding is the identity plus the error it made at the base point; where a clamp acted (its
+ *       mask bit is 0), the output is what it was, whatever the input.
+ *   <li>Scales, zero-points and ranges are what they were; so are running statistics. Batch
+ *       statistics are functions of the batch.
  *   <li>ReLU and max pooling keep the decisions of the base point.
  * </ul>
  *
- * <p>So the function is smooth, equals what the backend computed at the base point up to float rounding, and its derivatives are
- * those of the straight-through estimator; no step of a finite difference can cross a kink.
+ * <p>So the function is smooth, equals what the backend computed at the base point up to float
+ * rounding, and its derivatives are those of the straight-through estimator; no step of a finite
+ * difference can cross a kink.
  */
 public final class Surrogate {
   /** One node at one point. */
@@ -95,8 +99,8 @@ public final class Surrogate {
     }
 
     /**
-     * A value that the backend rounds: {@code exact} plus the error of the base point, or the base point's value where the mask
-     * (null: all true) says that a clamp acted.
+     * A value that the backend rounds: {@code exact} plus the error of the base point, or the base
+     * point's value where the mask (null: all true) says that a clamp acted.
      */
     double[] rounded(double[] exact, double[] actual, boolean[] mask) {
       double[] error =
@@ -144,7 +148,10 @@ public final class Surrogate {
     RULES.put(op, (o, step) -> rule.apply(op.cast(o), step));
   }
 
-  /** What every value stands for if the leaves stand for these; values that stand for no real number are missing. */
+  /**
+   * What every value stands for if the leaves stand for these; values that stand for no real number
+   * are missing.
+   */
   public Map<Value, double[]> evaluate(Map<Value, double[]> leaves) {
     Map<Value, double[]> reals = new HashMap<>(leaves);
     for (Node node : nodes) {

@@ -35,7 +35,10 @@ import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
 import org.quantrain.testkit.Surrogate.Step;
 
-/** What each operation with a gradient does to real numbers. An operation without a rule yields none. */
+/**
+ * What each operation with a gradient does to real numbers. An operation without a rule yields
+ * none.
+ */
 final class SurrogateRules {
   private SurrogateRules() {}
 
@@ -77,8 +80,7 @@ final class SurrogateRules {
                     op.geometry(), s.inShape(0), s.real(0), s.inShape(3), s.real(3))));
     Surrogate.rule(
         LinearCodes.class,
-        (op, s) ->
-            one(RealProducts.linear(s.inShape(0), s.real(0), s.inShape(3), s.real(3))));
+        (op, s) -> one(RealProducts.linear(s.inShape(0), s.real(0), s.inShape(3), s.real(3))));
     Surrogate.rule(GlobalPoolSum.class, (op, s) -> one(globalMean(s)));
     Surrogate.rule(Requantize.class, (op, s) -> one(requantize(s)));
     Surrogate.rule(DequantizeAcc.class, (op, s) -> one(dequantizeAcc(s)));
@@ -166,8 +168,7 @@ final class SurrogateRules {
     for (int i = 0; i < y.length; i++) {
       int c = channel(shape, i);
       y[i] =
-          (x[i] - m.mean()[c]) / Math.sqrt(m.var()[c] + op.epsilon()) * s.real(1)[c]
-              + s.real(2)[c];
+          (x[i] - m.mean()[c]) / Math.sqrt(m.var()[c] + op.epsilon()) * s.real(1)[c] + s.real(2)[c];
     }
     return y;
   }
@@ -251,7 +252,10 @@ final class SurrogateRules {
     return s.rounded(w, realOfCodes(s.out(0), s.out(1).floats(), 0), null);
   }
 
-  /** An accumulator's real value; the bias, where it stands for a real number of its own, comes on top. */
+  /**
+   * An accumulator's real value; the bias, where it stands for a real number of its own, comes on
+   * top.
+   */
   private static double[] withBias(Step s, int bias) {
     double[] y = s.real(0).clone();
     if (s.has(bias)) {
@@ -260,7 +264,10 @@ final class SurrogateRules {
     return y;
   }
 
-  /** The scale of the codes is not among the inputs but among those of the multiplier; 1 where there is no such node. */
+  /**
+   * The scale of the codes is not among the inputs but among those of the multiplier; 1 where there
+   * is no such node.
+   */
   private static double[] requantize(Step s) {
     float[] scale = s.producer(1).map(m -> s.at(m.input(1)).floats()).orElse(new float[] {1});
     double[] actual = realOfCodes(s.out(0), scale, s.integer(2));
@@ -278,7 +285,10 @@ final class SurrogateRules {
     return Tensors.doubles(t.floats());
   }
 
-  /** Output 0 stands for the normalized value with its bias in it, so the bias adds nothing of its own. */
+  /**
+   * Output 0 stands for the normalized value with its bias in it, so the bias adds nothing of its
+   * own.
+   */
   private static double[][] absorb(BatchNormAbsorb op, Step s) {
     Shape shape = s.inShape(0);
     double[] u = s.real(0);
@@ -334,8 +344,7 @@ final class SurrogateRules {
     for (int i = 0; i < w.length; i++) {
       int c = i / inner;
       float scale =
-          Arithmetic.symmetricScale(
-              QuantizeRules.absmax(w, c * inner, (c + 1) * inner), spec.qmax());
+          Arithmetic.weightScale(QuantizeRules.absmax(w, c * inner, (c + 1) * inner), spec.qmax());
       error[i] =
           (double) scale * Arithmetic.quantize(w[i], scale, 0, spec.qmin(), spec.qmax()) - w[i];
     }

@@ -6,7 +6,10 @@ import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
-/** Tensors of every element type from and to plain arrays, and between memory order and logical order. */
+/**
+ * Tensors of every element type from and to plain arrays, and between memory order and logical
+ * order.
+ */
 public final class Tensors {
   private Tensors() {}
 
@@ -65,7 +68,10 @@ public final class Tensors {
     return out;
   }
 
-  /** Position in memory of each element in logical order: channels-last for rank 4, the same for other ranks. */
+  /**
+   * Position in memory of each element in logical order: channels-last for rank 4, the same for
+   * other ranks.
+   */
   static int[] memoryIndex(Shape shape) {
     int n = Math.toIntExact(shape.elements());
     int[] index = new int[n];

@@ -24,7 +24,10 @@ import org.quantrain.graph.Graph;
 class LayeringTest {
   private static final String ROOT = "org.quantrain";
 
-  /** Parts of the library from the top to the bottom; a part may use those below it, and its neighbours without a cycle. */
+  /**
+   * Parts of the library from the top to the bottom; a part may use those below it, and its
+   * neighbours without a cycle.
+   */
   private static final List<List<String>> LAYERS =
       List.of(
           List.of("cli"),
@@ -33,7 +36,7 @@ class LayeringTest {
           List.of("pass", "autodiff", "plan", "runtime", "quant"),
           List.of("op"),
           List.of("graph"),
-          List.of("tensor"));
+          List.of("tensor", "io"));
 
   private static final Set<String> BESIDE = Set.of("backend", "internal");
 

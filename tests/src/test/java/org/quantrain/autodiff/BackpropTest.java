@@ -49,7 +49,9 @@ class BackpropTest {
     assertTrue(dy.op() instanceof Add, dy.toString());
     assertEquals(
         Set.of("SoftmaxCrossEntropy", "ReluBackward"),
-        dy.inputs().stream().map(v -> producer(training, v).op().kind()).collect(Collectors.toSet()));
+        dy.inputs().stream()
+            .map(v -> producer(training, v).op().kind())
+            .collect(Collectors.toSet()));
   }
 
   @Test
@@ -60,7 +62,9 @@ class BackpropTest {
     assertTrue(dw.op() instanceof Add, dw.toString());
     assertEquals(
         Set.of("LinearBackwardWeights"),
-        dw.inputs().stream().map(v -> producer(training, v).op().kind()).collect(Collectors.toSet()));
+        dw.inputs().stream()
+            .map(v -> producer(training, v).op().kind())
+            .collect(Collectors.toSet()));
   }
 
   @Test
@@ -76,7 +80,9 @@ class BackpropTest {
   void noGradientIsFormedForImages() {
     TrainingGraph training = training(builder.add("y", new Linear(), x, w));
     List<Node> data =
-        training.graph().nodes().stream().filter(n -> n.op() instanceof LinearBackwardData).toList();
+        training.graph().nodes().stream()
+            .filter(n -> n.op() instanceof LinearBackwardData)
+            .toList();
     assertEquals(List.of(), data);
   }
 

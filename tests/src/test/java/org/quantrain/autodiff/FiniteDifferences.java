@@ -8,11 +8,13 @@ import java.util.function.ToDoubleFunction;
 import org.quantrain.graph.Value;
 
 /**
- * Directional derivatives of a smooth function of several tensors, by central differences in double, against a float32 gradient.
+ * Directional derivatives of a smooth function of several tensors, by central differences in
+ * double, against a float32 gradient.
  *
- * <p>With steps of 1e-4 of the size of the tensors, the differences are off by some 1e-8 of themselves (the third derivative) and
- * 1e-11 (rounding), so what is seen is the gradient's error. Float32 sums in the gradient are good to about 1e-6 of the magnitude
- * of what was added, which a derivative that cancels out must be allowed on top of its relative 1e-3.
+ * <p>With steps of 1e-4 of the size of the tensors, the differences are off by some 1e-8 of
+ * themselves (the third derivative) and 1e-11 (rounding), so what is seen is the gradient's error.
+ * Float32 sums in the gradient are good to about 1e-6 of the magnitude of what was added, which a
+ * derivative that cancels out must be allowed on top of its relative 1e-3.
  */
 final class FiniteDifferences {
   private static final double STEP = 1e-4;
@@ -44,7 +46,10 @@ final class FiniteDifferences {
     return Math.sqrt(squares);
   }
 
-  /** Adds what does not fit: 20 directions through everything at once, then each tensor's own gradient and a random direction. */
+  /**
+   * Adds what does not fit: 20 directions through everything at once, then each tensor's own
+   * gradient and a random direction.
+   */
   void check(String what, List<String> found) {
     Random random = new Random(20);
     for (int i = 0; i < 20; i++) {
@@ -64,8 +69,7 @@ final class FiniteDifferences {
             }
             compare(what + ", " + value + " along its gradient", Map.of(value, along), found);
           }
-          compare(
-              what + ", " + value + " alone", Map.of(value, gaussian(value, random)), found);
+          compare(what + ", " + value + " alone", Map.of(value, gaussian(value, random)), found);
         });
   }
 
@@ -94,7 +98,8 @@ final class FiniteDifferences {
       magnitude += norm(gradient) * norm(e.getValue());
     }
     double numeric = (at(direction, STEP) - at(direction, -STEP)) / (2 * STEP);
-    if (!(Math.abs(analytic - numeric) <= RELATIVE * Math.abs(numeric) + CANCELLATION * magnitude)) {
+    if (!(Math.abs(analytic - numeric)
+        <= RELATIVE * Math.abs(numeric) + CANCELLATION * magnitude)) {
       found.add(
           String.format(
               "%s: gradient says %.9g, differences say %.9g (relative %.2g)",

@@ -38,7 +38,10 @@ import org.quantrain.testkit.OpCases;
 import org.quantrain.testkit.Surrogate;
 import org.quantrain.testkit.Tensors;
 
-/** The vector-Jacobian product of every operation against differences of what it does to real numbers. */
+/**
+ * The vector-Jacobian product of every operation against differences of what it does to real
+ * numbers.
+ */
 class OpGradientTest {
   private static Backend backend;
 
@@ -67,8 +70,7 @@ class OpGradientTest {
     for (int i = 0; i < example.inputs().size(); i++) {
       HostTensor t = example.inputs().get(i);
       boolean updated = op.updates().contains(i);
-      Value v =
-          updated ? builder.state("in" + i, t.spec()) : builder.input("in" + i, t.spec());
+      Value v = updated ? builder.state("in" + i, t.spec()) : builder.input("in" + i, t.spec());
       in.add(v);
       contents.put(v, t);
       if (updated) {

@@ -31,7 +31,10 @@ import org.quantrain.testkit.Surrogate;
 import org.quantrain.testkit.TrainedStep;
 import org.quantrain.zoo.Zoo;
 
-/** Gradients of whole training steps, float and quantized, against differences of what the step computes in real numbers. */
+/**
+ * Gradients of whole training steps, float and quantized, against differences of what the step
+ * computes in real numbers.
+ */
 class TrainingGradientTest {
   private static final int BATCH = 6;
 
@@ -110,12 +113,10 @@ class TrainingGradientTest {
     Model quantized = Pipelines.quantize(model, policy);
     TrainingGraph train =
         Pipelines.training(quantized.graph(), Phase.TRAIN, Lowering.INTEGER, 0.1f);
-    TrainingGraph training =
-        Pipelines.training(quantized.graph(), phase, Lowering.INTEGER, 0.1f);
+    TrainingGraph training = Pipelines.training(quantized.graph(), phase, Lowering.INTEGER, 0.1f);
     Set<Value> persistent = new HashSet<>(train.graph().persistent());
     persistent.addAll(training.graph().persistent());
-    try (ParameterStore store =
-            new ParameterStore(backend, persistent, quantized.contents());
+    try (ParameterStore store = new ParameterStore(backend, persistent, quantized.contents());
         TrainedStep before = TrainedStep.keepingAll(train, BATCH, store);
         TrainedStep step = TrainedStep.keepingAll(training, BATCH, store)) {
       // Another batch first, so that neither ranges nor running statistics are those of this one.

@@ -72,7 +72,8 @@ class GraphBuilderTest {
   void aGraphPrintsAsOneLineForEachValueAndNode() {
     Value x = builder.input("x", TensorSpec.f32(Shape.BATCH, 3));
     Value y = builder.add("y", new Add(), x, x);
-    Graph graph = builder.build(builder.add("fc", new Linear(), y, builder.param("w", TensorSpec.f32(2, 3))));
+    Graph graph =
+        builder.build(builder.add("fc", new Linear(), y, builder.param("w", TensorSpec.f32(2, 3))));
     assertEquals(
         """
         input x F32[Nx3]
@@ -87,7 +88,8 @@ class GraphBuilderTest {
   @Test
   void aModelNeedsContentsForEveryParameter() {
     Value x = builder.input("x", TensorSpec.f32(2, 3));
-    Graph graph = builder.build(builder.add("y", new Add(), x, builder.param("p", TensorSpec.f32(2, 3))));
+    Graph graph =
+        builder.build(builder.add("y", new Add(), x, builder.param("p", TensorSpec.f32(2, 3))));
     assertThrows(GraphException.class, () -> new Model("m", graph, Map.of()));
     GraphException e =
         assertThrows(

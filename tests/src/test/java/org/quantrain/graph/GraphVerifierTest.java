@@ -41,8 +41,13 @@ class GraphVerifierTest {
             new Node("late", new Relu(), List.of(x), List.of(late)),
             new Node("clash", new Relu(), List.of(x), List.of(otherX)),
             new Node("shape", new Relu(), List.of(x), List.of(wrong)),
-            new Node("misfit", new Add(), List.of(x, wrong), List.of(value("z", Value.Role.COMPUTED))),
-            new Node("update", new BatchNormStats(1e-5f, 0.1f), List.of(x, param, state), List.of(mean, var)));
+            new Node(
+                "misfit", new Add(), List.of(x, wrong), List.of(value("z", Value.Role.COMPUTED))),
+            new Node(
+                "update",
+                new BatchNormStats(1e-5f, 0.1f),
+                List.of(x, param, state),
+                List.of(mean, var)));
     String text = faults(List.of(x), nodes, List.of(y, stranger));
     for (String fault :
         List.of(
@@ -64,7 +69,8 @@ class GraphVerifierTest {
     Value p = value("p", Value.Role.PARAM);
     Value y = value("y", Value.Role.COMPUTED);
     Graph graph =
-        new Graph(List.of(), List.of(new Node("y", new Add(), List.of(p, p), List.of(y))), List.of(y, p));
+        new Graph(
+            List.of(), List.of(new Node("y", new Add(), List.of(p, p), List.of(y))), List.of(y, p));
     assertEquals(List.of(p), graph.params());
     assertEquals(1, graph.consumers(p).size());
   }

@@ -15,7 +15,10 @@ import org.quantrain.testkit.Tensors;
 class AccumulationTest {
   private static final HostTensor ONE = Tensors.vector(1f);
 
-  /** 4096 products of 64 * 64 make 2^24; one product of 1 more is the first integer that no float holds. */
+  /**
+   * 4096 products of 64 * 64 make 2^24; one product of 1 more is the first integer that no float
+   * holds.
+   */
   private static int[] pastTwoToThe24(int n, int large, int small) {
     int[] codes = new int[n];
     Arrays.fill(codes, 0, n - 1, large);

@@ -39,7 +39,8 @@ class BiasTest {
 
   @Test
   void theExportedBiasIsBetaMinusTheScaledMean() {
-    // gamma / sqrt(var + epsilon) = 0.5, so that the bias is 3 - 0.5 * 7 = -0.5 at scale 0.25 * 0.5.
+    // gamma / sqrt(var + epsilon) = 0.5, so that the bias is 3 - 0.5 * 7 = -0.5 at scale 0.25 *
+    // 0.5.
     float epsilon = 1e-5f;
     OneOp.Result r =
         OneOp.run(

@@ -107,8 +107,7 @@ class ObserverTest {
 
   @Test
   void minusZeroNeverBecomesAnEndOfARange() {
-    OneOp.Result r = OneOp.run(new MinMax(), HostTensor.filled(
-        Shape.of(1, 40), -0f));
+    OneOp.Result r = OneOp.run(new MinMax(), HostTensor.filled(Shape.of(1, 40), -0f));
     assertEquals(0, Float.floatToRawIntBits(r.output(0).floats()[0]));
     assertEquals(0, Float.floatToRawIntBits(r.output(1).floats()[0]));
   }
@@ -116,10 +115,7 @@ class ObserverTest {
   @Test
   void nanIsCountedAndNotLost() {
     OneOp.Result r =
-        OneOp.run(
-            new MinMax(),
-            HostTensor.of(
-                Shape.of(1, 5), 3, Float.NaN, -2, Float.NaN, 1));
+        OneOp.run(new MinMax(), HostTensor.of(Shape.of(1, 5), 3, Float.NaN, -2, Float.NaN, 1));
     assertEquals(-2f, r.output(0).floats()[0]);
     assertEquals(3f, r.output(1).floats()[0]);
     assertEquals(2L, Tensors.longs(r.output(2))[0]);

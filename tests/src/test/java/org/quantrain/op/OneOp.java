@@ -12,6 +12,11 @@ import org.quantrain.testkit.Example;
 
 /** Runs one operation once on the CPU backend. */
 final class OneOp {
+  /**
+   * One for all tests, which JUnit runs on one thread: opening proves the integer products anew.
+   */
+  private static final Backend BACKEND = CpuBackend.open(2);
+
   private OneOp() {}
 
   /** Outputs, and updated state by the index of the input. */
@@ -22,10 +27,8 @@ final class OneOp {
   }
 
   static Result run(Op op, HostTensor... inputs) {
-    try (Backend backend = CpuBackend.open(2);
-        CaseRun run =
-            new CaseRun(
-                new Example("one", op, List.of(inputs)), backend, MemoryPlanner.greedy(), true)) {
+    Example example = new Example("one", op, List.of(inputs));
+    try (CaseRun run = new CaseRun(example, BACKEND, MemoryPlanner.greedy(), true)) {
       run.run();
       return new Result(run.outputs(), run.state());
     }

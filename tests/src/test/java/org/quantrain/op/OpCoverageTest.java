@@ -7,6 +7,7 @@ import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -28,7 +29,9 @@ import org.quantrain.testkit.Oracle;
 class OpCoverageTest {
   /** Operations without a kernel, and why; they need no case either. */
   private static final Map<String, String> WITHOUT_KERNEL =
-      Map.of("FakeQuant", "marks the place of a quantizer; lowering replaces it before a plan is compiled");
+      Map.of(
+          "FakeQuant",
+          "marks the place of a quantizer; lowering replaces it before a plan is compiled");
 
   /** Operations whose gradient the cases do not check, and why. */
   private static final Map<String, String> WITHOUT_GRADIENT_EXAMPLE = Map.of();
@@ -36,7 +39,8 @@ class OpCoverageTest {
   /** Every class of the package that is an operation. */
   private static Set<Class<?>> operations() {
     return new ClassFileImporter()
-        .importPackages("org.quantrain.op").stream()
+        .importUrl(Op.class.getProtectionDomain().getCodeSource().getLocation()).stream()
+            .filter(c -> c.getPackageName().equals(Add.class.getPackageName()))
             .filter(c -> c.isAssignableTo(Op.class) && !c.isInterface())
             .map(JavaClass::reflect)
             .collect(Collectors.toSet());
@@ -62,8 +66,7 @@ class OpCoverageTest {
 
   @Test
   void everyExemptionNamesAnOperation() {
-    Set<String> all =
-        operations().stream().map(Class::getSimpleName).collect(Collectors.toSet());
+    Set<String> all = operations().stream().map(Class::getSimpleName).collect(Collectors.toSet());
     assertTrue(all.containsAll(WITHOUT_KERNEL.keySet()), "exempt but gone: " + WITHOUT_KERNEL);
     assertTrue(all.containsAll(WITHOUT_GRADIENT_EXAMPLE.keySet()));
   }
@@ -94,7 +97,7 @@ class OpCoverageTest {
         Graph graph = example.graph(true);
         List<TensorSpec> in = example.inputs().stream().map(HostTensor::spec).toList();
         assertEquals(
-            java.util.Optional.empty(),
+            Optional.empty(),
             backend.unsupported(graph.nodes().get(0), in, example.outputSpecs()),
             opCase.name());
       }

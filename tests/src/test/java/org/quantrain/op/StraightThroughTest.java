@@ -18,8 +18,8 @@ import org.quantrain.testkit.EdgeValues;
 import org.quantrain.testkit.Tensors;
 
 /**
- * The straight-through gradient against its formula: it passes exactly where the forward pass did not clamp, by the same grid
- * (narrow or full, signed or not) that the forward pass used.
+ * The straight-through gradient against its formula: it passes exactly where the forward pass did
+ * not clamp, by the same grid (narrow or full, signed or not) that the forward pass used.
  */
 class StraightThroughTest {
   static Stream<QuantSpec> grids() {
@@ -56,7 +56,10 @@ class StraightThroughTest {
     Shape shape = Shape.of(1, n);
     OneOp.Result r =
         OneOp.run(
-            new Quantize(spec), HostTensor.of(shape, x), Tensors.vector(scale), Tensors.vector(zero));
+            new Quantize(spec),
+            HostTensor.of(shape, x),
+            Tensors.vector(scale),
+            Tensors.vector(zero));
     float[] dy = EdgeValues.ordinary(n, 1);
     float[] dx = steBackward(dy, r.output(1));
     int[] codes = r.output(0).codes();
@@ -79,8 +82,7 @@ class StraightThroughTest {
     }
     for (boolean relu : new boolean[] {false, true}) {
       OneOp.Result r =
-          OneOp.run(
-              new Requantize(spec, relu), acc, Tensors.vector(0.25f), Tensors.vector(zero));
+          OneOp.run(new Requantize(spec, relu), acc, Tensors.vector(0.25f), Tensors.vector(zero));
       int[] codes = r.output(0).codes();
       float[] dy = EdgeValues.ordinary(n, 2);
       float[] dx = steBackward(dy, r.output(1));

@@ -61,8 +61,7 @@ class WeightGridTest {
     HostTensor w = HostTensor.of(Shape.of(4, 2), 1f, -1f, -1f, 1f, 1f, -1f, 1f, -1f);
     HostTensor gamma = Tensors.vector(2f, -2f, 0f, -0f);
     OneOp.Result r = OneOp.run(new QuantizeWeight(PER_CHANNEL), w, gamma);
-    assertArrayEquals(
-        new int[] {127, -127, 127, -127, 127, -127, 127, -127}, r.output(0).codes());
+    assertArrayEquals(new int[] {127, -127, 127, -127, 127, -127, 127, -127}, r.output(0).codes());
   }
 
   @Test

@@ -37,7 +37,10 @@ import org.quantrain.testkit.Oracle;
 import org.quantrain.testkit.Tensors;
 import org.quantrain.testkit.TrainedStep;
 
-/** Batch norm where other systems got it wrong: biases before it, gammas of nothing, the step at which it freezes. */
+/**
+ * Batch norm where other systems got it wrong: biases before it, gammas of nothing, the step at
+ * which it freezes.
+ */
 class BatchNormNumericsTest {
   private static final int BATCH = 6;
   private static final float BN_MOMENTUM = 0.1f;
@@ -74,8 +77,7 @@ class BatchNormNumericsTest {
   }
 
   private static HostTensor logits(Plan plan, Model model, long seed) {
-    plan.input(plan.graph().inputs().get(0))
-        .put(0, Networks.images(model, BATCH, seed).bytes());
+    plan.input(plan.graph().inputs().get(0)).put(0, Networks.images(model, BATCH, seed).bytes());
     plan.run();
     return plan.read(plan.graph().outputs().get(0));
   }
@@ -151,8 +153,7 @@ class BatchNormNumericsTest {
   void gammasOfNothingStayFiniteAndTheirChannelsAreBeta(boolean perChannel) {
     Model model = degenerate();
     Model quantized = Pipelines.quantize(model, policy(perChannel));
-    TrainingGraph train =
-        Pipelines.training(quantized.graph(), Phase.TRAIN, Lowering.INTEGER, 0);
+    TrainingGraph train = Pipelines.training(quantized.graph(), Phase.TRAIN, Lowering.INTEGER, 0);
     TrainingGraph frozen =
         Pipelines.training(quantized.graph(), Phase.TRAIN_FROZEN, Lowering.INTEGER, 0);
     try (ParameterStore store = store(quantized, train, frozen);
@@ -202,11 +203,13 @@ class BatchNormNumericsTest {
     assertCodesAreThoseOfTheOracle(model, policy(false));
   }
 
-  /** EVAL and TRAIN_FROZEN on the backend, and EVAL in plain Java, after some steps of training statistics. */
+  /**
+   * EVAL and TRAIN_FROZEN on the backend, and EVAL in plain Java, after some steps of training
+   * statistics.
+   */
   private static void assertCodesAreThoseOfTheOracle(Model model, QuantPolicy policy) {
     Model quantized = Pipelines.quantize(model, policy);
-    TrainingGraph train =
-        Pipelines.training(quantized.graph(), Phase.TRAIN, Lowering.INTEGER, 0);
+    TrainingGraph train = Pipelines.training(quantized.graph(), Phase.TRAIN, Lowering.INTEGER, 0);
     TrainingGraph frozen =
         Pipelines.training(quantized.graph(), Phase.TRAIN_FROZEN, Lowering.INTEGER, 0);
     Graph forward = Pipelines.forward(quantized.graph(), Phase.EVAL, Lowering.INTEGER);
@@ -244,17 +247,17 @@ class BatchNormNumericsTest {
   // ---- the step at which statistics freeze
 
   /**
-   * After many steps on one batch the running statistics are the batch's, but for the unbiased variance: over n rows the gain then
-   * changes by 1 / (2 n), so that a value of at most 255 codes moves by 255 / (2 * 384) = 0.33 codes, and rounding makes it one code
-   * at most. Folding batch norm twice would scale every channel by gamma / sigma again.
+   * After many steps on one batch the running statistics are the batch's, but for the unbiased
+   * variance: over n rows the gain then changes by 1 / (2 n), so that a value of at most 255 codes
+   * moves by 255 / (2 * 384) = 0.33 codes, and rounding makes it one code at most. Folding batch
+   * norm twice would scale every channel by gamma / sigma again.
    */
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
   void theStepThatFreezesStatisticsContinuesWhereTrainingWas(boolean perChannel) {
     Model model = Networks.oneLayer(8, false);
     Model quantized = Pipelines.quantize(model, policy(perChannel));
-    TrainingGraph train =
-        Pipelines.training(quantized.graph(), Phase.TRAIN, Lowering.INTEGER, 0);
+    TrainingGraph train = Pipelines.training(quantized.graph(), Phase.TRAIN, Lowering.INTEGER, 0);
     TrainingGraph frozen =
         Pipelines.training(quantized.graph(), Phase.TRAIN_FROZEN, Lowering.INTEGER, 0);
     HostTensor images = Networks.images(model, BATCH, 1);
@@ -298,8 +301,7 @@ class BatchNormNumericsTest {
     Model model = Networks.oneLayer(8, false);
     for (boolean perChannel : new boolean[] {true, false}) {
       Model quantized = Pipelines.quantize(model, policy(perChannel));
-      TrainingGraph train =
-          Pipelines.training(quantized.graph(), Phase.TRAIN, Lowering.INTEGER, 0);
+      TrainingGraph train = Pipelines.training(quantized.graph(), Phase.TRAIN, Lowering.INTEGER, 0);
       try (ParameterStore store = store(quantized, train);
           TrainedStep step = TrainedStep.keepingAll(train, BATCH, store)) {
         step.run(Networks.images(model, BATCH, 1), Networks.labels(BATCH));
@@ -308,17 +310,14 @@ class BatchNormNumericsTest {
         double[] square = new double[8];
         double rows = BATCH * 64;
         int[] acc = values.get("conv1.acc").ints();
-        float[] w =
-            perChannel ? values.get("conv1.weight.codes:1").floats() : new float[] {1};
+        float[] w = perChannel ? values.get("conv1.weight.codes:1").floats() : new float[] {1};
         float unit = perChannel ? store.get("input.scale").floats()[0] : 1;
         float[] plain = perChannel ? null : values.get("conv1").floats();
         double[] y = new double[8 * (int) rows];
         for (int i = 0; i < y.length; i++) {
-          // Per channel from the accumulator (of sign(gamma) w), per tensor from the float convolution.
-          y[i] =
-              perChannel
-                  ? (double) acc[i] * unit * w[i % 8] * sign(model, i % 8)
-                  : plain[i];
+          // Per channel from the accumulator (of sign(gamma) w), per tensor from the float
+          // convolution.
+          y[i] = perChannel ? (double) acc[i] * unit * w[i % 8] * sign(model, i % 8) : plain[i];
           mean[i % 8] += y[i] / rows;
         }
         for (int i = 0; i < y.length; i++) {

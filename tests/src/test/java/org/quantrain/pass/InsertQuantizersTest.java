@@ -22,7 +22,8 @@ import org.quantrain.tensor.TensorSpec;
 import org.quantrain.testkit.Networks;
 
 class InsertQuantizersTest {
-  private static final QuantPolicy W3A4 = QuantPolicy.forTarget(Target.ORT).weights(3).activations(4);
+  private static final QuantPolicy W3A4 =
+      QuantPolicy.forTarget(Target.ORT).weights(3).activations(4);
 
   private static Map<String, QuantSpec> quantizers(Graph graph) {
     Map<String, QuantSpec> found = new TreeMap<>();
@@ -51,7 +52,8 @@ class InsertQuantizersTest {
     expected.put("block1.relu1", 4);
     expected.put("block1.conv2.weight", 3);
     expected.put("block1.bn2", 8);
-    expected.put("block1.relu2", 4); // block2 has a convolution in its shortcut, so no add reads this
+    expected.put(
+        "block1.relu2", 4); // block2 has a convolution in its shortcut, so no add reads this
     expected.put("block2.conv1.weight", 3);
     expected.put("block2.relu1", 4);
     expected.put("block2.conv2.weight", 3);
@@ -93,7 +95,8 @@ class InsertQuantizersTest {
     assertEquals(expected, bits(graph));
     Node pool = graph.producer(graph.value("pool1").orElseThrow()).orElseThrow();
     assertEquals("relu1.q", pool.input(0).name());
-    assertEquals("pool1", graph.producer(graph.value("conv2").orElseThrow()).orElseThrow().input(0).name());
+    assertEquals(
+        "pool1", graph.producer(graph.value("conv2").orElseThrow()).orElseThrow().input(0).name());
   }
 
   @Test

@@ -31,7 +31,8 @@ import org.quantrain.tensor.TensorSpec;
 import org.quantrain.testkit.Networks;
 
 class LowerToIntegerTest {
-  private static final QuantPolicy W4A4 = QuantPolicy.forTarget(Target.ORT).weights(4).activations(4);
+  private static final QuantPolicy W4A4 =
+      QuantPolicy.forTarget(Target.ORT).weights(4).activations(4);
 
   private final GraphBuilder builder = new GraphBuilder();
 
@@ -77,7 +78,9 @@ class LowerToIntegerTest {
                 n.name()
                     + " = "
                     + n.op().kind()
-                    + n.inputs().stream().map(Value::name).collect(Collectors.joining(", ", "(", ")")))
+                    + n.inputs().stream()
+                        .map(Value::name)
+                        .collect(Collectors.joining(", ", "(", ")")))
         .collect(Collectors.joining("\n", "", "\n"));
   }
 

@@ -28,7 +28,8 @@ import org.quantrain.testkit.Networks;
 
 /** The small passes and the pipelines made of them. */
 class PassesTest {
-  private static final QuantPolicy W4A4 = QuantPolicy.forTarget(Target.ORT).weights(4).activations(4);
+  private static final QuantPolicy W4A4 =
+      QuantPolicy.forTarget(Target.ORT).weights(4).activations(4);
 
   private static Set<String> quantizers(Graph graph) {
     return graph.nodes().stream()
@@ -63,12 +64,15 @@ class PassesTest {
         observing.nodes().stream().filter(n -> n.op() instanceof UpdateQParams).toList();
     assertEquals(
         quantizers(quantized),
-        updates.stream().map(n -> n.input(5).name().replace(".scale", "")).collect(Collectors.toSet()));
+        updates.stream()
+            .map(n -> n.input(5).name().replace(".scale", ""))
+            .collect(Collectors.toSet()));
     assertEquals(quantizers(quantized).size(), updates.size());
     assertTrue(observing.nodes().stream().noneMatch(n -> n.op() instanceof FakeQuant));
     // A value with a wide and a narrow quantizer is measured once.
     long measured = observing.nodes().stream().filter(n -> n.op() instanceof MinMax).count();
-    assertEquals(quantizers(quantized).stream().filter(q -> !q.matches(".*\\.b\\d")).count(), measured);
+    assertEquals(
+        quantizers(quantized).stream().filter(q -> !q.matches(".*\\.b\\d")).count(), measured);
   }
 
   @Test
@@ -89,7 +93,8 @@ class PassesTest {
   void theLossAddsLabelsLossAndCount() {
     Graph graph = AddLoss.apply(Networks.lenetLike().graph(), 0.1f);
     assertEquals(List.of("input", "labels"), graph.inputs().stream().map(Value::name).toList());
-    assertEquals(List.of("fc2", "loss", "loss:1"), graph.outputs().stream().map(Value::name).toList());
+    assertEquals(
+        List.of("fc2", "loss", "loss:1"), graph.outputs().stream().map(Value::name).toList());
   }
 
   @Test
@@ -112,15 +117,15 @@ class PassesTest {
               ? Pipelines.training(source, phase, Lowering.INTEGER, 0).graph()
               : Pipelines.evaluation(source, phase, Lowering.INTEGER);
       for (Value v : graph.persistent()) {
-        assertEquals(
-            v.spec(), quantized.contents().get(v.name()).spec(), phase + " " + v.name());
+        assertEquals(v.spec(), quantized.contents().get(v.name()).spec(), phase + " " + v.name());
       }
     }
   }
 
   @Test
   void everyTrainingPhaseHasAGradientForEveryParameter() {
-    for (Model model : List.of(Networks.lenetLike(), Networks.resnetLike(), Networks.mobileLike())) {
+    for (Model model :
+        List.of(Networks.lenetLike(), Networks.resnetLike(), Networks.mobileLike())) {
       for (QuantPolicy policy : List.of(W4A4, W4A4.perTensorWeights())) {
         Model quantized = Pipelines.quantize(model, policy);
         for (Phase phase : List.of(Phase.TRAIN_DELAYED, Phase.TRAIN, Phase.TRAIN_FROZEN)) {

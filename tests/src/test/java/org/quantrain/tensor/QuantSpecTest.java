@@ -29,8 +29,7 @@ class QuantSpecTest {
   @ParameterizedTest
   @ValueSource(ints = {-1, 0, 1, 9, 16})
   void gridsHaveTwoToEightBits(int bits) {
-    assertThrows(
-        IllegalArgumentException.class, () -> new QuantSpec(bits, true, true, true, true));
+    assertThrows(IllegalArgumentException.class, () -> new QuantSpec(bits, true, true, true, true));
   }
 
   @ParameterizedTest

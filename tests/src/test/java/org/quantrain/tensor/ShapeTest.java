@@ -39,8 +39,7 @@ class ShapeTest {
   void contentsMustFitTheirShape() {
     assertThrows(IllegalArgumentException.class, () -> HostTensor.of(Shape.of(2, 2), 1f, 2f));
     assertThrows(
-        IllegalArgumentException.class,
-        () -> HostTensor.ofBytes(TensorSpec.f32(2), new byte[7]));
+        IllegalArgumentException.class, () -> HostTensor.ofBytes(TensorSpec.f32(2), new byte[7]));
     assertThrows(IllegalStateException.class, () -> HostTensor.of(Shape.of(1), 1f).ints());
     assertThrows(IllegalStateException.class, () -> HostTensor.of(Shape.of(1), 1).codes());
   }

@@ -55,13 +55,21 @@ final class Cpu implements AutoCloseable {
     if (QuantrainNative.qt_context_create(context, threads) != QuantrainNative.QT_OK) {
       throw new QuantrainException("no native context: out of memory");
     }
-    dnnl = new Dnnl();
+    QuantrainNative.qt_context_enter(context);
+    dnnl = new Dnnl(context);
     exactIntegers = IntegerSelfTest.passes(this);
   }
 
   /** Whether oneDNN's int8 products are exact here. */
   boolean exactIntegers() {
     return exactIntegers;
+  }
+
+  /**
+   * Makes the calling thread's OpenMP setting this backend's; oneDNN sizes what it prepares by it.
+   */
+  void enter() {
+    QuantrainNative.qt_context_enter(context);
   }
 
   Dnnl dnnl() {

@@ -147,10 +147,7 @@ public final class CpuBackend implements Backend {
     return new CpuBackend(0);
   }
 
-  /**
-   * The CPU with this many threads, at least 1, for our own kernels. oneDNN takes the OpenMP
-   * default: set OMP_NUM_THREADS as well.
-   */
+  /** The CPU with this many threads, at least 1, for our own kernels and oneDNN. */
   public static CpuBackend open(int threads) {
     if (threads < 1) {
       throw new IllegalArgumentException("threads: expected at least 1, got " + threads);
@@ -183,6 +180,7 @@ public final class CpuBackend implements Backend {
 
   @Override
   public Kernel prepare(Binding binding) {
+    cpu.enter();
     KernelFactory factory = KERNELS.get(binding.node().op().getClass());
     if (factory == null) {
       throw binding.failure("there is no CPU kernel for this operation");

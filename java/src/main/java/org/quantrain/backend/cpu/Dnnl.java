@@ -50,6 +50,8 @@ import org.bytedeco.dnnl.dnnl_stream;
 import org.bytedeco.dnnl.dnnl_version_t;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerPointer;
+import org.quantrain.internal.bind.QuantrainNative;
+import org.quantrain.internal.bind.qt_context;
 import org.quantrain.runtime.QuantrainException;
 
 /**
@@ -60,7 +62,13 @@ final class Dnnl implements AutoCloseable {
   private final dnnl_engine engine = new dnnl_engine();
   private final dnnl_stream stream = new dnnl_stream();
 
-  Dnnl() {
+  private final qt_context context;
+
+  /**
+   * @param context whose number of threads primitives are made for and run with
+   */
+  Dnnl(qt_context context) {
+    this.context = context;
     check(dnnl_engine_create(engine, dnnl_cpu, 0), "engine");
     check(dnnl_stream_create(stream, engine, dnnl_stream_default_flags), "stream");
   }
@@ -209,6 +217,7 @@ final class Dnnl implements AutoCloseable {
     private final List<dnnl_memory> memories = new ArrayList<>();
 
     Primitive(dnnl_primitive_desc desc, List<Arg> bound) {
+      QuantrainNative.qt_context_enter(context);
       check(dnnl_primitive_create(primitive, desc), "primitive");
       count = bound.size();
       args = new dnnl_exec_arg_t(count);
@@ -227,6 +236,8 @@ final class Dnnl implements AutoCloseable {
 
     @Override
     public void run() {
+      // Another backend may have been used in between; scratchpads are sized per thread.
+      QuantrainNative.qt_context_enter(context);
       check(dnnl_primitive_execute(primitive, stream, count, args), "execute");
     }
 

@@ -1,0 +1,146 @@
+package org.quantrain.pass;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.quantrain.backend.cpu.CpuBackend;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.Model;
+import org.quantrain.graph.Value;
+import org.quantrain.onnx.OnnxException;
+import org.quantrain.onnx.QdqWriter;
+import org.quantrain.op.BatchNorm;
+import org.quantrain.op.ConvGeometry;
+import org.quantrain.op.Lowering;
+import org.quantrain.op.MaxPool;
+import org.quantrain.op.MinMax;
+import org.quantrain.op.PoolWindow;
+import org.quantrain.op.Relu;
+import org.quantrain.plan.Plan;
+import org.quantrain.plan.PlanCompiler;
+import org.quantrain.plan.PlanOptions;
+import org.quantrain.quant.QuantPolicy;
+import org.quantrain.quant.Target;
+import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.ParameterStore;
+import org.quantrain.runtime.StepScalars;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.Shape;
+import org.quantrain.zoo.NetworkBuilder;
+
+/** Networks as exporters write them, apart from the usual conv, batch norm, activation. */
+class UnusualGraphsTest {
+  private static final ConvGeometry SAME = ConvGeometry.of(1, 1);
+  private static final QuantPolicy W8A8 = QuantPolicy.forTarget(Target.ORT);
+
+  /** A pre-activation block: batch norm behind an add and behind a convolution with two readers. */
+  private static Model preActivation() {
+    NetworkBuilder net = new NetworkBuilder(1);
+    Value x = net.conv("conv1", net.input(3, 8, 8), 8, 3, SAME);
+    Value y = net.relu("relu1", net.batchNorm("bn1", x));
+    y = net.conv("conv2", y, 8, 3, SAME);
+    y = net.relu("relu2", net.batchNorm("bn2", net.add("add", x, y)));
+    y = net.flatten("flatten", net.globalAveragePool("pool", y));
+    return net.build("preactivation", net.linear("fc", y, 4, 1));
+  }
+
+  @Test
+  void aBatchNormThatStandsAloneUsesRunningStatisticsInEvaluation() {
+    Graph graph = Pipelines.quantize(preActivation(), W8A8).graph();
+    for (Phase phase : new Phase[] {Phase.EVAL, Phase.TRAIN_FROZEN}) {
+      Graph lowered = Pipelines.forward(graph, phase, Lowering.INTEGER);
+      assertTrue(
+          lowered.nodes().stream()
+              .filter(n -> n.op() instanceof BatchNorm)
+              .allMatch(n -> ((BatchNorm) n.op()).mode() == BatchNorm.Mode.FROZEN));
+      assertTrue(lowered.nodes().stream().allMatch(n -> n.op().updates().isEmpty()));
+    }
+    Graph training = Pipelines.forward(graph, Phase.TRAIN, Lowering.INTEGER);
+    assertTrue(
+        training.nodes().stream()
+            .anyMatch(n -> n.op() instanceof BatchNorm bn && bn.mode() == BatchNorm.Mode.TRAIN));
+  }
+
+  @Test
+  void whatCannotBeExportedIsNamedBeforeTraining() {
+    Graph graph = Pipelines.quantize(preActivation(), W8A8).graph();
+    String message =
+        assertThrows(
+                OnnxException.class,
+                () -> QdqWriter.check(Pipelines.forward(graph, Phase.EVAL, Lowering.INTEGER)))
+            .getMessage();
+    assertTrue(message.contains("BatchNorm \"bn1\""), message);
+    assertTrue(message.contains("BatchNorm \"bn2\""), message);
+  }
+
+  @Test
+  void aReluBehindAMaxPoolMovesBeforeIt() throws OnnxException {
+    NetworkBuilder net = new NetworkBuilder(1);
+    Value x = net.convBias("conv1", net.input(1, 8, 8), 4, 3, SAME);
+    x = net.relu("relu1", net.maxPool("pool1", x, PoolWindow.of(2, 2)));
+    Model model = net.build("poolrelu", net.linear("fc", net.flatten("flatten", x), 4, 1));
+    Graph moved = ReluBeforeMaxPool.apply(model.graph());
+    assertTrue(
+        moved.producer(moved.value("pool1").orElseThrow()).orElseThrow().op() instanceof MaxPool);
+    assertEquals(
+        "relu1", moved.producer(moved.value("pool1").orElseThrow()).orElseThrow().input(0).name());
+    Graph lowered =
+        Pipelines.forward(Pipelines.quantize(model, W8A8).graph(), Phase.EVAL, Lowering.INTEGER);
+    QdqWriter.check(lowered);
+    assertFalse(lowered.nodes().stream().anyMatch(n -> n.op() instanceof Relu));
+  }
+
+  @Test
+  void aNarrowQuantizerOnAMaximumObservesTheMaximum() {
+    NetworkBuilder net = new NetworkBuilder(1);
+    Value x = net.conv("conv1", net.input(1, 8, 8), 4, 3, SAME);
+    Value pooled = net.maxPool("pool1", net.batchNorm("bn1", x), PoolWindow.of(2, 2));
+    Value y = net.batchNorm("bn2", net.conv("conv2", pooled, 4, 3, SAME));
+    y = net.relu("relu", net.add("add", pooled, y));
+    Model model = net.build("maxchain", net.linear("fc", net.flatten("flatten", y), 4, 1));
+    Graph training =
+        Pipelines.forward(
+            Pipelines.quantize(model, W8A8.activations(4)).graph(), Phase.TRAIN, Lowering.INTEGER);
+    Value range = training.value("pool1.b4.range").orElseThrow();
+    assertTrue(training.producer(range).orElseThrow().op() instanceof MinMax);
+  }
+
+  @Test
+  void aChannelOfZerosKeepsTheResolutionOfItsBias() {
+    NetworkBuilder net = new NetworkBuilder(1);
+    Value x = net.batchNorm("bn1", net.conv("conv1", net.input(1, 4, 4), 2, 3, SAME));
+    Value features = net.flatten("flatten", net.relu("relu1", x));
+    Model model = net.build("zeros", net.linear("fc", features, 4, 1));
+    Map<String, HostTensor> contents = new HashMap<>(model.contents());
+    contents.put("conv1.weight", HostTensor.filled(Shape.of(2, 1, 3, 3), 0));
+    contents.put("bn1.beta", HostTensor.of(Shape.of(2), 0.5f, 1.5f));
+    Model quantized = Pipelines.quantize(model.withContents(contents), W8A8);
+    contents = new HashMap<>(quantized.contents());
+    contents.put("relu1.scale", HostTensor.of(Shape.of(1), 0.01f));
+    contents.put("input.scale", HostTensor.of(Shape.of(1), 0.02f));
+    for (Phase phase : new Phase[] {Phase.EVAL, Phase.TRAIN}) {
+      Graph graph = Pipelines.forward(quantized.graph(), phase, Lowering.INTEGER);
+      Value codes = graph.value("relu1.codes").orElseThrow();
+      try (Backend backend = CpuBackend.open();
+          ParameterStore store = new ParameterStore(backend, graph.persistent(), contents);
+          Plan plan =
+              PlanCompiler.compile(
+                  graph, 2, backend, store, PlanOptions.defaults().keep(Set.of(codes)))) {
+        store.scalars().set(StepScalars.Slot.OBSERVER_MOMENTUM, 1f);
+        plan.run();
+        float scale = store.get("relu1.scale").floats()[0];
+        int[] found = plan.read(codes).codes();
+        for (int i = 0; i < found.length; i++) {
+          float expected = i % 2 == 0 ? 0.5f : 1.5f;
+          assertEquals(expected, found[i] * scale, scale / 2 * 1.001f, phase + " element " + i);
+        }
+      }
+    }
+  }
+}
