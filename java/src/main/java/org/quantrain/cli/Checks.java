@@ -1,8 +1,6 @@
 package org.quantrain.cli;
 
 import ai.onnxruntime.OrtEnvironment;
-import java.io.IOException;
-import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -138,21 +136,16 @@ final class Checks {
     while (!Files.exists(existing) && existing.getParent() != null) {
       existing = existing.getParent();
     }
-    try {
-      FileStore store = Files.getFileStore(existing);
-      long free = store.getUsableSpace();
-      boolean writable = Files.isWritable(existing) && !store.isReadOnly();
-      String detail =
-          "%s, %s free%s%s"
-              .formatted(
-                  path,
-                  Numbers.bytes(free),
-                  existing.equals(path) ? "" : ", not made yet",
-                  writable ? "" : ", not writable");
-      boolean good = writable && free >= LITTLE_SPACE;
-      return Check.optional(name, good, detail, good ? null : remedy);
-    } catch (IOException e) {
-      return Check.optional(name, false, path + ": " + Failures.line(e), remedy);
-    }
+    long free = existing.toFile().getUsableSpace();
+    boolean writable = Files.isWritable(existing);
+    String detail =
+        "%s, %s free%s%s"
+            .formatted(
+                path,
+                Numbers.bytes(free),
+                existing.equals(path) ? "" : ", not made yet",
+                writable ? "" : ", not writable");
+    boolean good = writable && free >= LITTLE_SPACE;
+    return Check.optional(name, good, detail, good ? null : remedy);
   }
 }

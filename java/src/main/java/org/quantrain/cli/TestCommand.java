@@ -11,7 +11,7 @@ import picocli.CommandLine.Parameters;
     description = "Run every test, from the source tree; options go to Maven.",
     abbreviateSynopsis = true,
     optionListHeading = "%nOptions:%n",
-    footer = {"", "Example:", "  ./quantrain test", "  ./quantrain test -Dtest=GraphTest"})
+    footer = {"", "Example:", "  ./quantrain test", "  ./quantrain test -Dtest=PlanTest"})
 final class TestCommand implements Callable<Integer> {
   @Option(
       names = {"-h", "--help"},

@@ -77,7 +77,10 @@ final class OnnxRuntimeProcess implements AutoCloseable {
     this.limit = limit;
     folder = Files.createTempDirectory("quantrain-onnxruntime");
     try {
-      process = new ProcessBuilder(command(heapMegabytes)).start();
+      ProcessBuilder builder = new ProcessBuilder(command(heapMegabytes));
+      // Read when its library is loaded; verification tells nobody about the model.
+      builder.environment().put("ORT_DISABLE_TELEMETRY", "1");
+      process = builder.start();
     } catch (IOException e) {
       delete(folder);
       watchdog.shutdownNow();
