@@ -42,9 +42,10 @@ final class Cpu implements AutoCloseable {
 
   /**
    * @param threads 0 for one per core
+   * @param isa instruction set of our kernels, null for the best there is
    * @throws QuantrainException if the native libraries do not load here
    */
-  Cpu(int threads) {
+  Cpu(int threads, String isa) {
     try {
       // oneDNN first: both libraries then share its OpenMP runtime and one team of threads.
       Loader.load(org.bytedeco.dnnl.global.dnnl.class);
@@ -54,6 +55,10 @@ final class Cpu implements AutoCloseable {
     }
     if (QuantrainNative.qt_context_create(context, threads) != QuantrainNative.QT_OK) {
       throw new QuantrainException("no native context: out of memory");
+    }
+    if (isa != null
+        && QuantrainNative.qt_context_force_isa(context, isa) != QuantrainNative.QT_OK) {
+      throw new QuantrainException("no kernels for " + isa + " on this processor");
     }
     QuantrainNative.qt_context_enter(context);
     dnnl = new Dnnl(context);

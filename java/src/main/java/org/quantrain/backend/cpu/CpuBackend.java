@@ -134,8 +134,8 @@ public final class CpuBackend implements Backend {
 
   private final Cpu cpu;
 
-  private CpuBackend(int threads) {
-    cpu = new Cpu(threads);
+  private CpuBackend(int threads, String isa) {
+    cpu = new Cpu(threads, isa);
   }
 
   /**
@@ -144,7 +144,7 @@ public final class CpuBackend implements Backend {
    * @throws org.quantrain.runtime.QuantrainException if the native libraries do not load here
    */
   public static CpuBackend open() {
-    return new CpuBackend(0);
+    return new CpuBackend(0, null);
   }
 
   /** The CPU with this many threads, at least 1, for our own kernels and oneDNN. */
@@ -152,7 +152,17 @@ public final class CpuBackend implements Backend {
     if (threads < 1) {
       throw new IllegalArgumentException("threads: expected at least 1, got " + threads);
     }
-    return new CpuBackend(threads);
+    return new CpuBackend(threads, null);
+  }
+
+  /**
+   * The CPU with our own kernels compiled for a given instruction set, to compare or to time them.
+   *
+   * @param isa "baseline", "avx2" or "avx512"
+   * @throws org.quantrain.runtime.QuantrainException if this processor or build has no such kernels
+   */
+  public static CpuBackend openWith(String isa) {
+    return new CpuBackend(0, isa);
   }
 
   @Override
