@@ -19,7 +19,8 @@ import org.quantrain.testkit.OpCases;
 /**
  * Measures the copy and every operation in one run and prints a Markdown table: time of a call,
  * bytes per element of the largest buffer, GB/s, that as a fraction of the copy, and GFLOP/s of
- * products. Arguments are names of operations; none means all.
+ * products. Of the iterations the best counts, for the copy too. Arguments are names of operations;
+ * none means all.
  */
 public final class KernelTable {
   /** Below this a call is mostly overhead, and a bandwidth would say nothing. */
@@ -63,11 +64,11 @@ public final class KernelTable {
   }
 
   private static double secondary(RunResult result, String label) {
-    return result.getSecondaryResults().get(label).getScore();
+    return result.getSecondaryResults().get(label).getStatistics().getMax();
   }
 
   private static void print(Example example, RunResult result, double copy) {
-    double micros = 1e6 / result.getPrimaryResult().getScore();
+    double micros = 1e6 / result.getPrimaryResult().getStatistics().getMax();
     if (example.operations() > 0) {
       System.out.printf(
           "| %s | %.0f | | | | %.0f |%n",

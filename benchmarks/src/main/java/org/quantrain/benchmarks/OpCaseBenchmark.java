@@ -36,7 +36,7 @@ import org.quantrain.testkit.Oracle;
 // Inputs are made on the Java heap, some in double precision to check the answer.
 @Fork(value = 1, jvmArgsAppend = "-Xmx6g")
 @Warmup(iterations = 2, time = 500, timeUnit = TimeUnit.MILLISECONDS)
-@Measurement(iterations = 5, time = 500, timeUnit = TimeUnit.MILLISECONDS)
+@Measurement(iterations = 10, time = 250, timeUnit = TimeUnit.MILLISECONDS)
 public class OpCaseBenchmark {
   /** Checked against the cases by {@link KernelTable}. */
   @Param({

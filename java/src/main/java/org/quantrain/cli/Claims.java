@@ -40,6 +40,7 @@ final class Claims {
 
   private static ClaimResult.Difference of(Difference first) {
     return new ClaimResult.Difference(
+        first.layer(),
         first.tensor(),
         first.image(),
         first.element(),

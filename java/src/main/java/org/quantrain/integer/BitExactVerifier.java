@@ -106,8 +106,8 @@ public final class BitExactVerifier {
     List<CodesTensor> tensors = model.codes();
     String logitsName = model.layers().get(model.layers().size() - 1).name();
     String plainName = logitsName + " (nothing else exposed)";
-    Comparison v2 = new Comparison(tensors, List.of(logitsName, plainName));
-    Comparison v3 = new Comparison(tensors, List.of(logitsName));
+    Comparison v2 = new Comparison(model, List.of(logitsName, plainName));
+    Comparison v3 = new Comparison(model, List.of(logitsName));
     Top1 interpreted = new Top1();
     Top1 executed = new Top1();
     ImageBatch batch = batches.next();

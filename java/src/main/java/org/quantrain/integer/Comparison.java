@@ -12,6 +12,7 @@ import org.quantrain.tensor.Shape;
 
 /** Counts what differs between two sides, batch after batch, and locates the first difference. */
 final class Comparison {
+  private final IntegerModel model;
   private final List<CodesTensor> tensors;
   private final Map<String, long[]> counts = new LinkedHashMap<>();
   private final List<String> logits;
@@ -22,8 +23,9 @@ final class Comparison {
   /**
    * @param logits names under which logits are counted
    */
-  Comparison(List<CodesTensor> tensors, List<String> logits) {
-    this.tensors = tensors;
+  Comparison(IntegerModel model, List<String> logits) {
+    this.model = model;
+    this.tensors = model.codes();
     this.logits = logits;
     tensors.forEach(t -> counts.put(t.name(), new long[2]));
     logits.forEach(name -> counts.put(name, new long[2]));
@@ -124,6 +126,7 @@ final class Comparison {
       int x = bits(left, at);
       int y = bits(right, at);
       return new Difference(
+          model.layerOf(name),
           name,
           images + image,
           lowest,
@@ -138,6 +141,7 @@ final class Comparison {
     int x = left[at] & 0xff;
     int y = right[at] & 0xff;
     return new Difference(
+        model.layerOf(name),
         name,
         images + image,
         lowest,

@@ -7,6 +7,7 @@ import java.util.Locale;
  * The first place where two sides differ: in the first such image, in the first such tensor of the
  * network, the first such element.
  *
+ * @param layer convolution or linear layer that computes the tensor, else the tensor's own name
  * @param image from 0, over all batches
  * @param element within the image, row-major in the logical dimensions
  * @param coordinates the same as [c,h,w] or [c]
@@ -14,6 +15,7 @@ import java.util.Locale;
  * @param scale of the codes; 1 for logits
  */
 public record Difference(
+    String layer,
     String tensor,
     long image,
     long element,
@@ -28,7 +30,8 @@ public record Difference(
   public String toString() {
     return String.format(
         Locale.ROOT,
-        "%s, image %d, element %d at %s: %d and %d (%s and %s)",
+        "layer %s: %s, image %d, element %d at %s: %d and %d (%s and %s)",
+        layer,
         tensor,
         image,
         element,

@@ -93,6 +93,22 @@ public final class IntegerModel {
     return inputSpec;
   }
 
+  /** Name of the convolution or linear layer that computes a tensor, else the tensor's own name. */
+  String layerOf(String tensor) {
+    for (IntegerLayer layer : layers) {
+      if (layer.name().equals(tensor)) {
+        if (layer instanceof IntegerLayer.Conv conv) {
+          return conv.w().layer();
+        } else if (layer instanceof IntegerLayer.Linear linear) {
+          return linear.w().layer();
+        } else if (layer instanceof IntegerLayer.Logits logits) {
+          return logits.w().layer();
+        }
+      }
+    }
+    return tensor;
+  }
+
   /** In the order in which they are executed; the last one is {@link IntegerLayer.Logits}. */
   public List<IntegerLayer> layers() {
     return layers;

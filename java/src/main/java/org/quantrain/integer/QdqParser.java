@@ -341,6 +341,7 @@ final class QdqParser {
         node.label() + ": the int32 accumulator of channel " + overflow + " could overflow");
     Shape vector = Shape.of(k);
     return new IntegerWeights(
+        node.name(),
         w.name(),
         codes,
         HostTensor.of(vector, scale),

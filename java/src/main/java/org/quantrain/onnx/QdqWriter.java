@@ -157,6 +157,12 @@ public final class QdqWriter {
     graph.nodes().forEach(this::writeNode);
   }
 
+  /** The layer's own name; its accumulator is not a tensor of the file. */
+  private static String layerName(Node product) {
+    String name = product.name();
+    return name.endsWith(".acc") ? name.substring(0, name.length() - 4) : name;
+  }
+
   private static boolean isKnown(Op op) {
     return op instanceof Quantize
         || op instanceof FoldWeight
@@ -237,7 +243,7 @@ public final class QdqWriter {
       requireCells(node, product, (PoolMultiplier) multiplier.op());
       String x = dequantize(product, product.input(0), multiplier.input(0), product.input(1));
       real = out.unique(node.output(0).name() + ".real");
-      out.node("GlobalAveragePool", product.name(), List.of(x), real);
+      out.node("GlobalAveragePool", layerName(product), List.of(x), real);
     } else {
       require(
           node,
@@ -290,9 +296,9 @@ public final class QdqWriter {
     String real = logits ? node.output(0).name() : out.unique(node.output(0).name() + ".real");
     if (product.op() instanceof ConvCodes conv) {
       Shape w = fold.output(0).spec().shape();
-      OnnxWriter.convolution(out.node("Conv", product.name(), in, real), conv.geometry(), w);
+      OnnxWriter.convolution(out.node("Conv", layerName(product), in, real), conv.geometry(), w);
     } else {
-      out.node("Gemm", product.name(), in, real).with("transB", 1);
+      out.node("Gemm", layerName(product), in, real).with("transB", 1);
     }
     return real;
   }

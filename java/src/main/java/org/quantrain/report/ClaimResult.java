@@ -37,6 +37,7 @@ public record ClaimResult(
    * @param coordinates channel, row, column
    */
   public record Difference(
+      String layer,
       String tensor,
       long image,
       long element,
@@ -49,8 +50,8 @@ public record ClaimResult(
 
     @Override
     public String toString() {
-      return "%s, image %d, element %d at %s: %s instead of %s"
-          .formatted(tensor, image, element, coordinates, againstValue, subjectValue);
+      return "layer %s: %s, image %d, element %d at %s: %s instead of %s"
+          .formatted(layer, tensor, image, element, coordinates, againstValue, subjectValue);
     }
   }
 
@@ -87,7 +88,7 @@ public record ClaimResult(
       json.putNull("first");
     } else {
       ObjectNode at = json.putObject("first");
-      at.put("tensor", first.tensor()).put("image", first.image());
+      at.put("layer", first.layer()).put("tensor", first.tensor()).put("image", first.image());
       at.put("element", first.element());
       ArrayNode coordinates = at.putArray("coordinates");
       first.coordinates().forEach(coordinates::add);

@@ -77,10 +77,6 @@ public final class CaseRun implements AutoCloseable {
     return found;
   }
 
-  public String explain() {
-    return plan.explain();
-  }
-
   @Override
   public void close() {
     plan.close();

@@ -1,5 +1,6 @@
 package org.quantrain.testkit;
 
+import java.util.Arrays;
 import java.util.Random;
 import org.quantrain.tensor.QuantSpec;
 
@@ -112,7 +113,7 @@ public final class EdgeValues {
   /** The same code everywhere: the largest sums. */
   static int[] all(int n, int code) {
     int[] values = new int[n];
-    java.util.Arrays.fill(values, code);
+    Arrays.fill(values, code);
     return values;
   }
 

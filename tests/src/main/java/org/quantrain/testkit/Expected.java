@@ -1,6 +1,7 @@
 package org.quantrain.testkit;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.quantrain.tensor.DType;
@@ -62,7 +63,7 @@ public record Expected(List<Result> outputs, Map<Integer, Result> updated) {
       found.add(what + ": expected " + expected.spec() + ", got " + actual.spec());
       return;
     }
-    if (java.util.Arrays.equals(expected.bytes(), actual.bytes())) {
+    if (Arrays.equals(expected.bytes(), actual.bytes())) {
       return;
     }
     String[] a = words(expected);

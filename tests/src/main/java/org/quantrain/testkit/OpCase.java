@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
 import org.quantrain.graph.Op;
+import org.quantrain.tensor.HostTensor;
 
 /**
  * Everything that is needed to test and to measure one operation.
@@ -33,7 +34,7 @@ public record OpCase(
   static final class Examples {
     private final List<Example> list = new ArrayList<>();
 
-    Examples add(String name, Op op, org.quantrain.tensor.HostTensor... inputs) {
+    Examples add(String name, Op op, HostTensor... inputs) {
       list.add(Example.of(name, op, inputs));
       return this;
     }

@@ -6,6 +6,7 @@ import static org.quantrain.testkit.Arithmetic.inRange;
 import static org.quantrain.testkit.Arithmetic.rint;
 import static org.quantrain.testkit.Oracle.U;
 
+import java.util.Arrays;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.AveragePoolBackward;
 import org.quantrain.op.AveragePoolCodes;
@@ -75,7 +76,7 @@ final class PoolRules {
   private static float[] counts(PoolWindow window, boolean countPadding, Shape x) {
     float[] counts = new float[Math.toIntExact(window.output(x).elements())];
     if (countPadding) {
-      java.util.Arrays.fill(counts, window.kernelH() * window.kernelW());
+      Arrays.fill(counts, window.kernelH() * window.kernelW());
     } else {
       forEachCell(window, x, (out, in, cell) -> counts[out]++);
     }

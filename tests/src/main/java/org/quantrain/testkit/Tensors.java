@@ -13,10 +13,6 @@ import org.quantrain.tensor.TensorSpec;
 public final class Tensors {
   private Tensors() {}
 
-  public static HostTensor f32(Shape shape, float[] memoryOrder) {
-    return HostTensor.of(shape, memoryOrder);
-  }
-
   public static HostTensor vector(float... values) {
     return HostTensor.of(Shape.of(values.length), values);
   }
@@ -117,16 +113,6 @@ public final class Tensors {
   /** Float values in logical order. */
   public static double[] logical(HostTensor t) {
     return toLogical(t.shape(), doubles(t.floats()));
-  }
-
-  /** A float tensor from values in logical order. */
-  static HostTensor fromLogical(Shape shape, double[] logical) {
-    double[] memory = toMemory(shape, logical);
-    float[] values = new float[memory.length];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (float) memory[i];
-    }
-    return HostTensor.of(shape, values);
   }
 
   static double[] doubles(float[] values) {

@@ -106,10 +106,6 @@ public final class TrainedStep implements AutoCloseable {
     return found;
   }
 
-  public String explain() {
-    return plan.explain();
-  }
-
   @Override
   public void close() {
     plan.close();

@@ -19,6 +19,7 @@ import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Value;
+import org.quantrain.op.BatchNorm;
 import org.quantrain.op.Lowering;
 import org.quantrain.pass.Phase;
 import org.quantrain.pass.Pipelines;
@@ -36,7 +37,7 @@ import org.quantrain.zoo.Zoo;
  * computes in real numbers.
  */
 class TrainingGradientTest {
-  private static final int BATCH = 6;
+  private static final int BATCH = 4;
 
   private static Backend backend;
 
@@ -134,9 +135,7 @@ class TrainingGradientTest {
     graph.nodes().stream()
         .filter(n -> n.inputs().size() == 3)
         .filter(
-            n ->
-                graph.consumers(n.output(0)).stream()
-                    .allMatch(c -> c.op() instanceof org.quantrain.op.BatchNorm))
+            n -> graph.consumers(n.output(0)).stream().allMatch(c -> c.op() instanceof BatchNorm))
         .forEach(n -> names.add(n.input(2).name()));
     return names;
   }

@@ -153,7 +153,7 @@ class IntegerModelTest {
           raw.putFloat(4, Math.nextUp(raw.getFloat(4)));
           scale.setRawData(ByteString.copyFrom(raw.array()));
         },
-        "one.acc",
+        "one",
         "bias is not at the scale");
   }
 
@@ -187,7 +187,7 @@ class IntegerModelTest {
     refuses(
         RandomIntegers.residual(1, false),
         model -> node(model, "one.codes.real").setOpType("ConvTranspose"),
-        "ConvTranspose \"one.acc\" is no part of a quantized file");
+        "ConvTranspose \"one\" is no part of a quantized file");
   }
 
   @Test

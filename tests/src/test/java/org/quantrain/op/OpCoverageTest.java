@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.graph.Graph;
@@ -36,14 +37,18 @@ class OpCoverageTest {
   /** Operations whose gradient the cases do not check, and why. */
   private static final Map<String, String> WITHOUT_GRADIENT_EXAMPLE = Map.of();
 
-  /** Every class of the package that is an operation. */
-  private static Set<Class<?>> operations() {
-    return new ClassFileImporter()
-        .importUrl(Op.class.getProtectionDomain().getCodeSource().getLocation()).stream()
-            .filter(c -> c.getPackageName().equals(Add.class.getPackageName()))
-            .filter(c -> c.isAssignableTo(Op.class) && !c.isInterface())
-            .map(JavaClass::reflect)
-            .collect(Collectors.toSet());
+  private static Set<Class<?>> operations;
+
+  /** Finds every class of the package that is an operation. */
+  @BeforeAll
+  static void find() {
+    operations =
+        new ClassFileImporter()
+            .importUrl(Op.class.getProtectionDomain().getCodeSource().getLocation()).stream()
+                .filter(c -> c.getPackageName().equals(Add.class.getPackageName()))
+                .filter(c -> c.isAssignableTo(Op.class) && !c.isInterface())
+                .map(JavaClass::reflect)
+                .collect(Collectors.toSet());
   }
 
   private static Set<String> names(Set<? extends Class<?>> classes) {
@@ -56,17 +61,17 @@ class OpCoverageTest {
   @Test
   void everyOperationHasExactlyOneCase() {
     List<String> names = OpCases.all().stream().map(OpCase::name).sorted().toList();
-    assertEquals(List.copyOf(names(operations())), names);
+    assertEquals(List.copyOf(names(operations)), names);
   }
 
   @Test
   void everyOperationHasARuleInTheOracle() {
-    assertEquals(names(operations()), names(Oracle.operations()));
+    assertEquals(names(operations), names(Oracle.operations()));
   }
 
   @Test
   void everyExemptionNamesAnOperation() {
-    Set<String> all = operations().stream().map(Class::getSimpleName).collect(Collectors.toSet());
+    Set<String> all = operations.stream().map(Class::getSimpleName).collect(Collectors.toSet());
     assertTrue(all.containsAll(WITHOUT_KERNEL.keySet()), "exempt but gone: " + WITHOUT_KERNEL);
     assertTrue(all.containsAll(WITHOUT_GRADIENT_EXAMPLE.keySet()));
   }
@@ -74,7 +79,7 @@ class OpCoverageTest {
   @Test
   void everyOperationWithAGradientHasAnExampleOfIt() throws Exception {
     Set<String> wanted = new TreeSet<>();
-    for (Class<?> op : operations()) {
+    for (Class<?> op : operations) {
       boolean hasGradient =
           op.getMethod("vjp", GraphBuilder.class, Node.class, List.class).getDeclaringClass() == op;
       if (hasGradient && !WITHOUT_GRADIENT_EXAMPLE.containsKey(op.getSimpleName())) {

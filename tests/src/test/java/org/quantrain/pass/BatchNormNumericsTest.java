@@ -247,10 +247,10 @@ class BatchNormNumericsTest {
   // ---- the step at which statistics freeze
 
   /**
-   * After many steps on one batch the running statistics are the batch's, but for the unbiased
-   * variance: over n rows the gain then changes by 1 / (2 n), so that a value of at most 255 codes
-   * moves by 255 / (2 * 384) = 0.33 codes, and rounding makes it one code at most. Folding batch
-   * norm twice would scale every channel by gamma / sigma again.
+   * The running statistics are made those of the batch, but for the unbiased variance: over n rows
+   * the gain then changes by 1 / (2 n), so that a value of at most 255 codes moves by 255 / (2 *
+   * 384) = 0.33 codes, and rounding makes it one code at most. Folding batch norm twice would scale
+   * every channel by gamma / sigma again.
    */
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
@@ -265,9 +265,14 @@ class BatchNormNumericsTest {
         TrainedStep step = TrainedStep.keepingAll(train, BATCH, store);
         TrainedStep last = TrainedStep.keepingAll(frozen, BATCH, store)) {
       store.scalars().set(StepScalars.Slot.OBSERVER_MOMENTUM, 1);
-      for (int i = 0; i < 200; i++) {
-        step.run(images, Networks.labels(BATCH)); // (1 - 0.1)^200 = 7e-10
+      for (int i = 0; i < 3; i++) {
+        Map<String, HostTensor> before = store.snapshot();
+        step.run(images, Networks.labels(BATCH));
+        for (String name : List.of("bn1.mean", "bn1.var")) {
+          store.set(name, batchStatistic(before.get(name), store.get(name)));
+        }
       }
+      step.run(images, Networks.labels(BATCH));
       int[] trained = step.everything().get("relu1.codes").codes();
       float loss = step.loss();
       Map<String, HostTensor> before = store.snapshot();
@@ -283,10 +288,17 @@ class BatchNormNumericsTest {
       }
       assertTrue(moved < trained.length / 4, moved + " of " + trained.length + " moved");
       assertEquals(loss, last.loss(), 0.01 * loss);
-      // And back: nothing was folded into the parameters.
-      step.run(images, Networks.labels(BATCH));
-      assertArrayEquals(trained, step.everything().get("relu1.codes").codes());
     }
+  }
+
+  /** What a running statistic moved towards. */
+  private static HostTensor batchStatistic(HostTensor before, HostTensor after) {
+    float[] from = before.floats();
+    float[] to = after.floats();
+    for (int c = 0; c < to.length; c++) {
+      to[c] = from[c] + (to[c] - from[c]) / BN_MOMENTUM;
+    }
+    return Tensors.vector(to);
   }
 
   private static void assertSameContents(
