@@ -77,7 +77,7 @@ class ConfigFileTest {
   void runsAreNamedAfterDataModelAndBits() {
     ObjectNode given = ConfigFile.emptyTree();
     assertEquals("digits-lenet-w8a8", config(given).stem());
-    given.put("data", "idx:/data/x?limit=3").put("model", "/tmp/My Net.onnx").put("wbits", 4);
+    given.put("data", "idx:/data/x?limit=3").put("model", "/data/My Net.onnx").put("wbits", 4);
     assertEquals("idx-my-net-w4a8", config(given).stem());
   }
 
