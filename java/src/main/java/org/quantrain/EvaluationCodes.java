@@ -11,7 +11,10 @@ import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.integer.CodesBatch;
 import org.quantrain.integer.CodesSource;
+import org.quantrain.onnx.QdqWriter;
+import org.quantrain.op.ConvCodes;
 import org.quantrain.op.FoldWeight;
+import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
 import org.quantrain.pass.Phase;
 import org.quantrain.pass.Pipelines;
@@ -27,6 +30,7 @@ final class EvaluationCodes implements CodesSource {
   private final ParameterStore store;
   private final Plan plan;
   private final Set<Value> codes = new LinkedHashSet<>();
+  private final Map<String, HostTensor> weights = new LinkedHashMap<>();
 
   EvaluationCodes(Backend backend, Model model, int batch) {
     Graph graph = Pipelines.forward(model.graph(), Phase.EVAL, Lowering.INTEGER);
@@ -37,7 +41,17 @@ final class EvaluationCodes implements CodesSource {
       }
     }
     store = new ParameterStore(backend, graph.persistent(), model.contents());
-    plan = PlanCompiler.compile(graph, batch, backend, store, PlanOptions.defaults().keep(codes));
+    Map<String, Value> weightCodes = new LinkedHashMap<>();
+    for (Node node : graph.nodes()) {
+      if (node.op() instanceof ConvCodes || node.op() instanceof LinearCodes) {
+        weightCodes.put(QdqWriter.layerName(node), node.input(3));
+      }
+    }
+    Set<Value> kept = new LinkedHashSet<>(codes);
+    kept.addAll(weightCodes.values());
+    plan = PlanCompiler.compile(graph, batch, backend, store, PlanOptions.defaults().keep(kept));
+    plan.run();
+    weightCodes.forEach((layer, value) -> weights.put(layer, plan.read(value)));
   }
 
   @Override
@@ -53,6 +67,11 @@ final class EvaluationCodes implements CodesSource {
     Map<String, HostTensor> found = new LinkedHashMap<>();
     codes.forEach(v -> found.put(v.name(), plan.read(v)));
     return new CodesBatch(found, plan.read(plan.graph().outputs().get(0)));
+  }
+
+  @Override
+  public Map<String, HostTensor> weights() {
+    return weights;
   }
 
   @Override

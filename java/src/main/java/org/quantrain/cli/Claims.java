@@ -110,7 +110,7 @@ final class Claims {
           claim.claim(),
           "%s (%s against %s)".formatted(claim.verdict(), claim.against(), claim.subject()));
       if (claim.first() != null) {
-        console.fact("", "first: " + claim.first());
+        console.fact("", "first: " + claim.firstDifference());
       }
     }
   }

@@ -15,17 +15,23 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** config.yaml: one key for each option, with the option's name. */
 final class ConfigFile {
   /** No sensible configuration is larger. */
   private static final long MOST_BYTES = 1 << 20;
+
+  private static final Pattern MARK = Pattern.compile("(?m)^ in 'reader', line (\\d{1,9}), column");
 
   private static final ObjectMapper YAML =
       YAMLMapper.builder(
@@ -55,8 +61,9 @@ final class ConfigFile {
       if (Files.size(file) > MOST_BYTES) {
         throw new FailureException(file + ": too large for a configuration");
       }
-      JsonNode tree = YAML.readTree(Files.readAllBytes(file));
+      JsonNode tree = YAML.readTree(text(file));
       if (tree instanceof ObjectNode object) {
+        requireValues(file, object);
         return object;
       }
       if (tree == null || tree.isMissingNode() || tree.isNull()) {
@@ -64,13 +71,53 @@ final class ConfigFile {
       }
       throw new FailureException(file + ": expected lines of the form 'key: value'");
     } catch (JsonProcessingException e) {
-      int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
-      throw new FailureException("%s, line %d: %s".formatted(file, line, firstLine(e)));
+      int line = line(e);
+      String where = line < 1 ? file.toString() : file + ", line " + line;
+      throw new FailureException(where + ": " + problem(e));
     } catch (NoSuchFileException e) {
       throw new FailureException(file + ": no such file");
     } catch (IOException e) {
       throw new FailureException(file + ": cannot be read: " + e.getMessage());
     }
+  }
+
+  /** Bytes that are no UTF-8 are refused, not replaced. */
+  private static String text(Path file) throws IOException {
+    ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(file));
+    CharBuffer text = CharBuffer.allocate(bytes.remaining());
+    if (StandardCharsets.UTF_8.newDecoder().decode(bytes, text, true).isError()) {
+      int line = 1;
+      for (int i = 0; i < bytes.position(); i++) {
+        line += bytes.get(i) == '\n' ? 1 : 0;
+      }
+      throw new FailureException("%s, line %d: not in UTF-8".formatted(file, line));
+    }
+    return text.flip().toString();
+  }
+
+  /** A key without a value is a value that was forgotten. */
+  private static void requireValues(Path file, ObjectNode given) {
+    List<String> keys = keys();
+    for (Map.Entry<String, JsonNode> entry : given.properties()) {
+      if (!keys.contains(entry.getKey())) {
+        continue; // Unknown, which merge says.
+      }
+      if (isNothing(entry.getValue())) {
+        throw new FailureException(
+            "%s: %s has no value; give one or remove the key".formatted(file, entry.getKey()));
+      }
+      for (JsonNode item : entry.getValue()) {
+        if (isNothing(item)) {
+          throw new FailureException(
+              "%s: %s has an item without a value".formatted(file, entry.getKey()));
+        }
+      }
+    }
+  }
+
+  /** Jackson takes a missing value for an empty word. */
+  private static boolean isNothing(JsonNode value) {
+    return value.isNull() || (value.isTextual() && value.asText().isBlank());
   }
 
   /**
@@ -127,6 +174,24 @@ final class ConfigFile {
 
   private static String firstLine(JsonProcessingException e) {
     return e.getOriginalMessage().lines().findFirst().orElse("no YAML");
+  }
+
+  /** The line of the problem, 0 if it is not known; the exception's own is where a token began. */
+  private static int line(JsonProcessingException e) {
+    return MARK.matcher(e.getOriginalMessage())
+        .results()
+        .map(mark -> Integer.parseInt(mark.group(1)))
+        .reduce((first, second) -> second)
+        .orElse(e.getLocation() == null ? 0 : e.getLocation().getLineNr());
+  }
+
+  /** YAML's messages tell the context, where it is, then the problem; marks are indented. */
+  private static String problem(JsonProcessingException e) {
+    return e.getOriginalMessage()
+        .lines()
+        .filter(line -> !line.isBlank() && !Character.isWhitespace(line.charAt(0)))
+        .reduce((first, second) -> second)
+        .orElse("no YAML");
   }
 
   static ObjectNode emptyTree() {

@@ -44,8 +44,11 @@ final class EvalCommand extends Verb {
       description = "The images; for a run its own by default.")
   private String data;
 
-  @Option(names = "--threads", paramLabel = "N", description = "Threads; default: one per core.")
-  private int threads;
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads, 1 to 1024; default: one for each core.")
+  private Integer typedThreads;
 
   EvalCommand(Console console) {
     super(console);
@@ -53,6 +56,7 @@ final class EvalCommand extends Verb {
 
   @Override
   public Integer call() throws Exception {
+    int threads = RunConfig.requireThreads(typedThreads);
     boolean isRun = Files.isDirectory(subject);
     SavedRun run = isRun ? SavedRun.open(subject) : null;
     boolean quantized = !isRun && ModelFile.isQuantized(subject);

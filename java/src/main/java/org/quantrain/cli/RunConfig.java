@@ -54,6 +54,7 @@ record RunConfig(
     long seed,
     String device,
     int threads) {
+  private static final int MOST_THREADS = 1024;
   private static final String EMA = "ema";
   private static final String PER_CHANNEL = "per-channel";
   private static final String PER_TENSOR = "per-tensor";
@@ -100,6 +101,22 @@ record RunConfig(
         recipe.seed(),
         "auto",
         0);
+  }
+
+  /**
+   * A number of threads that was typed.
+   *
+   * @return 0, one for each core, for null
+   * @throws UsageException if it is out of range
+   */
+  static int requireThreads(Integer typed) {
+    if (typed == null) {
+      return 0;
+    }
+    if (typed < 1 || typed > MOST_THREADS) {
+      throw new UsageException("threads: expected 1 to %d, got %d".formatted(MOST_THREADS, typed));
+    }
+    return typed;
   }
 
   /** Whether the model is a file, by its name alone. */
@@ -195,8 +212,8 @@ record RunConfig(
   Recipe recipe() {
     oneOf("lowering", lowering, List.of("simulated", "integer"));
     oneOf("device", device, List.of("auto", "cpu", "cuda"));
-    if (threads < 0) {
-      throw new UsageException("threads: expected at least 0, got " + threads);
+    if (threads != 0) {
+      requireThreads(threads);
     }
     try {
       return new Recipe(

@@ -6,7 +6,10 @@ import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** {@code quantrain train}. */
 @Command(
@@ -19,8 +22,7 @@ import picocli.CommandLine.Option;
     optionListHeading = "%nOptions:%n",
     footer = {
       "",
-      "Data SPEC: digits (embedded), mnist, fashion-mnist, or idx:FOLDER; then ?limit=N,"
-          + " ?split=..,",
+      "Data SPEC: digits (embedded), mnist, fashion-mnist, or idx:FOLDER; then ?limit=N,",
       "?mean=..&std=.. as in 'fashion-mnist?limit=1000'.",
       "Settings can also stand in a file, under the names of the options; options win over the"
           + " file.",
@@ -49,6 +51,8 @@ final class TrainCommand extends Verb {
       paramLabel = "DIR",
       description = "Continue the run in this folder from its last checkpoint.")
   private Path resume;
+
+  @Spec private CommandSpec spec;
 
   @ArgGroup(validate = false, heading = "%nWhat is trained:%n", order = 1)
   private Subject subject = new Subject();
@@ -117,7 +121,8 @@ final class TrainCommand extends Verb {
     @Option(
         names = "--override",
         paramLabel = "REGEX=W4A8",
-        description = "Other bits for the layers with matching names; may be repeated, first wins.")
+        description =
+            "Other bits for the layers whose whole name matches; may be repeated, first wins.")
     private List<String> override = new ArrayList<>();
   }
 
@@ -134,19 +139,28 @@ final class TrainCommand extends Verb {
         description = "Quantization-aware epochs; default: by the number of images.")
     private Integer qatEpochs;
 
-    @Option(names = "--batch", paramLabel = "N", description = "Images per step.")
+    @Option(
+        names = "--batch",
+        paramLabel = "N",
+        description = "Images per step, at least 2; default 32, or 128 from 10,000 images on.")
     private Integer batch;
 
-    @Option(names = "--lr", paramLabel = "RATE", description = "Peak learning rate in float.")
+    @Option(
+        names = "--lr",
+        paramLabel = "RATE",
+        description = "Peak learning rate in float, above 0; default 0.05.")
     private Float lr;
 
     @Option(
         names = "--qat-lr",
         paramLabel = "RATE",
-        description = "Peak learning rate, quantization-aware.")
+        description = "Peak learning rate, quantization-aware, above 0; default 0.01.")
     private Float qatLr;
 
-    @Option(names = "--momentum", paramLabel = "M", description = "Momentum of SGD.")
+    @Option(
+        names = "--momentum",
+        paramLabel = "M",
+        description = "Momentum of SGD, 0 to below 1; default 0.9.")
     private Float momentum;
 
     @Option(
@@ -170,7 +184,7 @@ final class TrainCommand extends Verb {
     @Option(
         names = "--quant-delay",
         paramLabel = "STEPS",
-        description = "Steps of the quantized stage that still train in float.")
+        description = "Steps of the quantized stage that still train in float; default 0.")
     private Integer quantDelay;
 
     @Option(
@@ -188,7 +202,7 @@ final class TrainCommand extends Verb {
     @Option(
         names = "--validation",
         paramLabel = "FRACTION",
-        description = "Training images held out to choose the best epoch.")
+        description = "Training images held out to choose the best epoch, 0 to 0.5; default 0.1.")
     private Float validation;
 
     @Option(
@@ -200,7 +214,8 @@ final class TrainCommand extends Verb {
     @Option(
         names = "--lowering",
         paramLabel = "KIND",
-        description = "simulated or integer: how codes are multiplied in training; same bits.")
+        description =
+            "integer (default) or simulated: how codes are multiplied in training; same bits.")
     private String lowering;
 
     @Option(names = "--seed", paramLabel = "N", description = "Of weights and order; default 1.")
@@ -214,12 +229,14 @@ final class TrainCommand extends Verb {
     @Option(
         names = "--threads",
         paramLabel = "N",
-        description = "Threads; default: one for each core.")
+        description = "Threads, 1 to 1024; default: one for each core.")
     private Integer threads;
   }
 
   @Override
   public Integer call() throws Exception {
+    refuseRepeated();
+    RunConfig.requireThreads(machine.threads);
     ObjectNode given = given();
     if (resume != null) {
       if (config != null || out != null || !onlyMachine(given)) {
@@ -230,7 +247,30 @@ final class TrainCommand extends Verb {
     }
     ObjectNode settings = config == null ? ConfigFile.emptyTree() : ConfigFile.read(config);
     settings.setAll(given);
+    refuseSharedImages(settings.path("data").asText(""));
     return TrainRun.start(console(), settings, out).execute();
+  }
+
+  /** Picocli lets options in groups overwrite themselves. */
+  private void refuseRepeated() {
+    for (OptionSpec option : spec.options()) {
+      if (!option.isMultiValue() && option.originalStringValues().size() > 1) {
+        throw new UsageException(
+            "option '%s' is given %d times"
+                .formatted(option.longestName(), option.originalStringValues().size()));
+      }
+    }
+  }
+
+  /** Training is judged by images that it did not see. */
+  private static void refuseSharedImages(String data) {
+    for (String option : data.substring(data.indexOf('?') + 1).split("&")) {
+      if (option.equals("split=train") || option.equals("split=test")) {
+        throw new UsageException(
+            "data: with %s the network would be tested on the images it was trained on"
+                .formatted(option));
+      }
+    }
   }
 
   private static boolean onlyMachine(ObjectNode given) {

@@ -107,6 +107,15 @@ final class TrainRun {
 
   /** The exit code. */
   int execute() throws IOException {
+    RunDirectory.Lock lock = run.lock();
+    try {
+      return executeAlone();
+    } finally {
+      lock.close();
+    }
+  }
+
+  private int executeAlone() throws IOException {
     Quantrain quantrain = null;
     try {
       Network network;

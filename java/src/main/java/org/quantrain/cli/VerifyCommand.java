@@ -49,7 +49,12 @@ final class VerifyCommand extends Verb {
       description = "Its test images; default: those of the run, or generated images for a file.")
   private String data;
 
-  @Option(names = "--threads", paramLabel = "N", description = "Threads; default: one per core.")
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads, 1 to 1024; default: one for each core.")
+  private Integer typedThreads;
+
   private int threads;
 
   VerifyCommand(Console console) {
@@ -58,6 +63,7 @@ final class VerifyCommand extends Verb {
 
   @Override
   public Integer call() throws Exception {
+    threads = RunConfig.requireThreads(typedThreads);
     VerificationReport report =
         Files.isDirectory(subject) ? verifyRun(SavedRun.open(subject)) : verifyFile(subject);
     Claims.say(console(), report);

@@ -108,6 +108,9 @@ public final class BitExactVerifier {
     String plainName = logitsName + " (nothing else exposed)";
     Comparison v2 = new Comparison(model, List.of(logitsName, plainName));
     Comparison v3 = new Comparison(model, List.of(logitsName));
+    if (training != null) {
+      v3.weights(training.weights());
+    }
     Top1 interpreted = new Top1();
     Top1 executed = new Top1();
     ImageBatch batch = batches.next();

@@ -1,5 +1,6 @@
 package org.quantrain.integer;
 
+import java.util.Map;
 import org.quantrain.tensor.HostTensor;
 
 /**
@@ -13,6 +14,14 @@ public interface CodesSource extends AutoCloseable {
    * @param images F32 [B,C,H,W] in memory order (channels-last), B as the source was made for
    */
   CodesBatch run(HostTensor images);
+
+  /**
+   * Codes of the weights by the name of their layer, S8 in memory order; empty where they are not
+   * known apart from the file.
+   */
+  default Map<String, HostTensor> weights() {
+    return Map.of();
+  }
 
   @Override
   void close();

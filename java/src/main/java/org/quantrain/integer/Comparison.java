@@ -31,6 +31,49 @@ final class Comparison {
     logits.forEach(name -> counts.put(name, new long[2]));
   }
 
+  /** Compares the file's weight codes with those that were trained, layer by layer. */
+  void weights(Map<String, HostTensor> trained) {
+    for (IntegerWeights w : model.weights()) {
+      HostTensor theirs = trained.get(w.layer());
+      if (theirs == null) {
+        continue;
+      }
+      if (!theirs.spec().equals(w.codes().spec())) {
+        throw new IllegalArgumentException(
+            w.name() + ": " + w.codes().spec() + " and " + theirs.spec());
+      }
+      int[] file = w.codes().codes();
+      int[] codes = theirs.codes();
+      long[] count = counts.computeIfAbsent(w.name(), n -> new long[2]);
+      int perChannel = file.length / w.codes().shape().dim(0);
+      for (int i = 0; i < file.length; i++) {
+        count[0]++;
+        if (file[i] != codes[i]) {
+          count[1]++;
+          if (first == null) {
+            float scale = w.scale().floats()[i / perChannel];
+            long element = (i / perChannel) * perChannel + logical(w.codes().shape(), i % perChannel);
+            List<Integer> at = new ArrayList<>(List.of(i / perChannel));
+            at.addAll(coordinates(w.codes().shape(), element % perChannel));
+            first =
+                new Difference(
+                    w.layer(),
+                    w.name(),
+                    Difference.NO_IMAGE,
+                    element,
+                    at,
+                    file[i],
+                    codes[i],
+                    scale,
+                    0,
+                    (double) scale * file[i],
+                    (double) scale * codes[i]);
+          }
+        }
+      }
+    }
+  }
+
   /** Compares the codes of a batch's first rows. */
   void codes(
       String subject,

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.GraphBuilder;
@@ -15,6 +16,7 @@ import org.quantrain.graph.Value;
 import org.quantrain.integer.IntegerLayer.ToCodes;
 import org.quantrain.onnx.OnnxException;
 import org.quantrain.onnx.OnnxFile;
+import org.quantrain.onnx.OnnxWriter;
 import org.quantrain.onnx.QdqMetadata;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePoolCodes;
@@ -93,17 +95,25 @@ public final class IntegerModel {
     return inputSpec;
   }
 
+  /** Weights of all convolutions and linear layers, in order. */
+  List<IntegerWeights> weights() {
+    return layers.stream().map(IntegerModel::weightsOf).filter(Objects::nonNull).toList();
+  }
+
+  private static IntegerWeights weightsOf(IntegerLayer layer) {
+    if (layer instanceof IntegerLayer.Conv conv) {
+      return conv.w();
+    } else if (layer instanceof IntegerLayer.Linear linear) {
+      return linear.w();
+    }
+    return layer instanceof IntegerLayer.Logits logits ? logits.w() : null;
+  }
+
   /** Name of the convolution or linear layer that computes a tensor, else the tensor's own name. */
   String layerOf(String tensor) {
     for (IntegerLayer layer : layers) {
-      if (layer.name().equals(tensor)) {
-        if (layer instanceof IntegerLayer.Conv conv) {
-          return conv.w().layer();
-        } else if (layer instanceof IntegerLayer.Linear linear) {
-          return linear.w().layer();
-        } else if (layer instanceof IntegerLayer.Logits logits) {
-          return logits.w().layer();
-        }
+      if (layer.name().equals(tensor) && weightsOf(layer) != null) {
+        return weightsOf(layer).layer();
       }
     }
     return tensor;
@@ -131,13 +141,17 @@ public final class IntegerModel {
   }
 
   /**
-   * Whether the constants are those that were written.
+   * Whether the file is what was written. Quantrain always records a digest, so a file that names
+   * Quantrain and has none was changed.
    *
-   * @return empty if the file carries no digest
+   * @return empty if the file carries no digest and does not claim to be Quantrain's
    */
   public Optional<Boolean> digestMatches() {
-    return Optional.ofNullable(metadata().get(QdqMetadata.DIGEST))
-        .map(digest -> digest.equals(file.digest()));
+    String digest = metadata().get(QdqMetadata.DIGEST);
+    boolean ours = metadata().containsKey(QdqMetadata.VERSION) || file.producer().equals(OnnxWriter.PRODUCER);
+    return digest == null && !ours
+        ? Optional.empty()
+        : Optional.of(file.digest().equals(digest));
   }
 
   /**

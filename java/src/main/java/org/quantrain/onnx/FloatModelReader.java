@@ -1,6 +1,9 @@
 package org.quantrain.onnx;
 
 import java.math.BigDecimal;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -479,12 +482,23 @@ final class FloatModelReader {
     return weights.computeIfAbsent(
         tensor.name() + (transpose ? " transposed" : ""),
         key -> {
+          requireFinite(tensor);
           Shape shape =
               transpose ? Shape.of(tensor.shape().dim(1), tensor.shape().dim(0)) : tensor.shape();
           byte[] data = transpose ? transposed(tensor) : tensor.data();
           HostTensor contentsOf = MemoryOrder.fromOnnx(new TensorSpec(DType.F32, shape), data);
           return persistent(tensor.name(), contentsOf, Value.Role.PARAM);
         });
+  }
+
+  private static void requireFinite(OnnxTensor tensor) {
+    FloatBuffer values =
+        ByteBuffer.wrap(tensor.data()).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+    for (int i = 0; i < values.capacity(); i++) {
+      require(
+          Float.isFinite(values.get(i)),
+          "initializer \"" + tensor.name() + "\": element " + i + " is " + values.get(i));
+    }
   }
 
   private static byte[] transposed(OnnxTensor matrix) {
@@ -505,6 +519,7 @@ final class FloatModelReader {
    * which does not mean that they are to be trained as one.
    */
   private Value vector(OnnxTensor tensor, int n, Value.Role role, OnnxNode node) {
+    requireFinite(tensor);
     float[] values = tensor.floats();
     boolean row = tensor.shape().rank() <= 1 || tensor.shape().dim(tensor.shape().rank() - 1) == n;
     require(

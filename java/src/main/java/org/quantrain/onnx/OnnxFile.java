@@ -123,8 +123,9 @@ public record OnnxFile(
   }
 
   /**
-   * SHA-256 over all initializers (name, type, dimensions, bytes) in the order of their names, in
-   * hexadecimal. It survives another order of the file, but not another bit of a constant.
+   * SHA-256, in hexadecimal, over everything that the file says: initializers, nodes with their
+   * attributes, inputs, outputs, operator set and metadata, but for the digest that is recorded
+   * there. It survives another order of the file, but not another bit of its meaning.
    */
   public String digest() {
     MessageDigest digest;
@@ -133,19 +134,53 @@ public record OnnxFile(
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException("every Java has SHA-256", e);
     }
-    for (OnnxTensor tensor : new TreeMap<>(constants).values()) {
-      byte[] name = tensor.name().getBytes(StandardCharsets.UTF_8);
-      int rank = tensor.shape().rank();
-      ByteBuffer head =
-          ByteBuffer.allocate(4 * (4 + rank) + name.length).order(ByteOrder.LITTLE_ENDIAN);
-      head.putInt(name.length).put(name).putInt(tensor.type()).putInt(rank);
-      for (int i = 0; i < rank; i++) {
-        head.putInt(tensor.shape().dim(i));
-      }
-      digest.update(head.putInt(tensor.data().length).array());
-      digest.update(tensor.data());
+    update(digest, List.of(graphName, producer, Long.toString(opset)));
+    update(digest, graphInputs.stream().map(Input::toString).toList());
+    update(digest, outputs);
+    new TreeMap<>(metadata)
+        .forEach(
+            (key, value) -> {
+              if (!key.equals(QdqMetadata.DIGEST)) {
+                update(digest, List.of(key, value));
+              }
+            });
+    Map<String, OnnxNode> byOutput = new TreeMap<>();
+    nodes.forEach(node -> byOutput.put(node.output(), node));
+    for (OnnxNode node : byOutput.values()) {
+      update(digest, List.of(node.name(), node.domain(), node.op()));
+      update(digest, node.inputs());
+      update(digest, node.outputs());
+      new TreeMap<>(node.attributes())
+          .forEach(
+              (key, value) -> {
+                if (value instanceof OnnxTensor tensor) {
+                  update(digest, List.of(key));
+                  update(digest, tensor);
+                } else {
+                  update(digest, List.of(key, value.toString()));
+                }
+              });
     }
+    new TreeMap<>(constants).values().forEach(tensor -> update(digest, tensor));
     return HexFormat.of().formatHex(digest.digest());
+  }
+
+  /** Lengths go in as well, so that no two lists give the same bytes. */
+  private static void update(MessageDigest digest, List<String> texts) {
+    digest.update(ByteBuffer.allocate(4).putInt(texts.size()).array());
+    for (String text : texts) {
+      byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+      digest.update(ByteBuffer.allocate(4).putInt(bytes.length).array());
+      digest.update(bytes);
+    }
+  }
+
+  private static void update(MessageDigest digest, OnnxTensor tensor) {
+    update(
+        digest,
+        List.of(tensor.name(), OnnxTensor.nameOf(tensor.type()), tensor.shape().toString()));
+    digest.update(ByteBuffer.allocate(4).putInt(tensor.data().length).array());
+    digest.update(tensor.data());
   }
 
   /** Turns protobuf messages into records; faults are IllegalArgumentException. */

@@ -105,7 +105,7 @@ public final class QdqWriter {
       QdqWriter writer = new QdqWriter(integerGraph, contents);
       writer.writeGraph();
       Map<String, String> all = new LinkedHashMap<>(OnnxWriter.withVersion(metadata));
-      all.put(QdqMetadata.DIGEST, OnnxFile.parse(where, writer.out.bytes(Map.of())).digest());
+      all.put(QdqMetadata.DIGEST, OnnxFile.parse(where, writer.out.bytes(all)).digest());
       return writer.out.bytes(all);
     } catch (Refusal e) {
       throw new OnnxException(where, e.getMessage(), e);
@@ -157,8 +157,8 @@ public final class QdqWriter {
     graph.nodes().forEach(this::writeNode);
   }
 
-  /** The layer's own name; its accumulator is not a tensor of the file. */
-  private static String layerName(Node product) {
+  /** Name of the layer whose product of codes this is, as the file has it. */
+  public static String layerName(Node product) {
     String name = product.name();
     return name.endsWith(".acc") ? name.substring(0, name.length() - 4) : name;
   }

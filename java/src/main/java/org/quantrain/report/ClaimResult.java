@@ -50,13 +50,24 @@ public record ClaimResult(
 
     @Override
     public String toString() {
-      return "layer %s: %s, image %d, element %d at %s: %s instead of %s"
-          .formatted(layer, tensor, image, element, coordinates, againstValue, subjectValue);
+      return "layer %s: %s%s, element %d at %s"
+          .formatted(layer, tensor, ofImage(), element, coordinates);
+    }
+
+    /** Empty where a weight differs, which is in no image. */
+    String ofImage() {
+      return image < 0 ? "" : ", image " + image;
     }
   }
 
   public ClaimResult {
     tensors = List.copyOf(tensors);
+  }
+
+  /** Where the sides differ first and what each has there. */
+  public String firstDifference() {
+    return "%s: %s has %s, %s has %s"
+        .formatted(first, subject, first.subjectValue(), against, first.againstValue());
   }
 
   /** True if something was compared and nothing differs. */

@@ -383,7 +383,7 @@ public final class HtmlReport {
       page.element("b", claim.claim()).text(" " + claim.subject() + " against ");
       page.text(claim.against() + ": " + claim.verdict() + ".");
       if (claim.first() != null) {
-        page.empty("br").text("First: " + claim.first() + ".");
+        page.empty("br").text("First: " + claim.firstDifference() + ".");
       }
       page.close();
     }
@@ -436,10 +436,10 @@ public final class HtmlReport {
       ClaimResult.Difference first = claim.first();
       if (first != null && first.tensor().equals(tensor)) {
         found.add(
-            "%s: image %d at %s, %s instead of %s"
+            "%s: %s at %s, %s against %s"
                 .formatted(
                     claim.claim(),
-                    first.image(),
+                    first.image() < 0 ? "weight" : "image " + first.image(),
                     first.coordinates(),
                     first.subjectValue(),
                     first.againstValue()));

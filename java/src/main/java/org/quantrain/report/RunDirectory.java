@@ -1,12 +1,15 @@
 package org.quantrain.report;
 
 import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -30,6 +33,8 @@ import org.quantrain.io.AtomicFile;
 public final class RunDirectory {
   /** Enough for everything but models and checkpoints of a small run. */
   private static final int PROBE_BYTES = 256 << 10;
+
+  private static final String LOCK = ".lock";
 
   private static final int MAX_NUMBER = 1_000_000;
 
@@ -102,6 +107,46 @@ public final class RunDirectory {
     return new RunDirectory(path, List.of());
   }
 
+  /** Held while a process writes into a run. */
+  public static final class Lock implements AutoCloseable {
+    private final FileChannel channel;
+    private final Path file;
+
+    private Lock(FileChannel channel, Path file) {
+      this.channel = channel;
+      this.file = file;
+    }
+
+    @Override
+    public void close() throws IOException {
+      Files.deleteIfExists(file);
+      channel.close();
+    }
+  }
+
+  /**
+   * Keeps other processes from training in the same directory. The system releases it if the process
+   * dies.
+   *
+   * @throws RunException if another process holds it
+   */
+  public Lock lock() throws RunException {
+    Path file = path.resolve(LOCK);
+    try {
+      FileChannel channel =
+          FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      if (channel.tryLock() != null) {
+        return new Lock(channel, file);
+      }
+      channel.close();
+    } catch (OverlappingFileLockException e) {
+      // Another thread of this process holds it.
+    } catch (IOException e) {
+      throw RunException.cannotWrite(path, e);
+    }
+    throw new RunException(path, "another process is training here");
+  }
+
   private static RunDirectory prepared(RunDirectory run) throws RunException {
     try {
       AtomicFile.probe(run.path, PROBE_BYTES);
@@ -163,6 +208,7 @@ public final class RunDirectory {
     try {
       if (!created.isEmpty()) {
         Files.deleteIfExists(config());
+        Files.deleteIfExists(path.resolve(LOCK));
       }
     } catch (IOException e) {
       return; // It says what went wrong with the run, which is what the user is told.

@@ -32,6 +32,7 @@ import org.quantrain.plan.PlanCompiler;
 import org.quantrain.plan.PlanOptions;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.ParameterStore;
+import org.quantrain.runtime.QuantrainException;
 import org.quantrain.runtime.Sgd;
 import org.quantrain.runtime.StepScalars;
 import org.quantrain.tensor.HostTensor;
@@ -46,6 +47,9 @@ import org.quantrain.tensor.HostTensor;
 public final class Trainer implements AutoCloseable {
   /** Images per evaluation step; accuracy does not depend on it. */
   private static final int EVALUATION_BATCH = 128;
+
+  private static final String HINT =
+      ". Nothing of this epoch is saved; try a lower learning rate.";
 
   private final Stage stage;
   private final Recipe recipe;
@@ -254,7 +258,7 @@ public final class Trainer implements AutoCloseable {
       batches.fill(epoch, b, images, labels);
       float rate = schedule.at(step);
       store.scalars().set(StepScalars.Slot.LEARNING_RATE, rate);
-      plan.run();
+      runStep(plan, epoch, b);
       float stepLoss = plan.readFloat(plan.graph().outputs().get(1));
       requireFinite(stepLoss, epoch, b);
       optimizer.step();
@@ -307,23 +311,33 @@ public final class Trainer implements AutoCloseable {
         better ? contents : before.best());
   }
 
+  /** A scale that overflowed is refused by the kernel that reads it; the user hears which step it was. */
+  private void runStep(Plan plan, int epoch, int step) {
+    try {
+      plan.run();
+    } catch (QuantrainException e) {
+      throw new NonFiniteException(where(epoch, step) + e.getMessage() + HINT);
+    }
+  }
+
+  private String where(int epoch, int step) {
+    return stage.id() + " epoch " + (epoch + 1) + ", step " + (step + 1) + ": ";
+  }
+
   private void requireFinite(float loss, int epoch, int step) {
     List<String> gradients = store.nonFiniteGradients();
     if (Float.isFinite(loss) && gradients.isEmpty()) {
       return;
     }
     throw new NonFiniteException(
-        stage.id()
-            + " epoch "
-            + (epoch + 1)
-            + ", step "
-            + (step + 1)
-            + ": loss is "
+        where(epoch, step)
+            + "loss is "
             + loss
             + (gradients.isEmpty()
                 ? ""
-                : ", NaN or Inf in the gradient of " + String.join(", ", gradients))
-            + "; the last checkpoint is intact. Try a lower learning rate.");
+                : ", NaN or Inf in the gradient of " + gradients.get(gradients.size() - 1))
+            + (gradients.size() < 2 ? "" : " and of " + (gradients.size() - 1) + " more")
+            + HINT);
   }
 
   private static int[] shuffled(int n, long seed) {

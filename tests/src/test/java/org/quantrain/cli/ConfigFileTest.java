@@ -18,7 +18,7 @@ class ConfigFileTest {
   }
 
   private static void refuses(Path folder, String yaml, String... words) {
-    RuntimeException e = assertThrows(RuntimeException.class, () -> merged(folder, yaml));
+    RuntimeException e = assertThrows(RuntimeException.class, () -> merged(folder, yaml), yaml);
     for (String word : words) {
       assertTrue(e.getMessage().contains(word), e.getMessage());
     }
@@ -53,11 +53,41 @@ class ConfigFileTest {
     refuses(folder, "epoch: 3", "unknown setting 'epoch'", "'epochs'");
     refuses(folder, "epochs: many", "epochs", "a whole number", "many");
     refuses(folder, "epochs: 1.5", "epochs", "a whole number");
-    refuses(folder, "epochs: ''", "epochs", "a whole number");
+    refuses(folder, "epochs: ''", "run.yaml", "epochs has no value");
     refuses(folder, "lr: [1]", "lr", "a number");
     refuses(folder, "epochs: 1\nepochs: 2", "run.yaml", "epochs");
     refuses(folder, "epochs: [1", "run.yaml", "line");
     refuses(folder, "just words", "run.yaml", "key: value");
+  }
+
+  @Test
+  void aKeyWithoutAValueIsNamedWithItsFile(@TempDir Path folder) {
+    for (String key : ConfigFile.keys()) {
+      refuses(folder, key + ":", "run.yaml", key + " has no value");
+      refuses(folder, key + ": null\n", "run.yaml", key + " has no value");
+    }
+    refuses(folder, "override: [null]", "run.yaml", "override", "without a value");
+    refuses(folder, "override:\n- conv1=W4\n-\n", "run.yaml", "override", "without a value");
+    refuses(folder, "epoch:", "unknown setting 'epoch'");
+  }
+
+  @Test
+  void whatIsNoUtf8IsRefusedWithItsLine(@TempDir Path folder) throws Exception {
+    Path file = folder.resolve("run.yaml");
+    Files.write(file, new byte[] {'#', '\n', 'd', 'a', 't', 'a', ':', ' ', (byte) 0xff, '\n'});
+    FailureException e = assertThrows(FailureException.class, () -> ConfigFile.read(file));
+    assertEquals(file + ", line 2: not in UTF-8", e.getMessage());
+    Files.write(file, new byte[] {'#', (byte) 0xc3}); // cut off
+    e = assertThrows(FailureException.class, () -> ConfigFile.read(file));
+    assertEquals(file + ", line 1: not in UTF-8", e.getMessage());
+  }
+
+  @Test
+  void faultsOfSyntaxAreSaidInOneLineWithTheirPlace(@TempDir Path folder) {
+    refuses(folder, "epochs: 1\noverride: [a\ndata: x\n", "run.yaml, line ", "expected");
+    refuses(folder, "data: digits\n\tlr: 1\n", "run.yaml, line 2", "TAB");
+    refuses(folder, "data: 'digits", "run.yaml, line ", "unexpected end");
+    refuses(folder, "data: \u0001", "run.yaml");
   }
 
   @Test

@@ -107,6 +107,58 @@ class MainTest {
   }
 
   @Test
+  void aSettingGivenTwiceIsRefused(@TempDir Path folder) {
+    String out = folder.resolve("run").toString();
+    List<List<String>> twice =
+        List.of(
+            List.of("--data", "digits", "--data", "mnist"),
+            List.of("--wbits", "4", "--wbits", "5"),
+            List.of("--wbits", "4", "--abits", "4", "--epochs", "1", "--wbits=4"),
+            List.of("--epochs", "1", "--epochs", "2"),
+            List.of("--threads", "1", "--threads", "2"),
+            List.of("--out", out, "--out", out));
+    for (List<String> options : twice) {
+      List<String> args = new java.util.ArrayList<>(List.of("train"));
+      args.addAll(options);
+      refuses(2, args, "option '" + options.get(0) + "'", "see quantrain train --help");
+    }
+    assertFalse(Files.exists(folder.resolve("run")));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"0", "-1", "1025", "100000"})
+  void aNumberOfThreadsOutOfRangeIsRefusedFirst(String threads, @TempDir Path folder) {
+    String missing = folder.resolve("missing").toString();
+    for (List<String> verb :
+        List.of(
+            List.of("train"),
+            List.of("train", "--resume", missing),
+            List.of("verify", missing),
+            List.of("eval", missing))) {
+      List<String> args = new java.util.ArrayList<>(verb);
+      args.add("--threads=" + threads);
+      refuses(2, args, "threads: expected 1 to 1024, got " + threads);
+    }
+  }
+
+  @Test
+  void trainingAndTestingOnTheSameImagesIsRefused(@TempDir Path folder) throws Exception {
+    Path out = folder.resolve("run");
+    Path file = Files.writeString(folder.resolve("x.yaml"), "data: digits?limit=9&split=test\n");
+    refuses(
+        2,
+        List.of("train", "--out", out.toString(), "--data", "digits?split=train"),
+        "split=train",
+        "tested on the images it was trained on");
+    refuses(
+        2,
+        List.of("train", "--out", out.toString(), "--config", file.toString()),
+        "split=test",
+        "tested on the images it was trained on");
+    assertFalse(Files.exists(out));
+  }
+
+  @Test
   void aModelThatIsNoFileIsAFailure(@TempDir Path folder) {
     String missing = folder.resolve("no.onnx").toString();
     refuses(1, List.of("train", "--model", missing), missing, "no such file");

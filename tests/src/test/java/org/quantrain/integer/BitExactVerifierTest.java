@@ -113,6 +113,51 @@ class BitExactVerifierTest {
     }
   }
 
+  @Test
+  void aWeightCodeThatDiffersFromTrainingIsFoundEvenWhereNoActivationChanges() throws IOException {
+    RandomIntegers net = RandomIntegers.residual(7, false);
+    Path file = net.write(folder);
+    IntegerModel model = IntegerModel.read(file);
+    IntegerWeights w = model.weights().get(1);
+    byte[] codes = w.codes().bytes();
+    codes[5] ^= 1;
+    Map<String, HostTensor> trained =
+        Map.of(w.layer(), HostTensor.ofBytes(w.codes().spec(), codes));
+    CodesSource right = new PlainJavaCodes(model);
+    CodesSource training =
+        new CodesSource() {
+          @Override
+          public String description() {
+            return "training";
+          }
+
+          @Override
+          public CodesBatch run(HostTensor images) {
+            return right.run(images);
+          }
+
+          @Override
+          public Map<String, HostTensor> weights() {
+            return trained;
+          }
+
+          @Override
+          public void close() {
+            right.close();
+          }
+        };
+    VerificationReport report =
+        BitExactVerifier.of(file)
+            .verify(new PlainJavaCodes(model), training, net.images(2, 8).iterator());
+    Claim v3 = report.claims().get(1);
+    assertFalse(v3.holds());
+    assertEquals(1, v3.differing());
+    assertEquals(w.layer(), v3.first().layer());
+    assertEquals(w.name(), v3.first().tensor());
+    assertEquals(Difference.NO_IMAGE, v3.first().image());
+    assertEquals(w.codes().codes()[5], v3.first().subjectCode());
+  }
+
   /** A source that has one code wrong, in one batch. */
   private static CodesSource flipping(
       IntegerModel model, String tensor, int batch, int row, int element) {

@@ -137,8 +137,34 @@ class IntegerModelTest {
   }
 
   @Test
-  void aFileWithoutDigestSaysNothingAboutIt() throws IOException {
+  void aChangedAttributeBreaksTheDigest() throws IOException {
+    Path file =
+        edited(
+            RandomIntegers.residual(1, false),
+            model ->
+                model.getGraphBuilder().getNodeBuilderList().stream()
+                    .filter(node -> node.getOpType().equals("Conv"))
+                    .flatMap(node -> node.getAttributeBuilderList().stream())
+                    .filter(a -> a.getName().equals("pads"))
+                    .findFirst()
+                    .orElseThrow()
+                    .setInts(0, 0)
+                    .setInts(2, 2));
+    assertEquals(Optional.of(false), IntegerModel.read(file).digestMatches());
+  }
+
+  @Test
+  void aRemovedDigestIsABrokenDigest() throws IOException {
     Path file = edited(RandomIntegers.residual(1, false), ModelProto.Builder::clearMetadataProps);
+    assertEquals(Optional.of(false), IntegerModel.read(file).digestMatches());
+  }
+
+  @Test
+  void aFileThatIsNotOursNeedsNoDigest() throws IOException {
+    Path file =
+        edited(
+            RandomIntegers.residual(1, false),
+            model -> model.clearMetadataProps().setProducerName("another"));
     assertEquals(Optional.empty(), IntegerModel.read(file).digestMatches());
   }
 

@@ -17,11 +17,14 @@ import ai.onnx.proto.OnnxMl.TensorShapeProto;
 import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import com.google.protobuf.ByteString;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.quantrain.graph.Model;
@@ -32,6 +35,8 @@ import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Relu;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.zoo.Zoo;
 
 class OnnxReaderTest {
   @TempDir Path folder;
@@ -184,6 +189,20 @@ class OnnxReaderTest {
     f.node("Conv", "x cw", "body").addAttribute(ints("pads", 0, 1, 0, 1));
     float[] krsc = f.read().contents().get("cw").floats();
     assertArrayEquals(new float[] {0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11}, krsc);
+  }
+
+  @Test
+  void weightsThatAreNoNumbersAreRefusedByName() throws IOException {
+    Model model = Zoo.build("lenet", 1, 8, 8, 10, 1);
+    Map<String, HostTensor> contents =
+        new HashMap<>(model.contents());
+    HostTensor bad = contents.get("conv2.weight").copy();
+    bad.buffer().putFloat(28, Float.NaN);
+    contents.put("conv2.weight", bad);
+    Path file = folder.resolve("nan.onnx");
+    OnnxWriter.writeFloat(model.withContents(contents), Map.of(), file);
+    String message = assertThrows(OnnxException.class, () -> OnnxReader.read(file)).getMessage();
+    assertTrue(message.contains("\"conv2.weight\"") && message.contains("NaN"), message);
   }
 
   @Test

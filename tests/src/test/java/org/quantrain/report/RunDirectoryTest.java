@@ -41,6 +41,19 @@ class RunDirectoryTest {
   }
 
   @Test
+  void onlyOneTrainingAtATimeWritesIntoADirectory(@TempDir Path folder) throws Exception {
+    RunDirectory run = RunDirectory.create(folder.resolve("run"));
+    RunDirectory.Lock lock = run.lock();
+    RunException e = assertThrows(RunException.class, run::lock);
+    assertTrue(e.getMessage().endsWith("another process is training here"), e.getMessage());
+    lock.close();
+    run.lock().close();
+    try (Stream<Path> left = Files.list(folder.resolve("run"))) {
+      assertEquals(0, left.count());
+    }
+  }
+
+  @Test
   void aPathBelowAFileIsRefusedAndNamed(@TempDir Path folder) throws Exception {
     Path file = Files.writeString(folder.resolve("file"), "x");
     refuses(file.resolve("run"), file.resolve("run").toString(), file + " is not a folder");
