@@ -52,7 +52,8 @@ final class Comparison {
           count[1]++;
           if (first == null) {
             float scale = w.scale().floats()[i / perChannel];
-            long element = (i / perChannel) * perChannel + logical(w.codes().shape(), i % perChannel);
+            long element =
+                (i / perChannel) * perChannel + logical(w.codes().shape(), i % perChannel);
             List<Integer> at = new ArrayList<>(List.of(i / perChannel));
             at.addAll(coordinates(w.codes().shape(), element % perChannel));
             first =

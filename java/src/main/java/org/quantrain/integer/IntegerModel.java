@@ -148,10 +148,9 @@ public final class IntegerModel {
    */
   public Optional<Boolean> digestMatches() {
     String digest = metadata().get(QdqMetadata.DIGEST);
-    boolean ours = metadata().containsKey(QdqMetadata.VERSION) || file.producer().equals(OnnxWriter.PRODUCER);
-    return digest == null && !ours
-        ? Optional.empty()
-        : Optional.of(file.digest().equals(digest));
+    boolean ours =
+        metadata().containsKey(QdqMetadata.VERSION) || file.producer().equals(OnnxWriter.PRODUCER);
+    return digest == null && !ours ? Optional.empty() : Optional.of(file.digest().equals(digest));
   }
 
   /**

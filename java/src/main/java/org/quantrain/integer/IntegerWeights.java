@@ -13,4 +13,9 @@ import org.quantrain.tensor.HostTensor;
  * @param bias S32, likewise, at the scale outScale
  */
 public record IntegerWeights(
-    String layer, String name, HostTensor codes, HostTensor scale, HostTensor outScale, HostTensor bias) {}
+    String layer,
+    String name,
+    HostTensor codes,
+    HostTensor scale,
+    HostTensor outScale,
+    HostTensor bias) {}

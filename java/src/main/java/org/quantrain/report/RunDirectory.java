@@ -125,8 +125,8 @@ public final class RunDirectory {
   }
 
   /**
-   * Keeps other processes from training in the same directory. The system releases it if the process
-   * dies.
+   * Keeps other processes from training in the same directory. The system releases it if the
+   * process dies.
    *
    * @throws RunException if another process holds it
    */

@@ -48,8 +48,7 @@ public final class Trainer implements AutoCloseable {
   /** Images per evaluation step; accuracy does not depend on it. */
   private static final int EVALUATION_BATCH = 128;
 
-  private static final String HINT =
-      ". Nothing of this epoch is saved; try a lower learning rate.";
+  private static final String HINT = ". Nothing of this epoch is saved; try a lower learning rate.";
 
   private final Stage stage;
   private final Recipe recipe;
@@ -311,7 +310,10 @@ public final class Trainer implements AutoCloseable {
         better ? contents : before.best());
   }
 
-  /** A scale that overflowed is refused by the kernel that reads it; the user hears which step it was. */
+  /**
+   * A scale that overflowed is refused by the kernel that reads it; the user hears which step it
+   * was.
+   */
   private void runStep(Plan plan, int epoch, int step) {
     try {
       plan.run();

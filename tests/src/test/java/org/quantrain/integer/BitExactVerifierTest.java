@@ -59,11 +59,13 @@ class BitExactVerifierTest {
   /** Codes that are all 0 or all 255 would prove little. */
   private static void assertSpread(IntegerModel model, RandomIntegers net) {
     CodesBatch codes = new PlainJavaCodes(model).run(net.images(1, 8).get(0).images());
-    codes.codes().forEach(
-        (name, tensor) -> {
-          long distinct = java.util.Arrays.stream(tensor.codes()).distinct().count();
-          assertTrue(distinct > 2, name + " has only " + distinct + " different codes");
-        });
+    codes
+        .codes()
+        .forEach(
+            (name, tensor) -> {
+              long distinct = java.util.Arrays.stream(tensor.codes()).distinct().count();
+              assertTrue(distinct > 2, name + " has only " + distinct + " different codes");
+            });
   }
 
   @Test
@@ -89,8 +91,7 @@ class BitExactVerifierTest {
     assertEquals(List.of(2, 3, 5), first.coordinates());
     assertEquals((2 * 9 + 3) * 11 + 5, first.element());
     assertEquals(first.subjectCode() ^ 1, first.againstCode());
-    assertEquals(
-        1, v3.tensors().stream().filter(t -> t.differing() > 0).count(), v3::toString);
+    assertEquals(1, v3.tensors().stream().filter(t -> t.differing() > 0).count(), v3::toString);
     assertTrue(v3.toString().startsWith("V3 = 1 of "), v3::toString);
   }
 
@@ -196,8 +197,7 @@ class BitExactVerifierTest {
     CodesSource source = new PlainJavaCodes(IntegerModel.read(file));
     BitExactVerifier impatient = BitExactVerifier.of(file).withTimeLimit(Duration.ofMillis(1));
     Iterator<ImageBatch> images = net.images(2, 8).iterator();
-    IOException e =
-        assertThrows(IOException.class, () -> impatient.verify(source, null, images));
+    IOException e = assertThrows(IOException.class, () -> impatient.verify(source, null, images));
     assertTrue(e.getMessage().contains("time limit"), e.getMessage());
   }
 

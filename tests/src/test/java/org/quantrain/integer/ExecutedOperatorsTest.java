@@ -28,8 +28,7 @@ class ExecutedOperatorsTest {
     List<String> problems = new ArrayList<>();
     ExecutedOperators.check(model.layers(), nodes, "", problems);
     assertEquals(
-        List.of(
-            "FusedConv \"skip.acc\" is computed in float", "expected 5 QLinearConv, found 4"),
+        List.of("FusedConv \"skip.acc\" is computed in float", "expected 5 QLinearConv, found 4"),
         problems);
   }
 }

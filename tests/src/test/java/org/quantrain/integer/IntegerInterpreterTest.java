@@ -89,8 +89,15 @@ class IntegerInterpreterTest {
   @Test
   void pixelsThatAreNoNumbersGiveTheCodesOfOnnxRuntime() throws IOException {
     float[] odd = {
-      Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, 1e30f, -1e30f, -0f,
-      Float.MIN_VALUE, Float.MAX_VALUE, -Float.MAX_VALUE
+      Float.NaN,
+      Float.POSITIVE_INFINITY,
+      Float.NEGATIVE_INFINITY,
+      1e30f,
+      -1e30f,
+      -0f,
+      Float.MIN_VALUE,
+      Float.MAX_VALUE,
+      -Float.MAX_VALUE
     };
     RandomIntegers net = RandomIntegers.residual(17, true);
     Path file = net.write(folder);

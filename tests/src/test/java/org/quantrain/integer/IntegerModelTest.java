@@ -249,8 +249,7 @@ class IntegerModelTest {
     refuses(
         RandomIntegers.narrow(1, false),
         model ->
-            initializer(model, "one.codes.qmax")
-                .setRawData(ByteString.copyFrom(new byte[] {14})),
+            initializer(model, "one.codes.qmax").setRawData(ByteString.copyFrom(new byte[] {14})),
         "one.codes",
         "codes 0 to 14");
   }

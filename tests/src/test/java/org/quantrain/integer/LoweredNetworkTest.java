@@ -94,8 +94,7 @@ class LoweredNetworkTest {
     Graph graph = Pipelines.forward(model.graph(), Phase.CALIBRATE, Lowering.INTEGER);
     Set<Value> values = new LinkedHashSet<>(graph.persistent());
     try (ParameterStore store = new ParameterStore(backend, values, model.contents());
-        Plan plan =
-            PlanCompiler.compile(graph, BATCH, backend, store, PlanOptions.defaults())) {
+        Plan plan = PlanCompiler.compile(graph, BATCH, backend, store, PlanOptions.defaults())) {
       store.scalars().set(StepScalars.Slot.OBSERVER_MOMENTUM, 0.1f);
       for (ImageBatch batch : images(2)) {
         plan.input(graph.inputs().get(0)).clear().put(batch.images().buffer());

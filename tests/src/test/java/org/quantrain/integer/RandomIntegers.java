@@ -130,8 +130,7 @@ final class RandomIntegers {
     return requantized(name, x, fold(name, x, w, true), new LinearCodes(Lowering.INTEGER), bits, 0);
   }
 
-  private Codes requantized(
-      String name, Codes x, Node fold, Op op, int bits, int zero) {
+  private Codes requantized(String name, Codes x, Node fold, Op op, int bits, int zero) {
     Value acc =
         builder.add(
             name + ".acc", op, x.codes(), x.scale(), x.zeroPoint(), fold.output(0), fold.output(1));
@@ -142,8 +141,7 @@ final class RandomIntegers {
     Value zp = zeroPoint(name, zero);
     Value m = builder.add(name + ".m", new Multiplier(), fold.output(2), scale);
     Requantize requantize = new Requantize(unsigned(bits), zero == 0);
-    Value y =
-        builder.node(name + ".codes", requantize, acc, m, zp, fold.output(3)).output(0);
+    Value y = builder.node(name + ".codes", requantize, acc, m, zp, fold.output(3)).output(0);
     return new Codes(y, scale, zp, s, bits);
   }
 
@@ -157,7 +155,13 @@ final class RandomIntegers {
                 name + ".codes",
                 new AddCodes(unsigned(bits), zero == 0),
                 List.of(
-                    a.codes(), a.scale(), a.zeroPoint(), b.codes(), b.scale(), b.zeroPoint(), scale,
+                    a.codes(),
+                    a.scale(),
+                    a.zeroPoint(),
+                    b.codes(),
+                    b.scale(),
+                    b.zeroPoint(),
+                    scale,
                     zp))
             .output(0);
     return new Codes(y, scale, zp, s, bits);

@@ -13,7 +13,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
-/** Runs the native driver that needs no JVM: the .cu files, emulated in several thread orders, against the CPU kernels. */
+/**
+ * Runs the native driver that needs no JVM: the .cu files, emulated in several thread orders,
+ * against the CPU kernels.
+ */
 class CheckKernelsTest {
   private static final Path DRIVER = Path.of("../java/target/native/check/check_kernels");
 

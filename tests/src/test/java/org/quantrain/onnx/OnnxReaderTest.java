@@ -89,8 +89,7 @@ class OnnxReaderTest {
       for (int i = 0; i < n; i++) {
         values[i] = i;
       }
-      graph.addInitializer(
-          tensor(name, values, Arrays.stream(dims).asLongStream().toArray()));
+      graph.addInitializer(tensor(name, values, Arrays.stream(dims).asLongStream().toArray()));
       return this;
     }
 
@@ -133,8 +132,7 @@ class OnnxReaderTest {
   }
 
   private static void refused(byte[] bytes, String... words) {
-    OnnxException e =
-        assertThrows(OnnxException.class, () -> OnnxReader.read("foreign", bytes));
+    OnnxException e = assertThrows(OnnxException.class, () -> OnnxReader.read("foreign", bytes));
     assertTrue(e.getMessage().startsWith("foreign: "), e.getMessage());
     assertFalse(e.getMessage().contains("\n"), e.getMessage());
     for (String word : words) {
@@ -194,8 +192,7 @@ class OnnxReaderTest {
   @Test
   void weightsThatAreNoNumbersAreRefusedByName() throws IOException {
     Model model = Zoo.build("lenet", 1, 8, 8, 10, 1);
-    Map<String, HostTensor> contents =
-        new HashMap<>(model.contents());
+    Map<String, HostTensor> contents = new HashMap<>(model.contents());
     HostTensor bad = contents.get("conv2.weight").copy();
     bad.buffer().putFloat(28, Float.NaN);
     contents.put("conv2.weight", bad);
@@ -292,8 +289,7 @@ class OnnxReaderTest {
         .addAttribute(ints("pads", 1, 0, 1, 1));
     Model model = f.read();
     assertEquals(4, model.graph().nodes().size());
-    assertEquals(
-        new MaxPool(new PoolWindow(3, 2, 1, 1, 1, 0, 1, 1)), node(model, "body").op());
+    assertEquals(new MaxPool(new PoolWindow(3, 2, 1, 1, 1, 0, 1, 1)), node(model, "body").op());
     assertEquals("x", node(model, "body").input(0).name());
   }
 
@@ -322,10 +318,7 @@ class OnnxReaderTest {
     f.node("Softmax", "a", "b");
     f.node("Frob", "b", "body").setDomain("com.example");
     f.refused(
-        "not supported: ",
-        "Slice \"the a\"",
-        "Softmax \"the b\"",
-        "com.example.Frob \"the body\"");
+        "not supported: ", "Slice \"the a\"", "Softmax \"the b\"", "com.example.Frob \"the body\"");
   }
 
   @Test
@@ -438,8 +431,7 @@ class OnnxReaderTest {
   @Test
   void aMissingFileIsRefused() {
     OnnxException e =
-        assertThrows(
-            OnnxException.class, () -> OnnxReader.read(folder.resolve("nowhere.onnx")));
+        assertThrows(OnnxException.class, () -> OnnxReader.read(folder.resolve("nowhere.onnx")));
     assertTrue(e.getMessage().contains("no such file"), e.getMessage());
   }
 

@@ -176,8 +176,7 @@ class OnnxWriterTest {
     Value b = builder.add("second", new FakeQuant("q2", spec), a);
     Model model = new Model("quantized", builder.build(b), Map.of());
     Path file = folder.resolve("quantized.onnx");
-    OnnxException e =
-        assertThrows(OnnxException.class, () -> OnnxWriter.writeFloat(model, file));
+    OnnxException e = assertThrows(OnnxException.class, () -> OnnxWriter.writeFloat(model, file));
     assertTrue(e.getMessage().contains("FakeQuant \"first\""), e.getMessage());
     assertTrue(e.getMessage().contains("FakeQuant \"second\""), e.getMessage());
     assertFalse(Files.exists(file));
@@ -187,8 +186,7 @@ class OnnxWriterTest {
   void aFileThatCannotBeReplacedLeavesNothingBehind() throws IOException {
     Path occupied = Files.createDirectories(folder.resolve("occupied.onnx"));
     Files.writeString(occupied.resolve("inside"), "x");
-    assertThrows(
-        IOException.class, () -> OnnxWriter.writeFloat(new Float32().model(), occupied));
+    assertThrows(IOException.class, () -> OnnxWriter.writeFloat(new Float32().model(), occupied));
     try (Stream<Path> files = Files.list(folder)) {
       assertEquals(List.of(occupied), files.toList());
     }

@@ -61,7 +61,13 @@ final class SyntheticRun {
                 3_600,
                 2,
                 new ClaimResult.Difference(
-                    "conv2", "relu2.codes", 41, 83, List.of(5, 0, 3), "code 17 (0.412)", "code 16 (0.388)"),
+                    "conv2",
+                    "relu2.codes",
+                    41,
+                    83,
+                    List.of(5, 0, 3),
+                    "code 17 (0.412)",
+                    "code 16 (0.388)"),
                 tensors)));
   }
 

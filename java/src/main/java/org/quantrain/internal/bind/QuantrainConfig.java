@@ -8,7 +8,8 @@ import org.bytedeco.javacpp.tools.InfoMapper;
 
 /**
  * Tells JavaCPP how to read {@code quantrain.h}: every function becomes a static method of {@code
- * QuantrainNative}, every argument struct a class of its own name, every enum a set of int constants.
+ * QuantrainNative}, every argument struct a class of its own name, every enum a set of int
+ * constants.
  */
 @Properties(
     value = @Platform(include = "quantrain.h", link = "quantrain", compiler = "cpp17"),
