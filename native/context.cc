@@ -119,6 +119,30 @@ bool OwnFolder(char* folder, size_t size) {
   return true;
 }
 
+// A function of the CUDA library (path null: the one beside this library), or null with the reason
+// in message. The library stays open: the CUDA runtime does not survive being unloaded.
+void* CudaSymbol(const char* path, const char* name, char* message, int64_t message_bytes) {
+  char own[4096];
+  if (path == nullptr) {
+    constexpr char kName[] = "libquantrain_cuda.so";
+    if (!OwnFolder(own, sizeof(own) - sizeof(kName))) {
+      snprintf(message, message_bytes, "the folder of the native library is not known");
+      return nullptr;
+    }
+    strcat(own, kName);
+    path = own;
+  }
+  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* reason = dlerror();
+    snprintf(message, message_bytes, "%s", reason == nullptr ? "dlopen failed" : reason);
+    return nullptr;
+  }
+  void* symbol = dlsym(library, name);
+  if (symbol == nullptr) snprintf(message, message_bytes, "%s: no %s in it", path, name);
+  return symbol;
+}
+
 }  // namespace
 
 qt_status Fail(qt_context& ctx, qt_status status, const char* format, ...) {
@@ -165,11 +189,17 @@ qt_status qt_context_create(qt_context** ctx, int32_t threads) {
 }
 
 void qt_context_enter(const qt_context* ctx) {
-  if (ctx != nullptr) omp_set_num_threads(ctx->threads);
+  if (ctx == nullptr) return;
+  if (ctx->enter != nullptr) {
+    ctx->enter(*ctx);
+  } else {
+    omp_set_num_threads(ctx->threads);
+  }
 }
 
 void qt_context_destroy(qt_context* ctx) {
   if (ctx == nullptr) return;
+  if (ctx->release != nullptr) ctx->release(*ctx);
   qt::Release(ctx->scratch, ctx->scratch_bytes);
   delete ctx;
 }
@@ -184,6 +214,8 @@ qt_status qt_context_force_isa(qt_context* ctx, const char* isa) {
   if (ctx == nullptr) return QT_INVALID_ARGUMENT;
   if (isa == nullptr)
     return qt::Fail(*ctx, QT_INVALID_ARGUMENT, "[context] isa: expected a name, got null");
+  if (ctx->on_device)
+    return qt::Fail(*ctx, QT_UNAVAILABLE, "[context] isa: a CUDA context has no instruction set");
   const qt::KernelTable* table = qt::FindKernels(isa);
   if (table == nullptr) {
     return qt::Fail(*ctx, QT_UNAVAILABLE,
@@ -218,34 +250,34 @@ qt_status qt_cuda_probe(const char* path, int32_t* devices, char* message, int64
     return QT_INVALID_ARGUMENT;
   }
   *devices = 0;
-  char own[4096];
-  if (path == nullptr) {
-    constexpr char kName[] = "libquantrain_cuda.so";
-    if (!qt::OwnFolder(own, sizeof(own) - sizeof(kName))) {
-      snprintf(message, message_bytes, "the folder of the native library is not known");
-      return QT_UNAVAILABLE;
-    }
-    strcat(own, kName);
-    path = own;
-  }
-  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    const char* reason = dlerror();
-    snprintf(message, message_bytes, "%s", reason == nullptr ? "dlopen failed" : reason);
-    return QT_UNAVAILABLE;
-  }
   using DeviceCount = int32_t (*)(char*, int64_t);
-  const DeviceCount count = reinterpret_cast<DeviceCount>(dlsym(library, "qt_cuda_device_count"));
-  if (count == nullptr) {
-    snprintf(message, message_bytes, "%s: no qt_cuda_device_count in it", path);
-    dlclose(library);
-    return QT_UNAVAILABLE;
-  }
+  const auto count = reinterpret_cast<DeviceCount>(
+      qt::CudaSymbol(path, "qt_cuda_device_count", message, message_bytes));
+  if (count == nullptr) return QT_UNAVAILABLE;
   const int32_t found = count(message, message_bytes);
-  // The library stays open: the CUDA runtime does not survive being unloaded.
   if (found <= 0) return QT_UNAVAILABLE;
   *devices = found;
   return QT_OK;
+}
+
+qt_status qt_context_create_cuda(qt_context** ctx, const char* path, int32_t device, void* stream) {
+  int32_t devices = 0;
+  const qt_status status = qt_context_create(ctx, 1);
+  if (status != QT_OK) return status;
+  const auto fail = [&](qt_status reason) {
+    qt_context_destroy(*ctx);
+    *ctx = nullptr;
+    return reason;
+  };
+  if (qt_cuda_probe(path, &devices, nullptr, 0) != QT_OK) return fail(QT_UNAVAILABLE);
+  if (device < 0 || device >= devices) return fail(QT_INVALID_ARGUMENT);
+  char message[256];
+  using Open = qt_status (*)(qt_context*, int32_t, void*);
+  const auto open =
+      reinterpret_cast<Open>(qt::CudaSymbol(path, "qt_cuda_open", message, sizeof(message)));
+  if (open == nullptr) return fail(QT_UNAVAILABLE);
+  const qt_status opened = open(*ctx, device, stream);
+  return opened == QT_OK ? QT_OK : fail(opened);
 }
 
 }  // extern "C"

@@ -1,5 +1,5 @@
-// The context behind qt_context: number of threads, the kernel table of the chosen instruction set,
-// the text of the last failure and one scratch buffer. The scratch buffer only grows, so a kernel
+// The context behind qt_context: number of threads, the kernel table of the chosen instruction set
+// or of the CUDA library, the text of the last failure and one scratch buffer. The scratch buffer only grows, so a kernel
 // that ran once at a size allocates nothing afterwards. A context belongs to one calling thread.
 #ifndef QUANTRAIN_CONTEXT_H_
 #define QUANTRAIN_CONTEXT_H_
@@ -40,6 +40,14 @@ struct qt_context {
   void* scratch = nullptr;
   int64_t scratch_bytes = 0;
   char error[512] = {0};
+
+  // Of a CUDA context only: pointers in arguments are the device's, kernels go to this stream.
+  bool on_device = false;
+  int32_t device = 0;
+  void* stream = nullptr;
+  void* workspace = nullptr;  // device memory, partial results of reductions
+  void (*enter)(const qt_context&) = nullptr;
+  void (*release)(qt_context&) = nullptr;
 };
 
 #endif  // QUANTRAIN_CONTEXT_H_

@@ -23,7 +23,7 @@ namespace avx512 {
 #undef QT_KERNEL
 }  // namespace cpu
 
-// checks.cc: one overload per arguments struct.
+// checks/: one overload per arguments struct.
 #define QT_KERNEL(name) qt_status Check(qt_context&, const qt_##name##_args&);
 #include "kernels.def"
 #undef QT_KERNEL

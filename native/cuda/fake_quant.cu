@@ -132,7 +132,7 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-cudaError_t FakeQuant(cudaStream_t stream, const qt_fake_quant_args& args) {
+cudaError_t fake_quant(const Stream& stream, const qt_fake_quant_args& args) {
   FakeQuantParameters p;
   p.x = args.x;
   p.scale = args.scale;
@@ -154,7 +154,7 @@ cudaError_t FakeQuant(cudaStream_t stream, const qt_fake_quant_args& args) {
   return Launch(stream, BlocksFor(p.n), kernel, p);
 }
 
-cudaError_t SteBackward(cudaStream_t stream, const qt_ste_backward_args& args) {
+cudaError_t ste_backward(const Stream& stream, const qt_ste_backward_args& args) {
   if (args.n == 0) return cudaSuccess;
   return Launch(stream, BlocksFor(args.n), SteBackwardKernel, args.dy, args.mask, args.dx, args.n,
                 Aligned16(args.dy, args.dx));

@@ -1,7 +1,7 @@
-// Launch functions of the CUDA kernels, one per kernel of the same name in cpu/: the stream comes
-// first, arguments are those of the API with device pointers (scale and zero-point too), nothing is
-// checked, nothing synchronizes or allocates, so every launch can be captured into a graph. Returns
-// what the runtime says about the launch.
+// Launch functions of the CUDA kernels, one per line of kernels.def and of the same name as in cpu/.
+// The stream comes first, arguments are those of the API with device pointers; nothing synchronizes
+// or allocates, so every launch can be captured into a graph. Arguments were checked (checks/) but
+// for what lies in device memory. Returns what the runtime says about the launch.
 #ifndef QUANTRAIN_CUDA_KERNELS_H_
 #define QUANTRAIN_CUDA_KERNELS_H_
 
@@ -11,8 +11,20 @@
 
 namespace qt::cuda {
 
-cudaError_t FakeQuant(cudaStream_t stream, const qt_fake_quant_args& args);
-cudaError_t SteBackward(cudaStream_t stream, const qt_ste_backward_args& args);
+// Bytes of a stream's workspace. Reductions that would need more have fewer parts.
+constexpr int64_t kWorkspaceBytes = int64_t{32} << 20;
+
+// Where kernels go: a stream, and device memory for partial results that only the kernels of one
+// call share. 256-byte aligned.
+struct Stream {
+  cudaStream_t handle;
+  void* workspace;
+};
+
+#define QT_KERNEL(name) \
+  __attribute__((weak)) cudaError_t name(const Stream& stream, const qt_##name##_args& args);
+#include "kernels.def"
+#undef QT_KERNEL
 
 }  // namespace qt::cuda
 

@@ -7,6 +7,8 @@
 #include <cuda_runtime.h>
 #include <stdint.h>
 
+#include "cuda/kernels.h"
+
 namespace qt::cuda {
 
 // 8 warps: small enough that a few kernels share a multiprocessor, large enough to fill one with 8
@@ -32,12 +34,12 @@ inline bool Aligned16(const void* a, const void* b) {
 }
 
 template <class... Parameters, class... Arguments>
-cudaError_t Launch(cudaStream_t stream, unsigned blocks, void (*kernel)(Parameters...),
+cudaError_t Launch(const Stream& stream, dim3 blocks, void (*kernel)(Parameters...),
                    Arguments... arguments) {
   cudaLaunchConfig_t config = {};
-  config.gridDim = dim3(blocks);
+  config.gridDim = blocks;
   config.blockDim = dim3(kThreads);
-  config.stream = stream;
+  config.stream = stream.handle;
   return cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
 }
 

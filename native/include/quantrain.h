@@ -9,7 +9,11 @@
  * a contiguous tensor as [outer, channels, inner]: NHWC activations are [N*H*W, C, 1], KRSC weights are
  * [1, K, R*S*C], a tensor with one scale is [1, 1, n]; so any axis works without a permuted copy.
  *
- * Types. float is IEEE binary32, codes are 8-bit containers (qt_code_type), accumulators int32. A mask holds
+ * Types. A field called "real" below is QT_ELEMENT_F32 or QT_ELEMENT_BF16, as element_type says: bf16 is widened
+ * exactly when it is read and rounded to nearest even when it is written; what lies between, and every scale,
+ * gradient of a scale and statistic, is float32. Per group: a group of g consecutive elements of a weight's inner
+ * dimension is a channel of its own, [1, channels * (inner / g), g].
+ * float is IEEE binary32, codes are 8-bit containers (qt_code_type), accumulators int32. A mask holds
  * one bit per element: element i is bit (i % 8) of byte (i / 8); a mask buffer has (n + 7) / 8 bytes and its
  * unused bits are written as 0.
  *
@@ -46,8 +50,13 @@ typedef enum qt_status {
 
 typedef enum qt_code_type { QT_U8 = 0, QT_S8 = 1 } qt_code_type;
 
-/* What pooling and layout kernels move. */
-typedef enum qt_element_type { QT_ELEMENT_F32 = 0, QT_ELEMENT_U8 = 1, QT_ELEMENT_S8 = 2 } qt_element_type;
+/* What a tensor without a type in its pointer holds. */
+typedef enum qt_element_type {
+  QT_ELEMENT_F32 = 0,
+  QT_ELEMENT_U8 = 1,
+  QT_ELEMENT_S8 = 2,
+  QT_ELEMENT_BF16 = 3
+} qt_element_type;
 
 /* ---- context, memory, diagnostics --------------------------------------------------------------------- */
 
@@ -158,6 +167,143 @@ typedef struct qt_quantize_weight_backward_args {
   int64_t channels, inner;
 } qt_quantize_weight_backward_args;
 QT_API qt_status qt_quantize_weight_backward(qt_context* ctx, const qt_quantize_weight_backward_args* args);
+
+/* ---- learned quantizers ---------------------------------------------------------------------------------
+ * The forward of a uniform learned quantizer is qt_fake_quant or qt_quantize with the scale and zero-point that the
+ * *_qparams kernel makes of the learned values; here are those kernels and the backward ones. The gradients of learned
+ * values are sums over the channel's elements in a fixed order, inside the kernel. */
+
+/* Learned values to what the forward uses and the exporter writes: scale = max(|learned_scale|, FLT_MIN) and
+ * zero_point = clamp(rint(learned_zero_point), qmin, qmax), 0 where learned_zero_point is null (NaN: qmin). */
+typedef struct qt_lsq_qparams_args {
+  const float* learned_scale;      /* [channels] */
+  const float* learned_zero_point; /* [channels] or null */
+  float* scale;                    /* [channels] */
+  int32_t* zero_point;             /* [channels] */
+  int64_t channels;
+  int32_t qmin, qmax;
+} qt_lsq_qparams_args;
+QT_API qt_status qt_lsq_qparams(qt_context* ctx, const qt_lsq_qparams_args* args);
+
+/* LSQ and LSQ+ with an integer zero-point. With v = x / s + z before rounding:
+ *   dx = dy inside, else 0 (inside: qmin <= rint(x / s) + z <= qmax; NaN is outside)
+ *   dscale = gradient_scale * sum dy * (rint(x / s) - x / s inside, qmin - z below, qmax - z above)
+ *   dzero_point = gradient_scale * sum dy * (0 inside, -s outside)
+ * Both are gradients of the values that qt_lsq_qparams made; where learned_scale is negative the caller's gradient
+ * changes sign with it. Source: Esser et al. 2020, arXiv:1902.08153, equations 3 and 5; Bhalgat et al. 2020,
+ * arXiv:2004.09576. */
+typedef struct qt_lsq_backward_args {
+  const void* x;              /* real, [outer, channels, inner] */
+  const void* dy;             /* real */
+  const float* scale;         /* [channels], all > 0 */
+  const int32_t* zero_point;  /* [channels] */
+  void* dx;                   /* real; may be dy; or null */
+  float* dscale;              /* [channels], written */
+  float* dzero_point;         /* [channels], written, or null */
+  int64_t outer, channels, inner;
+  int32_t qmin, qmax;
+  float gradient_scale;       /* 1 / sqrt(elements * qmax), or 1 */
+  int32_t element_type;       /* of x, dy and dx */
+} qt_lsq_backward_args;
+QT_API qt_status qt_lsq_backward(qt_context* ctx, const qt_lsq_backward_args* args);
+
+/* LSQ+ with a real offset, forward: y = s * (clamp(rint((x - beta) / s), qmin, qmax)) + beta. For the simulated lowering
+ * only: an integer kernel has no real offset. */
+typedef struct qt_lsq_plus_args {
+  const void* x;        /* real, [outer, channels, inner] */
+  const float* scale;   /* [channels], all > 0 */
+  const float* beta;    /* [channels] */
+  void* y;              /* real; may be x */
+  int64_t outer, channels, inner;
+  int32_t qmin, qmax;
+  int32_t element_type;
+} qt_lsq_plus_args;
+QT_API qt_status qt_lsq_plus(qt_context* ctx, const qt_lsq_plus_args* args);
+
+/* Its gradient: dx = dy inside, else 0; dscale = g * sum dy * (rint(v) - v inside, qmin below, qmax above) with
+ * v = (x - beta) / s; dbeta = g * sum dy * (0 inside, 1 outside). */
+typedef struct qt_lsq_plus_backward_args {
+  const void* x;
+  const void* dy;
+  const float* scale;
+  const float* beta;
+  void* dx;       /* may be dy; or null */
+  float* dscale;  /* [channels] */
+  float* dbeta;   /* [channels] */
+  int64_t outer, channels, inner;
+  int32_t qmin, qmax;
+  float gradient_scale;
+  int32_t element_type;
+} qt_lsq_plus_backward_args;
+QT_API qt_status qt_lsq_plus_backward(qt_context* ctx, const qt_lsq_plus_backward_args* args);
+
+/* PACT: the learned value is the clip alpha. On an unsigned grid scale = alpha / (qmax - qmin), zero_point = qmin and
+ * x is clipped to [0, alpha]; on a symmetric grid (is_signed) scale = alpha / qmax, zero_point = 0 and x is clipped
+ * to [-alpha, alpha]. alpha is taken as max(alpha, FLT_MIN * qmax), so no scale turns negative.
+ * Source: Choi et al. 2018, arXiv:1805.06085, equations 1 to 3. */
+typedef struct qt_pact_qparams_args {
+  const float* alpha;   /* [channels] */
+  float* scale;         /* [channels] */
+  int32_t* zero_point;  /* [channels] */
+  int64_t channels;
+  int32_t qmin, qmax;
+  int32_t is_signed;    /* 0 or 1 */
+} qt_pact_qparams_args;
+QT_API qt_status qt_pact_qparams(qt_context* ctx, const qt_pact_qparams_args* args);
+
+/* dx = dy where 0 <= x < alpha (is_signed: |x| < alpha), else 0; dalpha = sum dy * [x >= alpha] (is_signed: minus
+ * sum dy * [x <= -alpha]). */
+typedef struct qt_pact_backward_args {
+  const void* x;       /* real, [outer, channels, inner] */
+  const void* dy;
+  const float* alpha;  /* [channels] */
+  void* dx;            /* may be dy; or null */
+  float* dalpha;       /* [channels], written */
+  int64_t outer, channels, inner;
+  int32_t is_signed;
+  int32_t element_type;
+} qt_pact_backward_args;
+QT_API qt_status qt_pact_backward(qt_context* ctx, const qt_pact_backward_args* args);
+
+/* DSQ: the uniform grid of the learned range [lower, upper], which is nudged so that 0 is a code: scale = (upper - lower)
+ * / (qmax - qmin), zero_point = clamp(qmin - rint(lower / scale)). Forward in training is the hard quantizer; the
+ * gradient is that of the soft one, on the nudged range l = (qmin - z) * s, u = (qmax - z) * s.
+ * With Delta = s, i = floor((x - l) / Delta), m = l + (i + 1/2) Delta, k = ln(2 / alpha - 1) / Delta, S = 1 / (1 - alpha),
+ * phi = S tanh(k (x - m)), y = l + Delta (i + (phi + 1) / 2) inside [l, u]:
+ *   dx = dy * dy/dx inside, else 0; dlower, dupper and dalpha are the derivatives of y by l, u and alpha (1 below
+ *   for l, 1 above for u), summed. Source: Gong et al. 2019, arXiv:1908.05033, equations 3 to 9. */
+typedef struct qt_dsq_backward_args {
+  const void* x;      /* real, [outer, channels, inner] */
+  const void* dy;
+  const float* lower; /* [channels], the nudged ends; lower < upper */
+  const float* upper;
+  const float* alpha; /* [channels], in (0, 1) */
+  void* dx;           /* may be dy; or null */
+  float* dlower;      /* [channels], written */
+  float* dupper;
+  float* dalpha;
+  int64_t outer, channels, inner;
+  int32_t levels;     /* qmax - qmin */
+  int32_t element_type;
+} qt_dsq_backward_args;
+QT_API qt_status qt_dsq_backward(qt_context* ctx, const qt_dsq_backward_args* args);
+
+/* The step of least squared error: over the candidates s_k = s_max * k / candidates, k = 1..candidates, with s_max
+ * the scale of the range of x (absmax or min..max as in qt_range_to_qparams), the one whose quantization error
+ * sum (x_hat - x)^2 is least, the largest of equals; zero_point goes with each candidate. The initial value of
+ * learned scales. */
+typedef struct qt_mse_scale_args {
+  const float* x;       /* [outer, channels, inner] */
+  float* scale;         /* [channels] */
+  int32_t* zero_point;  /* [channels] */
+  int64_t outer, channels, inner;
+  int32_t qmin, qmax;
+  int32_t symmetric;    /* 0 or 1 */
+  int32_t candidates;   /* 1..1024 */
+} qt_mse_scale_args;
+QT_API qt_status qt_mse_scale(qt_context* ctx, const qt_mse_scale_args* args);
+
+/* ---- other quantizers: DoReFa, EWGS, APoT, N2UQ, stochastic rounding, oscillations ------------------------ */
 
 /* ---- observe ------------------------------------------------------------------------------------------- */
 
@@ -457,6 +603,8 @@ typedef struct qt_batch_norm_stats_backward_args {
 } qt_batch_norm_stats_backward_args;
 QT_API qt_status qt_batch_norm_stats_backward(qt_context* ctx, const qt_batch_norm_stats_backward_args* args);
 
+/* ---- fixed-point contracts, packing ---------------------------------------------------------------------- */
+
 /* ---- float layers ---------------------------------------------------------------------------------------- */
 
 /* Mean and biased variance per channel (two passes, pairwise); updates running statistics where given:
@@ -600,6 +748,8 @@ typedef struct qt_transpose_args {
 } qt_transpose_args;
 QT_API qt_status qt_transpose(qt_context* ctx, const qt_transpose_args* args);
 
+/* ---- loss and optimizers ---------------------------------------------------------------------------------- */
+
 /* Mean cross-entropy of softmax(logits) against (1 - smoothing) * onehot + smoothing / classes, over the rows with
  * label >= 0 (padded rows carry -1). correct counts rows whose first maximum is the label. Gradient in the same pass.
  * exp and log are the polynomials of math/ (same bits everywhere). */
@@ -732,6 +882,13 @@ typedef struct qt_reference_gemm_args {
 QT_API qt_status qt_reference_gemm(qt_context* ctx, const qt_reference_gemm_args* args);
 
 /* ---- CUDA: a separate library, opened only where a driver and a device are ------------------------------- */
+
+/* A context whose kernels run on a CUDA device: the same functions and arguments with device pointers, scales,
+ * zero-points and other small arrays included, enqueued on stream (a cudaStream_t). Nothing synchronizes; after this
+ * call nothing allocates, so every call can be captured into a CUDA graph. What is read on the host for the CPU
+ * (values of scales, labels) is not checked: kernels give a defined result for any value. path as in qt_cuda_probe.
+ * Returns QT_UNAVAILABLE where there is no such library, driver or device. */
+QT_API qt_status qt_context_create_cuda(qt_context** ctx, const char* path, int32_t device, void* stream);
 
 /* Opens libquantrain_cuda from the folder of this library (path null) or from path. QT_UNAVAILABLE with the reason in
  * message (library missing, driver missing or too old, no device). */

@@ -1,0 +1,196 @@
+// A kernel call with its data, described once: the driver runs it on the CPU (each instruction set,
+// one thread and several) and on a device (emulated in several thread orders, or real), compares
+// the outputs, and times it; the bytes it must move are the sizes of its buffers.
+//
+//   auto& c = suite.Add("fake_quant", "per tensor", qt_fake_quant);
+//   c.In(&c.args.x, values);          copied to the device, must stay as it is
+//   c.Out(&c.args.y, n);              compared bit by bit
+//   c.InOut(&c.args.state, values);   both
+//   c.OutSum(&c.args.sum, n, bound);  float sums: |a - b| <= bound
+// Plain fields are set as c.args.n = n.
+#ifndef QUANTRAIN_CHECK_CASE_H_
+#define QUANTRAIN_CHECK_CASE_H_
+
+#include <stdint.h>
+#include <string.h>
+
+#include <deque>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "quantrain.h"
+
+namespace qt::check {
+
+// A pointer field of the arguments and what it points to.
+struct Field {
+  void** slot;
+  std::vector<uint8_t> data;  // what an input holds before the call
+  bool input, output;
+  int64_t alias = -1;  // the field that this output shares its memory with in the in-place variant
+  double bound = 0.0;  // of a float sum; 0: bit by bit
+  bool is_sum = false;
+  int64_t alignment = 4;
+};
+
+class Call {
+ public:
+  Call(std::string kernel, std::string variant)
+      : kernel_(std::move(kernel)), variant_(std::move(variant)) {}
+  virtual ~Call() = default;
+  virtual qt_status Run(qt_context* ctx) = 0;
+
+  const std::string& kernel() const { return kernel_; }
+  const std::string& variant() const { return variant_; }
+  std::vector<Field>& fields() { return fields_; }
+  // Bytes that one call must move: what it reads once and what it writes once.
+  int64_t Bytes() const {
+    int64_t bytes = 0;
+    for (const Field& f : fields_) {
+      bytes += static_cast<int64_t>(f.data.size()) * (f.input + f.output);
+    }
+    return bytes;
+  }
+  // Elements that bytes per element refer to; set for timed cases.
+  int64_t elements = 0;
+
+ protected:
+  std::vector<Field> fields_;
+
+ private:
+  std::string kernel_, variant_;
+};
+
+template <class Args>
+class CallOf : public Call {
+ public:
+  using Kernel = qt_status (*)(qt_context*, const Args*);
+  CallOf(std::string kernel, std::string variant, Kernel function)
+      : Call(std::move(kernel), std::move(variant)), function_(function) {
+    memset(&args, 0, sizeof(args));
+  }
+  qt_status Run(qt_context* ctx) override { return function_(ctx, &args); }
+
+  Args args;
+
+  template <class P, class T>
+  void In(P* slot, const std::vector<T>& values) {
+    Add(slot, values, /*input=*/true, /*output=*/false);
+  }
+  template <class P, class T>
+  void InOut(P* slot, const std::vector<T>& values) {
+    Add(slot, values, /*input=*/true, /*output=*/true);
+  }
+  // count objects of what the field points to.
+  template <class T>
+  void Out(T** slot, int64_t count) {
+    OutBytes(slot, count * static_cast<int64_t>(sizeof(T)), alignof(T));
+  }
+  // For void* fields.
+  template <class P>
+  void OutBytes(P* slot, int64_t bytes, int64_t alignment) {
+    Add(slot, std::vector<uint8_t>(bytes), /*input=*/false, /*output=*/true);
+    fields_.back().alignment = alignment;
+  }
+  void OutSum(float** slot, int64_t count, double bound) {
+    Out(slot, count);
+    fields_.back().bound = bound;
+    fields_.back().is_sum = true;
+  }
+  void InOutSum(float** slot, const std::vector<float>& values, double bound) {
+    InOut(slot, values);
+    fields_.back().bound = bound;
+    fields_.back().is_sum = true;
+  }
+  // The output added last may be this input.
+  template <class P>
+  void MayBe(P* input) {
+    for (size_t i = 0; i + 1 < fields_.size(); ++i) {
+      if (static_cast<void*>(fields_[i].slot) == static_cast<void*>(input)) {
+        fields_.back().alias = static_cast<int64_t>(i);
+      }
+    }
+  }
+
+ private:
+  template <class P, class T>
+  void Add(P* slot, const std::vector<T>& values, bool input, bool output) {
+    Field f;
+    f.slot = const_cast<void**>(reinterpret_cast<const void* const*>(slot));
+    f.data.resize(values.size() * sizeof(T));
+    if (!values.empty()) memcpy(f.data.data(), values.data(), f.data.size());
+    f.input = input;
+    f.output = output;
+    f.alignment = alignof(T);
+    fields_.push_back(std::move(f));
+  }
+
+  Kernel function_;
+};
+
+// Where case functions add their calls. A call lives until the driver has run it.
+class Suite {
+ public:
+  // timed: add the large cases that are timed instead of the small ones that are compared.
+  explicit Suite(bool timed) : timed_(timed) {}
+  bool timed() const { return timed_; }
+
+  template <class Args>
+  CallOf<Args>& Add(const std::string& kernel, const std::string& variant,
+                    qt_status (*function)(qt_context*, const Args*)) {
+    auto call = std::make_unique<CallOf<Args>>(kernel, variant, function);
+    CallOf<Args>& added = *call;
+    calls_.push_back(std::move(call));
+    return added;
+  }
+
+  std::deque<std::unique_ptr<Call>>& calls() { return calls_; }
+
+  // Sizes that a case function walks: odd and even, below and above vectors and blocks; or the one
+  // that is timed.
+  std::vector<int64_t> Sizes() const {
+    if (timed_) return {int64_t{1} << 24};
+    return {1, 3, 31, 33, 207, 1021, 4098};
+  }
+
+ private:
+  bool timed_;
+  std::deque<std::unique_ptr<Call>> calls_;
+};
+
+// Values where rounding, clamping and special numbers happen for a grid of this scale, between
+// random ones; finite: without Inf, NaN and 1e30.
+std::vector<float> Values(int64_t n, float scale, int32_t qmin, int32_t qmax, int32_t zero_point,
+                          uint32_t seed, bool finite = false);
+std::vector<float> Uniform(int64_t n, float least, float most, uint32_t seed);
+// The same, rounded to bf16.
+std::vector<uint16_t> ToBf16(const std::vector<float>& values);
+template <class T>
+std::vector<T> Integers(int64_t n, int64_t least, int64_t most, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::uniform_int_distribution<int64_t> spread(least, most);
+  std::vector<T> values(n);
+  for (T& v : values) v = static_cast<T>(spread(random));
+  return values;
+}
+// (n + 7) / 8 bytes with the unused bits 0.
+std::vector<uint8_t> RandomMask(int64_t n, uint32_t seed);
+
+// [outer, channels, inner] of about n elements in every layout that a per-channel kernel knows.
+struct Layout {
+  std::string name;
+  int64_t outer, channels, inner;
+  int64_t elements() const { return outer * channels * inner; }
+};
+std::vector<Layout> Layouts(const Suite& suite, int64_t n);
+
+// One function per file of cases/; cases.def lists them.
+#define QT_CASES(name) void name##Cases(Suite& suite);
+#include "check/cases.def"
+#undef QT_CASES
+
+}  // namespace qt::check
+
+#endif  // QUANTRAIN_CHECK_CASE_H_

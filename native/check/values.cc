@@ -1,0 +1,72 @@
+// The data of cases.
+#include <math.h>
+
+#include "check/case.h"
+#include "math/bf16.h"
+
+namespace qt::check {
+
+std::vector<float> Values(int64_t n, float scale, int32_t qmin, int32_t qmax, int32_t zero_point,
+                          uint32_t seed, bool finite) {
+  const float low = static_cast<float>(qmin - zero_point) * scale;
+  const float high = static_cast<float>(qmax - zero_point) * scale;
+  const float edges[] = {0.0f,           -0.0f,
+                         0.5f * scale,   -0.5f * scale,
+                         1.5f * scale,   2.5f * scale,
+                         low,            high,
+                         low - scale,    high + scale,
+                         low - 0.5f * scale, high + 0.5f * scale,
+                         1e-45f,         -1.17549435e-38f,
+                         1e30f,          -1e30f,
+                         INFINITY,       -INFINITY,
+                         NAN,            -NAN};
+  const uint32_t picks = finite ? 14 : 20;
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> spread(-1.5f, 1.5f);
+  std::vector<float> values(n);
+  for (float& v : values) {
+    const uint32_t pick = random() % 40;
+    v = pick < picks ? edges[pick] : spread(random) * (high - low);
+  }
+  return values;
+}
+
+std::vector<float> Uniform(int64_t n, float least, float most, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> spread(least, most);
+  std::vector<float> values(n);
+  for (float& v : values) v = spread(random);
+  return values;
+}
+
+std::vector<uint16_t> ToBf16(const std::vector<float>& values) {
+  std::vector<uint16_t> narrow(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    math::Bf16 half;
+    math::Narrow(values[i], &half);
+    narrow[i] = half.bits;
+  }
+  return narrow;
+}
+
+std::vector<uint8_t> RandomMask(int64_t n, uint32_t seed) {
+  std::vector<uint8_t> mask = Integers<uint8_t>((n + 7) / 8, 0, 255, seed);
+  if (n % 8 != 0) mask.back() &= static_cast<uint8_t>((1 << (n % 8)) - 1);
+  return mask;
+}
+
+std::vector<Layout> Layouts(const Suite& suite, int64_t n) {
+  if (suite.timed()) {
+    return {{"per tensor", 1, 1, n},
+            {"64 channels last", n / 64, 64, 1},
+            {"64 channels first", 1, 64, n / 64}};
+  }
+  return {{"per tensor", 1, 1, n},
+          {"3 channels, inner 1", n, 3, 1},
+          {"70 channels, inner 1", (n + 69) / 70, 70, 1},
+          {"300 channels, inner 1", (n + 299) / 300, 300, 1},
+          {"7 channels, inner 5", (n + 34) / 35, 7, 5},
+          {"3 channels, outer 1", 1, 3, n}};
+}
+
+}  // namespace qt::check

@@ -1,0 +1,104 @@
+// Argument checks: residual add and pooling on codes, the int8 reference.
+#include "checks/checker.h"
+
+namespace qt {
+
+qt_status Check(qt_context& ctx, const qt_add_codes_args& a) {
+  Checker c(ctx, "add_codes");
+  const int64_t n = c.Sizes("n", {a.n});
+  c.CodeGrid(a.qmin, a.qmax, a.code_type);
+  c.Flag("relu", a.relu);
+  const int32_t least = c.Least(a.code_type), most = c.Most(a.code_type);
+  c.InBytes("a", a.a, n, 1);
+  c.InBytes("b", a.b, n, 1);
+  c.Scales("a_scale", a.a_scale, 1);
+  c.ZeroPoints("a_zero_point", a.a_zero_point, 1, least, most);
+  c.Scales("b_scale", a.b_scale, 1);
+  c.ZeroPoints("b_zero_point", a.b_zero_point, 1, least, most);
+  c.Scales("y_scale", a.y_scale, 1);
+  c.ZeroPoints("y_zero_point", a.y_zero_point, 1, a.qmin, a.qmax);
+  c.OutBytes("y", a.y, n, 1);
+  c.MaskOut(a.mask, n);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_add_codes_range_args& a) {
+  Checker c(ctx, "add_codes_range");
+  const int64_t n = c.Sizes("n", {a.n});
+  c.CodeType("code_type", a.code_type);
+  c.Flag("relu", a.relu);
+  c.Require(a.upper == a.upper, "upper", "a number, got NaN");
+  const int32_t least = c.Least(a.code_type), most = c.Most(a.code_type);
+  c.InBytes("a", a.a, n, 1);
+  c.InBytes("b", a.b, n, 1);
+  c.Scales("a_scale", a.a_scale, 1);
+  c.ZeroPoints("a_zero_point", a.a_zero_point, 1, least, most);
+  c.Scales("b_scale", a.b_scale, 1);
+  c.ZeroPoints("b_zero_point", a.b_zero_point, 1, least, most);
+  c.Out("min", a.min, 1);
+  c.Out("max", a.max, 1);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_global_pool_sum_args& a) {
+  Checker c(ctx, "global_pool_sum");
+  const int64_t n = c.Sizes("n, hw, c", {a.n, a.hw, a.c});
+  c.Range("hw", a.hw, 0, int64_t{1} << 22);  // 255 * hw stays below 2^30
+  c.CodeType("code_type", a.code_type);
+  c.InBytes("x", a.x, n, 1);
+  c.ZeroPoints("zero_point", a.zero_point, 1, c.Least(a.code_type), c.Most(a.code_type));
+  c.Out("acc", a.acc, c.ok() ? a.n * a.c : 0);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_average_pool_codes_args& a) {
+  Checker c(ctx, "average_pool_codes");
+  int64_t output = 0;
+  const int64_t input = c.PoolWindow(a.window, &output);
+  c.CodeGrid(a.qmin, a.qmax, a.code_type);
+  c.Flag("count_padding", a.count_padding);
+  const int32_t least = c.Least(a.code_type), most = c.Most(a.code_type);
+  c.InBytes("x", a.x, input, 1);
+  c.Scales("x_scale", a.x_scale, 1);
+  c.ZeroPoints("x_zero_point", a.x_zero_point, 1, least, most);
+  c.Scales("y_scale", a.y_scale, 1);
+  c.ZeroPoints("y_zero_point", a.y_zero_point, 1, least, most);
+  c.OutBytes("y", a.y, output, 1);
+  c.MaskOut(a.mask, output);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_reference_conv2d_args& a) {
+  Checker c(ctx, "reference_conv2d");
+  int64_t output = 0;
+  const int64_t input = c.Window(a.window, a.k, &output);
+  c.CodeType("code_type", a.code_type);
+  c.Range("k", a.k, 0, INT32_MAX);
+  c.Range("groups", a.groups, 1, INT32_MAX);
+  c.Range("dilation_h", a.dilation_h, 1, 1 << 20);
+  c.Range("dilation_w", a.dilation_w, 1, 1 << 20);
+  if (c.ok()) c.Require(a.window.c % a.groups == 0, "groups", "a divisor of window.c");
+  if (c.ok()) c.Require(a.k % a.groups == 0, "groups", "a divisor of k");
+  const int64_t weights =
+      c.ok() ? c.Sizes("w", {a.k, a.window.kernel_h, a.window.kernel_w, a.window.c / a.groups}) : 0;
+  c.InBytes("x", a.x, input, 1);
+  c.ZeroPoints("x_zero_point", a.x_zero_point, 1, c.Least(a.code_type), c.Most(a.code_type));
+  c.In("w", a.w, weights);
+  c.Out("acc", a.acc, output);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_reference_gemm_args& a) {
+  Checker c(ctx, "reference_gemm");
+  const int64_t x = c.Sizes("rows, in", {a.rows, a.in});
+  const int64_t w = c.Sizes("out, in", {a.out, a.in});
+  const int64_t acc = c.Sizes("rows, out", {a.rows, a.out});
+  c.CodeType("code_type", a.code_type);
+  c.InBytes("x", a.x, x, 1);
+  c.ZeroPoints("x_zero_point", a.x_zero_point, 1, c.Least(a.code_type), c.Most(a.code_type));
+  c.In("w", a.w, w);
+  c.Out("acc", a.acc, acc);
+  return c.Done();
+}
+
+}  // namespace qt
