@@ -190,8 +190,8 @@ qt_status qt_context_create(qt_context** ctx, int32_t threads) {
 
 void qt_context_enter(const qt_context* ctx) {
   if (ctx == nullptr) return;
-  if (ctx->enter != nullptr) {
-    ctx->enter(*ctx);
+  if (ctx->on_device != nullptr) {
+    ctx->on_device->enter(*ctx);
   } else {
     omp_set_num_threads(ctx->threads);
   }
@@ -199,7 +199,7 @@ void qt_context_enter(const qt_context* ctx) {
 
 void qt_context_destroy(qt_context* ctx) {
   if (ctx == nullptr) return;
-  if (ctx->release != nullptr) ctx->release(*ctx);
+  if (ctx->on_device != nullptr) ctx->on_device->release(*ctx);
   qt::Release(ctx->scratch, ctx->scratch_bytes);
   delete ctx;
 }
@@ -214,7 +214,7 @@ qt_status qt_context_force_isa(qt_context* ctx, const char* isa) {
   if (ctx == nullptr) return QT_INVALID_ARGUMENT;
   if (isa == nullptr)
     return qt::Fail(*ctx, QT_INVALID_ARGUMENT, "[context] isa: expected a name, got null");
-  if (ctx->on_device)
+  if (ctx->on_device != nullptr)
     return qt::Fail(*ctx, QT_UNAVAILABLE, "[context] isa: a CUDA context has no instruction set");
   const qt::KernelTable* table = qt::FindKernels(isa);
   if (table == nullptr) {
@@ -278,6 +278,42 @@ qt_status qt_context_create_cuda(qt_context** ctx, const char* path, int32_t dev
   if (open == nullptr) return fail(QT_UNAVAILABLE);
   const qt_status opened = open(*ctx, device, stream);
   return opened == QT_OK ? QT_OK : fail(opened);
+}
+
+qt_status qt_memory_alloc(qt_context* ctx, void** memory, int64_t bytes) {
+  if (ctx == nullptr || memory == nullptr || bytes < 0) return QT_INVALID_ARGUMENT;
+  if (ctx->on_device != nullptr) return ctx->on_device->alloc(*ctx, memory, bytes);
+  *memory = qt_alloc(bytes);
+  return *memory == nullptr ? QT_OUT_OF_MEMORY : QT_OK;
+}
+
+qt_status qt_memory_free(qt_context* ctx, void* memory, int64_t bytes) {
+  if (ctx == nullptr) return QT_INVALID_ARGUMENT;
+  if (ctx->on_device != nullptr) return ctx->on_device->free(*ctx, memory);
+  qt_free(memory, bytes);
+  return QT_OK;
+}
+
+qt_status qt_memory_copy(qt_context* ctx, void* to, const void* from, int64_t bytes) {
+  if (ctx == nullptr || to == nullptr || from == nullptr || bytes < 0) return QT_INVALID_ARGUMENT;
+  if (ctx->on_device != nullptr) return ctx->on_device->copy(*ctx, to, from, bytes);
+  memcpy(to, from, bytes);
+  return QT_OK;
+}
+
+qt_status qt_memory_write(qt_context* ctx, void* memory, const void* host, int64_t bytes) {
+  const qt_status status = qt_memory_copy(ctx, memory, host, bytes);
+  return status == QT_OK ? qt_synchronize(ctx) : status;
+}
+
+qt_status qt_memory_read(qt_context* ctx, void* host, const void* memory, int64_t bytes) {
+  const qt_status status = qt_memory_copy(ctx, host, memory, bytes);
+  return status == QT_OK ? qt_synchronize(ctx) : status;
+}
+
+qt_status qt_synchronize(qt_context* ctx) {
+  if (ctx == nullptr) return QT_INVALID_ARGUMENT;
+  return ctx->on_device != nullptr ? ctx->on_device->synchronize(*ctx) : QT_OK;
 }
 
 }  // extern "C"

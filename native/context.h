@@ -23,6 +23,16 @@ struct KernelTable {
 const KernelTable* BestKernels();
 const KernelTable* FindKernels(const char* isa);
 
+// What the CUDA library does for a context beside its kernels.
+struct DeviceFunctions {
+  void (*enter)(const qt_context&);
+  void (*release)(qt_context&);
+  qt_status (*alloc)(qt_context&, void**, int64_t);
+  qt_status (*free)(qt_context&, void*);
+  qt_status (*copy)(qt_context&, void* to, const void* from, int64_t);
+  qt_status (*synchronize)(qt_context&);
+};
+
 // Stores "format" (printf style) as the last error and returns status.
 qt_status Fail(qt_context& ctx, qt_status status, const char* format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -41,13 +51,12 @@ struct qt_context {
   int64_t scratch_bytes = 0;
   char error[512] = {0};
 
-  // Of a CUDA context only: pointers in arguments are the device's, kernels go to this stream.
-  bool on_device = false;
+  // Of a CUDA context only (on_device is null on the CPU): pointers in arguments are the device's,
+  // kernels go to this stream.
+  const qt::DeviceFunctions* on_device = nullptr;
   int32_t device = 0;
   void* stream = nullptr;
   void* workspace = nullptr;  // device memory, partial results of reductions
-  void (*enter)(const qt_context&) = nullptr;
-  void (*release)(qt_context&) = nullptr;
 };
 
 #endif  // QUANTRAIN_CONTEXT_H_

@@ -133,9 +133,10 @@ class CallOf : public Call {
 // Where case functions add their calls. A call lives until the driver has run it.
 class Suite {
  public:
-  // timed: add the large cases that are timed instead of the small ones that are compared.
-  explicit Suite(bool timed) : timed_(timed) {}
-  bool timed() const { return timed_; }
+  // timed_elements > 0: cases of this size that are timed, instead of the small ones that are
+  // compared.
+  explicit Suite(int64_t timed_elements) : timed_elements_(timed_elements) {}
+  bool timed() const { return timed_elements_ > 0; }
 
   template <class Args>
   CallOf<Args>& Add(const std::string& kernel, const std::string& variant,
@@ -151,12 +152,12 @@ class Suite {
   // Sizes that a case function walks: odd and even, below and above vectors and blocks; or the one
   // that is timed.
   std::vector<int64_t> Sizes() const {
-    if (timed_) return {int64_t{1} << 24};
+    if (timed()) return {timed_elements_};
     return {1, 3, 31, 33, 207, 1021, 4098};
   }
 
  private:
-  bool timed_;
+  int64_t timed_elements_;
   std::deque<std::unique_ptr<Call>> calls_;
 };
 

@@ -93,11 +93,11 @@ class Checker {
   void MaskOut(uint8_t* mask, int64_t n) { OutOptional("mask", mask, MaskBytes(n)); }
 
   // Inputs whose values are checked as well, where the host can read them.
-  bool HostValues() const { return ok() && !ctx_.on_device; }
+  bool HostValues() const { return ok() && ctx_.on_device == nullptr; }
 
   void Scales(const char* field, const float* p, int64_t count) {
     In(field, p, count);
-    if (ctx_.on_device) return;
+    if (ctx_.on_device != nullptr) return;
     for (int64_t i = 0; ok() && i < count; ++i) {
       if (!(p[i] > 0.0f)) Failed(field, i, "expected > 0, got %g", static_cast<double>(p[i]));
       if (ok() && p[i] > 3.40282347e+38f)
@@ -107,7 +107,7 @@ class Checker {
 
   void ZeroPoints(const char* field, const int32_t* p, int64_t count, int32_t least, int32_t most) {
     In(field, p, count);
-    if (ctx_.on_device) return;
+    if (ctx_.on_device != nullptr) return;
     for (int64_t i = 0; ok() && i < count; ++i) {
       if (p[i] < least || p[i] > most)
         Failed(field, i, "expected %d..%d, got %d", least, most, p[i]);

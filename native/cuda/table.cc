@@ -33,9 +33,30 @@ constexpr KernelTable kTable = {
 void Enter(const qt_context& ctx) { cudaSetDevice(ctx.device); }
 
 void Release(qt_context& ctx) {
-  cudaSetDevice(ctx.device);
+  Enter(ctx);
   cudaFree(ctx.workspace);
 }
+
+qt_status Alloc(qt_context& ctx, void** memory, int64_t bytes) {
+  return Report(ctx, "memory_alloc", cudaMalloc(memory, static_cast<size_t>(bytes)));
+}
+
+qt_status Free(qt_context& ctx, void* memory) {
+  return Report(ctx, "memory_free", cudaFree(memory));
+}
+
+// The direction follows from the addresses.
+qt_status Copy(qt_context& ctx, void* to, const void* from, int64_t bytes) {
+  return Report(ctx, "memory_copy",
+                cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault,
+                                static_cast<cudaStream_t>(ctx.stream)));
+}
+
+qt_status Synchronize(qt_context& ctx) {
+  return Report(ctx, "synchronize", cudaStreamSynchronize(static_cast<cudaStream_t>(ctx.stream)));
+}
+
+constexpr DeviceFunctions kDevice = {Enter, Release, Alloc, Free, Copy, Synchronize};
 
 }  // namespace
 }  // namespace qt::cuda
@@ -59,10 +80,8 @@ extern "C" QT_API qt_status qt_cuda_open(qt_context* ctx, int32_t device, void* 
   if (status == cudaSuccess) status = cudaMalloc(&ctx->workspace, qt::cuda::kWorkspaceBytes);
   if (status != cudaSuccess) return qt::cuda::Report(*ctx, "context", status);
   ctx->kernels = &qt::cuda::kTable;
-  ctx->on_device = true;
+  ctx->on_device = &qt::cuda::kDevice;
   ctx->device = device;
   ctx->stream = stream;
-  ctx->enter = qt::cuda::Enter;
-  ctx->release = qt::cuda::Release;
   return QT_OK;
 }

@@ -890,6 +890,16 @@ QT_API qt_status qt_reference_gemm(qt_context* ctx, const qt_reference_gemm_args
  * Returns QT_UNAVAILABLE where there is no such library, driver or device. */
 QT_API qt_status qt_context_create_cuda(qt_context** ctx, const char* path, int32_t device, void* stream);
 
+/* Memory of a context's device, for callers without a CUDA runtime of their own; on a CPU context it is that of
+ * qt_alloc. write and read wait until the copy is done; copy (on the device) and kernels are only enqueued, and
+ * synchronize waits for them. */
+QT_API qt_status qt_memory_alloc(qt_context* ctx, void** memory, int64_t bytes);
+QT_API qt_status qt_memory_free(qt_context* ctx, void* memory, int64_t bytes);
+QT_API qt_status qt_memory_write(qt_context* ctx, void* memory, const void* host, int64_t bytes);
+QT_API qt_status qt_memory_read(qt_context* ctx, void* host, const void* memory, int64_t bytes);
+QT_API qt_status qt_memory_copy(qt_context* ctx, void* to, const void* from, int64_t bytes);
+QT_API qt_status qt_synchronize(qt_context* ctx);
+
 /* Opens libquantrain_cuda from the folder of this library (path null) or from path. QT_UNAVAILABLE with the reason in
  * message (library missing, driver missing or too old, no device). */
 QT_API qt_status qt_cuda_probe(const char* path, int32_t* devices, char* message, int64_t message_bytes);
