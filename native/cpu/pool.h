@@ -1,0 +1,74 @@
+// How the pooling kernels walk NHWC: one block is a group of output rows; channels go in groups of
+// 64 or 16 whose running values stay in vector registers over the whole window. Sums go over the
+// window in row-major order.
+#ifndef QUANTRAIN_CPU_POOL_H_
+#define QUANTRAIN_CPU_POOL_H_
+
+#include "cpu/kernel.h"
+#include "cpu/window.h"
+
+namespace qt::cpu::QT_ISA {
+
+template <int64_t kChannels>
+struct Group {
+  static constexpr int64_t kSize = kChannels;
+};
+
+// Calls f(Group<n>, c) for groups of n channels from c that cover [0, channels).
+template <class F>
+inline void ForGroups(int64_t channels, F f) {
+  int64_t c = 0;
+  for (; c + 64 <= channels; c += 64) f(Group<64>(), c);
+  for (; c + 16 <= channels; c += 16) f(Group<16>(), c);
+  for (; c < channels; ++c) f(Group<1>(), c);
+}
+
+// One output position: its window's cells inside the input, and where they are.
+struct Cells {
+  Span rows, cols;
+  int64_t origin;  // element offset of cell [0, 0], channel 0, even where that lies in the padding
+  int64_t out;     // element offset of the output, channel 0
+  float count;     // divisor of a mean
+};
+
+inline float CellCount(const qt_window& w, Span rows, Span cols, bool count_padding) {
+  if (count_padding) return static_cast<float>(w.kernel_h) * static_cast<float>(w.kernel_w);
+  // A window that lies wholly in the padding has the mean 0.
+  return static_cast<float>(Max(1, (rows.last - rows.first) * (cols.last - cols.first)));
+}
+
+// Calls f(cells) for every output position.
+template <class F>
+void ForOutputs(qt_context& ctx, const qt_window& w, bool count_padding, F f) {
+  const int64_t rows_per_block = ItemsPerBlock(w.q * w.c * w.kernel_h);
+  ParallelBlocks(ctx, w.n * w.p, rows_per_block, [=](int64_t, int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t image = row / w.p;
+      const int64_t p = row % w.p;
+      const int64_t top = image * w.h + p * w.stride_h - w.pad_top;
+      Cells cells;
+      cells.rows = CellsInside(p, w.stride_h, w.pad_top, w.kernel_h, w.h);
+      for (int64_t q = 0; q < w.q; ++q) {
+        cells.cols = CellsInside(q, w.stride_w, w.pad_left, w.kernel_w, w.w);
+        cells.origin = (top * w.w + q * w.stride_w - w.pad_left) * w.c;
+        cells.out = (row * w.q + q) * w.c;
+        cells.count = CellCount(w, cells.rows, cells.cols, count_padding);
+        f(cells);
+      }
+    }
+  });
+}
+
+// Calls f(element offset, index in the window) for the cells inside the input, row-major.
+template <class F>
+inline void ForCells(const qt_window& w, const Cells& cells, F f) {
+  for (int64_t r = cells.rows.first; r < cells.rows.last; ++r) {
+    for (int64_t s = cells.cols.first; s < cells.cols.last; ++s) {
+      f(cells.origin + (r * w.w + s) * w.c, r * w.kernel_w + s);
+    }
+  }
+}
+
+}  // namespace qt::cpu::QT_ISA
+
+#endif  // QUANTRAIN_CPU_POOL_H_
