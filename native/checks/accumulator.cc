@@ -70,6 +70,8 @@ qt_status Check(qt_context& ctx, const qt_fold_weight_args& a) {
   c.InOptional("mean", a.mean, a.channels);
   c.InOptional("var", a.var, a.channels);
   c.Scales("x_scale", a.x_scale, 1);
+  c.Require(a.learned_scale == nullptr || a.per_tensor == 0, "learned_scale", "null per tensor");
+  if (a.learned_scale != nullptr) c.Scales("learned_scale", a.learned_scale, a.channels);
   c.Out("codes", a.codes, n);
   c.Out("w_scale", a.w_scale, a.channels);
   c.Out("out_scale", a.out_scale, a.channels);
@@ -91,6 +93,8 @@ qt_status Check(qt_context& ctx, const qt_fold_weight_backward_args& a) {
   c.InOptional("gamma", a.gamma, a.channels);
   c.InOptional("mean", a.mean, a.channels);
   c.InOptional("var", a.var, a.channels);
+  c.Require(a.learned_scale == nullptr || a.per_tensor == 0, "learned_scale", "null per tensor");
+  if (a.learned_scale != nullptr) c.Scales("learned_scale", a.learned_scale, a.channels);
   c.OutOptional("dw", a.dw, n);
   c.OutOptional("dconv_bias", a.dconv_bias, a.channels);
   if (a.gamma != nullptr) {

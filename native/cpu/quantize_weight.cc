@@ -61,6 +61,13 @@ inline float SignedGain(const Args& a, int64_t c) {
   return a.gamma == nullptr ? 1.0f : a.gamma[c] * math::InverseStd(a.var[c], a.epsilon);
 }
 
+// The scale of channel c before batch norm.
+template <class Args>
+inline float UnfoldedScale(const Args& a, int64_t c) {
+  return a.learned_scale == nullptr ? math::WeightScale(AbsMax(a.w + c * a.inner, a.inner), a.qmax)
+                                    : a.learned_scale[c];
+}
+
 inline double DeployedBias(const qt_fold_weight_args& a, int64_t c, float signed_gain) {
   const double conv_bias = a.conv_bias == nullptr ? 0.0 : a.conv_bias[c];
   if (a.gamma == nullptr) return conv_bias;
@@ -76,7 +83,7 @@ qt_status FoldChannels(qt_context& ctx, const qt_fold_weight_args& args) {
       const float signed_gain = SignedGain(a, c), gain = fabsf(signed_gain);
       const float sign = a.gamma == nullptr ? 1.0f : math::Sign(a.gamma[c]);
       const double bias = DeployedBias(a, c, signed_gain);
-      const float scale = math::WeightScale(AbsMax(w, a.inner), a.qmax);
+      const float scale = UnfoldedScale(a, c);
       const float least = math::LeastFoldScale(*a.x_scale, bias);
       float w_scale = scale * gain;
       if (w_scale < least) {
@@ -182,7 +189,7 @@ qt_status fold_weight_backward(qt_context& ctx, const qt_fold_weight_backward_ar
       } else {
         // sign * scale * code with the code of sign * w is the scale times the code of w, up to the
         // grid's end.
-        const float scale = math::WeightScale(AbsMax(w, a.inner), a.qmax);
+        const float scale = UnfoldedScale(a, c);
         const float least = static_cast<float>(a.qmin), most = static_cast<float>(a.qmax);
         const float sign = math::Sign(a.gamma[c]);
         sum = SumFixed(a.inner, [=](int64_t i) {

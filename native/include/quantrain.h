@@ -411,6 +411,7 @@ QT_API qt_status qt_batch_norm_absorb_backward(qt_context* ctx, const qt_batch_n
  *   w_scale    sw * g ; out_scale = sx * w_scale ; bias = rint(b / out_scale)
  * Where w_scale or out_scale would fall below FLT_MIN or |bias| would pass 2^30, w_scale is raised to the smallest
  * scale that fits and the channel's codes are re-quantized to it: rint(sign * w * g / w_scale).
+ * learned_scale given: sw is that instead of absmax / qmax, and codes saturate.
  * Per tensor (per_tensor = 1): the real weights w * gamma / sqrt(var + epsilon) share one scale, absmax / qmax of
  * them all (raised likewise); w_scale holds it in every channel and the sign of gamma stays in the codes. */
 typedef struct qt_fold_weight_args {
@@ -421,6 +422,7 @@ typedef struct qt_fold_weight_args {
   const float* mean;
   const float* var;
   const float* x_scale;      /* [1] */
+  const float* learned_scale; /* [channels], all > 0, or null; not per tensor */
   int8_t* codes;             /* [channels, inner] */
   float* w_scale;            /* [channels], the scale to export */
   float* out_scale;          /* [channels], sx * w_scale */
@@ -438,7 +440,8 @@ QT_API qt_status qt_fold_weight(qt_context* ctx, const qt_fold_weight_args* args
  *   dgamma = inv_std * (sum_k(dw_folded[k] * w_hat[k]) + dbias * (conv_bias - mean)), w_hat the de-quantized
  *   unfolded weight sign * sw * code (per tensor: w itself); nothing divides by gamma.
  *   dconv_bias = dbias * gamma * inv_std
- * Without batch norm: dw = dw_folded, dconv_bias = dbias. Null outputs are skipped. */
+ * Without batch norm: dw = dw_folded, dconv_bias = dbias. Null outputs are skipped. With learned_scale, dw is the
+ * gradient of w_hat, which a *_backward kernel carries to the weight and the scale. */
 typedef struct qt_fold_weight_backward_args {
   const float* w;          /* [channels, inner] */
   const float* dw_folded;  /* [channels, inner] */
@@ -447,6 +450,7 @@ typedef struct qt_fold_weight_backward_args {
   const float* gamma;      /* [channels] or null */
   const float* mean;
   const float* var;
+  const float* learned_scale; /* [channels] or null, as in the forward */
   float* dw;
   float* dconv_bias;
   float* dgamma;
