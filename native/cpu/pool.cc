@@ -85,20 +85,21 @@ void Gather(qt_context& ctx, float* dx, const qt_window& w, bool count_padding, 
     for (int64_t row = begin; row < end; ++row) {
       const int64_t image = row / w.h;
       const int64_t h = row % w.h;
-      const Span ps = OutputsCovering(h, w.stride_h, w.pad_top, w.kernel_h, w.p);
+      const math::Span ps = math::OutputsCovering(h, w.stride_h, w.pad_top, w.kernel_h, w.p);
       for (int64_t col = 0; col < w.w; ++col) {
-        const Span qs = OutputsCovering(col, w.stride_w, w.pad_left, w.kernel_w, w.q);
+        const math::Span qs = math::OutputsCovering(col, w.stride_w, w.pad_left, w.kernel_w, w.q);
         float* to = dx + (row * w.w + col) * w.c;
         bool first = true;
         for (int64_t p = ps.first; p < ps.last; ++p) {
-          const Span rows = CellsInside(p, w.stride_h, w.pad_top, w.kernel_h, w.h);
+          const math::Span rows = math::CellsInside(p, w.stride_h, w.pad_top, w.kernel_h, w.h);
           const int64_t r = h + w.pad_top - p * w.stride_h;
           for (int64_t q = qs.first; q < qs.last; ++q) {
-            const Span cols = CellsInside(q, w.stride_w, w.pad_left, w.kernel_w, w.w);
+            const math::Span cols = math::CellsInside(q, w.stride_w, w.pad_left, w.kernel_w, w.w);
             const int64_t s = col + w.pad_left - q * w.stride_w;
             const int64_t out = ((image * w.p + p) * w.q + q) * w.c;
             const int32_t cell = static_cast<int32_t>(r * w.kernel_w + s);
-            const float count = CellCount(w, rows, cols, count_padding);
+            const float count =
+                math::WindowCount(rows, cols, w.kernel_h, w.kernel_w, count_padding);
             if (first) {
 #pragma omp simd
               for (int64_t c = 0; c < w.c; ++c) to[c] = 0.0f + term(out + c, cell, count);

@@ -5,7 +5,7 @@
 #define QUANTRAIN_CPU_POOL_H_
 
 #include "cpu/kernel.h"
-#include "cpu/window.h"
+#include "math/window.h"
 
 namespace qt::cpu::QT_ISA {
 
@@ -25,17 +25,11 @@ inline void ForGroups(int64_t channels, F f) {
 
 // One output position: its window's cells inside the input, and where they are.
 struct Cells {
-  Span rows, cols;
+  math::Span rows, cols;
   int64_t origin;  // element offset of cell [0, 0], channel 0, even where that lies in the padding
   int64_t out;     // element offset of the output, channel 0
   float count;     // divisor of a mean
 };
-
-inline float CellCount(const qt_window& w, Span rows, Span cols, bool count_padding) {
-  if (count_padding) return static_cast<float>(w.kernel_h) * static_cast<float>(w.kernel_w);
-  // A window that lies wholly in the padding has the mean 0.
-  return static_cast<float>(Max(1, (rows.last - rows.first) * (cols.last - cols.first)));
-}
 
 // Calls f(cells) for every output position.
 template <class F>
@@ -47,12 +41,13 @@ void ForOutputs(qt_context& ctx, const qt_window& w, bool count_padding, F f) {
       const int64_t p = row % w.p;
       const int64_t top = image * w.h + p * w.stride_h - w.pad_top;
       Cells cells;
-      cells.rows = CellsInside(p, w.stride_h, w.pad_top, w.kernel_h, w.h);
+      cells.rows = math::CellsInside(p, w.stride_h, w.pad_top, w.kernel_h, w.h);
       for (int64_t q = 0; q < w.q; ++q) {
-        cells.cols = CellsInside(q, w.stride_w, w.pad_left, w.kernel_w, w.w);
+        cells.cols = math::CellsInside(q, w.stride_w, w.pad_left, w.kernel_w, w.w);
         cells.origin = (top * w.w + q * w.stride_w - w.pad_left) * w.c;
         cells.out = (row * w.q + q) * w.c;
-        cells.count = CellCount(w, cells.rows, cells.cols, count_padding);
+        cells.count =
+            math::WindowCount(cells.rows, cells.cols, w.kernel_h, w.kernel_w, count_padding);
         f(cells);
       }
     }

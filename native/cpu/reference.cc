@@ -3,7 +3,7 @@
 // reduction of up to 65,793 products cannot overflow. Padding contributes nothing. Parallel over
 // output rows.
 #include "cpu/kernel.h"
-#include "cpu/window.h"
+#include "math/window.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
@@ -28,9 +28,11 @@ void Conv2d(qt_context& ctx, const qt_reference_conv2d_args& args) {
   ParallelBlocks(ctx, w.n * w.p, 1, [=, &args](int64_t, int64_t row, int64_t) {
     const int64_t image = row / w.p;
     const int64_t p = row % w.p;
-    const Span rs = CellsInside(p, w.stride_h, w.pad_top, w.kernel_h, w.h, args.dilation_h);
+    const math::Span rs =
+        math::CellsInside(p, w.stride_h, w.pad_top, w.kernel_h, w.h, args.dilation_h);
     for (int64_t q = 0; q < w.q; ++q) {
-      const Span ss = CellsInside(q, w.stride_w, w.pad_left, w.kernel_w, w.w, args.dilation_w);
+      const math::Span ss =
+          math::CellsInside(q, w.stride_w, w.pad_left, w.kernel_w, w.w, args.dilation_w);
       for (int64_t k = 0; k < args.k; ++k) {
         const int64_t first_channel = k / group_out * group_in;
         int32_t sum = 0;
