@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include <deque>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -130,24 +130,27 @@ class CallOf : public Call {
   Kernel function_;
 };
 
-// Where case functions add their calls. A call lives until the driver has run it.
+// Where case functions add their calls. Data of large calls fills the memory, so there is one call at
+// a time: the next Add hands the one before to the driver.
 class Suite {
  public:
+  using Consumer = std::function<void(std::unique_ptr<Call>)>;
   // timed_elements > 0: cases of this size that are timed, instead of the small ones that are
   // compared.
-  explicit Suite(int64_t timed_elements) : timed_elements_(timed_elements) {}
+  Suite(int64_t timed_elements, Consumer consumer)
+      : timed_elements_(timed_elements), consumer_(std::move(consumer)) {}
+  ~Suite() { Finish(); }
   bool timed() const { return timed_elements_ > 0; }
 
   template <class Args>
   CallOf<Args>& Add(const std::string& kernel, const std::string& variant,
                     qt_status (*function)(qt_context*, const Args*)) {
+    Finish();
     auto call = std::make_unique<CallOf<Args>>(kernel, variant, function);
     CallOf<Args>& added = *call;
-    calls_.push_back(std::move(call));
+    call_ = std::move(call);
     return added;
   }
-
-  std::deque<std::unique_ptr<Call>>& calls() { return calls_; }
 
   // Sizes that a case function walks: odd and even, below and above vectors and blocks; or the one
   // that is timed.
@@ -157,9 +160,30 @@ class Suite {
   }
 
  private:
+  void Finish() {
+    if (call_ != nullptr) consumer_(std::move(call_));
+  }
+
   int64_t timed_elements_;
-  std::deque<std::unique_ptr<Call>> calls_;
+  Consumer consumer_;
+  std::unique_ptr<Call> call_;
 };
+
+// The files of cases/, and the calls of one of them.
+int CaseFiles();
+void AddCases(int file, int64_t timed_elements, const Suite::Consumer& consumer);
+
+// n values of next(), which repeat after a while: data of timed cases is made at the speed of memory.
+template <class T, class Next>
+std::vector<T> Repeated(int64_t n, Next next) {
+  constexpr int64_t kPeriod = 65537;
+  std::vector<T> values(n);
+  for (int64_t i = 0; i < n && i < kPeriod; ++i) values[i] = next();
+  for (int64_t i = kPeriod; i < n; i += kPeriod) {
+    memcpy(&values[i], values.data(), sizeof(T) * static_cast<size_t>(n - i < kPeriod ? n - i : kPeriod));
+  }
+  return values;
+}
 
 // Values where rounding, clamping and special numbers happen for a grid of this scale, between
 // random ones; finite: without Inf, NaN and 1e30.
@@ -172,9 +196,7 @@ template <class T>
 std::vector<T> Integers(int64_t n, int64_t least, int64_t most, uint32_t seed) {
   std::mt19937 random(seed);
   std::uniform_int_distribution<int64_t> spread(least, most);
-  std::vector<T> values(n);
-  for (T& v : values) v = static_cast<T>(spread(random));
-  return values;
+  return Repeated<T>(n, [&] { return static_cast<T>(spread(random)); });
 }
 // (n + 7) / 8 bytes with the unused bits 0.
 std::vector<uint8_t> RandomMask(int64_t n, uint32_t seed);
@@ -186,11 +208,6 @@ struct Layout {
   int64_t elements() const { return outer * channels * inner; }
 };
 std::vector<Layout> Layouts(const Suite& suite, int64_t n);
-
-// One function per file of cases/; cases.def lists them.
-#define QT_CASES(name) void name##Cases(Suite& suite);
-#include "check/cases.def"
-#undef QT_CASES
 
 }  // namespace qt::check
 

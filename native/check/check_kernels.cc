@@ -53,17 +53,11 @@ bool Parse(int count, char** words, Options* options) {
 
 template <class F>
 void ForEachCall(const Options& options, F f) {
-#define QT_CASES(name)                                                                     \
-  {                                                                                        \
-    Suite suite(options.time ? options.elements : 0);                                      \
-    name##Cases(suite);                                                                    \
-    for (; !suite.calls().empty(); suite.calls().pop_front()) {                            \
-      Call* call = suite.calls().front().get();                                            \
-      if (options.kernel.empty() || options.kernel == call->kernel()) f(call);             \
-    }                                                                                      \
+  for (int file = 0; file < CaseFiles(); ++file) {
+    AddCases(file, options.time ? options.elements : 0, [&](std::unique_ptr<Call> call) {
+      if (options.kernel.empty() || options.kernel == call->kernel()) f(call.get());
+    });
   }
-#include "check/cases.def"
-#undef QT_CASES
 }
 
 int Time(const Options& options, qt_context* ctx) {

@@ -40,6 +40,9 @@ struct Timing {
 // Bytes per second of a copy of `bytes` (read and write counted), the better of what this machine
 // offers: on the CPU regular and streaming stores.
 double CopyBandwidth(qt_context* ctx, int64_t bytes);
+// Allocates and fills the buffers of a call in the memory of ctx, and points its arguments there.
+bool Place(qt_context* ctx, Call* call);
+void Release(qt_context* ctx, Call* call);
 // The median over repetitions that fill about `seconds`.
 Timing TimeCall(qt_context* ctx, Call* call, double seconds);
 

@@ -101,13 +101,23 @@ double CopyBandwidth(qt_context* ctx, int64_t bytes) {
   return 2.0 * static_cast<double>(bytes) / seconds;
 }
 
-Timing TimeCall(qt_context* ctx, Call* call, double seconds) {
-  std::vector<Field>& fields = call->fields();
-  for (Field& f : fields) {
+bool Place(qt_context* ctx, Call* call) {
+  for (Field& f : call->fields()) {
     const int64_t bytes = static_cast<int64_t>(f.data.size());
-    if (qt_memory_alloc(ctx, f.slot, bytes) != QT_OK) return {};
+    if (qt_memory_alloc(ctx, f.slot, bytes) != QT_OK) return false;
     qt_memory_write(ctx, *f.slot, f.data.data(), bytes);
   }
+  return true;
+}
+
+void Release(qt_context* ctx, Call* call) {
+  for (Field& f : call->fields()) {
+    qt_memory_free(ctx, *f.slot, static_cast<int64_t>(f.data.size()));
+  }
+}
+
+Timing TimeCall(qt_context* ctx, Call* call, double seconds) {
+  if (!Place(ctx, call)) return {};
   qt_status status = QT_OK;
   const double t = MedianSeconds(ctx, seconds, [&] {
     const qt_status now = call->Run(ctx);
@@ -117,7 +127,7 @@ Timing TimeCall(qt_context* ctx, Call* call, double seconds) {
     fprintf(stderr, "%s (%s): %s\n", call->kernel().c_str(), call->variant().c_str(),
             qt_last_error(ctx));
   }
-  for (Field& f : fields) qt_memory_free(ctx, *f.slot, static_cast<int64_t>(f.data.size()));
+  Release(ctx, call);
   const double bytes = static_cast<double>(call->Bytes());
   return {call->kernel(),
           call->variant(),

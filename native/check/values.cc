@@ -1,10 +1,31 @@
-// The data of cases.
+// The data of cases, and the list of them all.
 #include <math.h>
 
 #include "check/case.h"
 #include "math/bf16.h"
 
 namespace qt::check {
+
+#define QT_CASES(name) void name##Cases(Suite& suite);
+#include "check/cases.def"
+#undef QT_CASES
+
+namespace {
+
+constexpr void (*kFiles[])(Suite&) = {
+#define QT_CASES(name) name##Cases,
+#include "check/cases.def"
+#undef QT_CASES
+};
+
+}  // namespace
+
+int CaseFiles() { return static_cast<int>(sizeof(kFiles) / sizeof(kFiles[0])); }
+
+void AddCases(int file, int64_t timed_elements, const Suite::Consumer& consumer) {
+  Suite suite(timed_elements, consumer);
+  kFiles[file](suite);
+}
 
 std::vector<float> Values(int64_t n, float scale, int32_t qmin, int32_t qmax, int32_t zero_point,
                           uint32_t seed, bool finite) {
@@ -23,20 +44,16 @@ std::vector<float> Values(int64_t n, float scale, int32_t qmin, int32_t qmax, in
   const uint32_t picks = finite ? 14 : 20;
   std::mt19937 random(seed);
   std::uniform_real_distribution<float> spread(-1.5f, 1.5f);
-  std::vector<float> values(n);
-  for (float& v : values) {
+  return Repeated<float>(n, [&] {
     const uint32_t pick = random() % 40;
-    v = pick < picks ? edges[pick] : spread(random) * (high - low);
-  }
-  return values;
+    return pick < picks ? edges[pick] : spread(random) * (high - low);
+  });
 }
 
 std::vector<float> Uniform(int64_t n, float least, float most, uint32_t seed) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<float> spread(least, most);
-  std::vector<float> values(n);
-  for (float& v : values) v = spread(random);
-  return values;
+  return Repeated<float>(n, [&] { return spread(random); });
 }
 
 std::vector<uint16_t> ToBf16(const std::vector<float>& values) {

@@ -1,0 +1,85 @@
+// The timed cases by index, behind a C API.
+#include "check/cases.h"
+
+#include "check/driver.h"
+
+namespace qt::check {
+namespace {
+
+struct Name {
+  std::string kernel, variant;
+  int file;
+};
+
+const std::vector<Name>& Names() {
+  static const std::vector<Name> names = [] {
+    std::vector<Name> all;
+    for (int file = 0; file < CaseFiles(); ++file) {
+      AddCases(file, 4096, [&](std::unique_ptr<Call> call) {
+        all.push_back({call->kernel(), call->variant(), file});
+      });
+    }
+    return all;
+  }();
+  return names;
+}
+
+qt_context* context = nullptr;
+std::unique_ptr<Call> open_call;
+
+bool Exists(int32_t index) {
+  return index >= 0 && index < static_cast<int32_t>(Names().size());
+}
+
+}  // namespace
+}  // namespace qt::check
+
+using namespace qt::check;
+
+int32_t qt_cases_count(void) { return static_cast<int32_t>(Names().size()); }
+
+const char* qt_cases_kernel(int32_t index) {
+  return Exists(index) ? Names()[index].kernel.c_str() : "";
+}
+
+const char* qt_cases_variant(int32_t index) {
+  return Exists(index) ? Names()[index].variant.c_str() : "";
+}
+
+qt_status qt_cases_open(int32_t index, int64_t elements, int32_t threads) {
+  qt_cases_close();
+  if (!Exists(index) || elements < 4096) return QT_INVALID_ARGUMENT;
+  const Name& name = Names()[index];
+  AddCases(name.file, elements, [&](std::unique_ptr<Call> call) {
+    if (call->kernel() == name.kernel && call->variant() == name.variant) {
+      open_call = std::move(call);
+    }
+  });
+  const qt_status status = qt_context_create(&context, threads);
+  if (status != QT_OK || open_call == nullptr) return QT_OUT_OF_MEMORY;
+  if (!Place(context, open_call.get())) return QT_OUT_OF_MEMORY;
+  return open_call->Run(context);
+}
+
+qt_status qt_cases_run(void) {
+  return open_call == nullptr ? QT_INVALID_ARGUMENT : open_call->Run(context);
+}
+
+int64_t qt_cases_elements(void) { return open_call == nullptr ? 0 : open_call->elements; }
+
+int64_t qt_cases_bytes(void) { return open_call == nullptr ? 0 : open_call->Bytes(); }
+
+void qt_cases_close(void) {
+  if (open_call != nullptr) Release(context, open_call.get());
+  open_call = nullptr;
+  qt_context_destroy(context);
+  context = nullptr;
+}
+
+double qt_cases_copy_bandwidth(int64_t bytes, int32_t threads) {
+  qt_context* ctx = nullptr;
+  if (qt_context_create(&ctx, threads) != QT_OK) return 0.0;
+  const double bandwidth = CopyBandwidth(ctx, bytes);
+  qt_context_destroy(ctx);
+  return bandwidth;
+}

@@ -1,0 +1,32 @@
+/* The timed cases of native/check as a C API, for benchmarks in other languages: every kernel with its data, by
+ * index. One case is open at a time. Not thread-safe. */
+#ifndef QUANTRAIN_CHECK_CASES_H_
+#define QUANTRAIN_CHECK_CASES_H_
+
+#include "quantrain.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Number of timed cases; kernel and variant of one (empty if there is no such case). */
+QT_API int32_t qt_cases_count(void);
+QT_API const char* qt_cases_kernel(int32_t index);
+QT_API const char* qt_cases_variant(int32_t index);
+
+/* Makes the data of a case of about `elements` elements and places it in memory of the CPU; threads as in
+ * qt_context_create. Returns its kernel's status on these arguments. */
+QT_API qt_status qt_cases_open(int32_t index, int64_t elements, int32_t threads);
+QT_API qt_status qt_cases_run(void);
+/* Of the open case: elements, and the bytes that one call must move. */
+QT_API int64_t qt_cases_elements(void);
+QT_API int64_t qt_cases_bytes(void);
+QT_API void qt_cases_close(void);
+
+/* Bytes per second of a copy of `bytes` bytes, the better of regular and streaming stores; both directions count. */
+QT_API double qt_cases_copy_bandwidth(int64_t bytes, int32_t threads);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* QUANTRAIN_CHECK_CASES_H_ */
