@@ -6,8 +6,8 @@
 #include "cpu/channels.h"
 #include "cpu/kernel.h"
 #include "cpu/mask.h"
+#include "math/epilogue.h"
 #include "math/int128.h"
-#include "math/requantize.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
@@ -170,20 +170,17 @@ qt_status acc_stats(qt_context& ctx, const qt_acc_stats_args& a) {
 }
 
 qt_status acc_range(qt_context&, const qt_acc_range_args& a) {
-  float least = __builtin_inff(), most = -__builtin_inff();
+  math::Extent extent = math::NoExtent();
   for (int64_t c = 0; c < a.channels; ++c) {
     const int32_t bias = a.bias == nullptr ? 0 : a.bias[c],
                   keep = a.keep == nullptr ? 1 : a.keep[c];
-    const float lo = math::DequantizeAcc(math::AddBias(a.acc_min[c], keep, bias), a.out_scale[c]);
-    const float hi = math::DequantizeAcc(math::AddBias(a.acc_max[c], keep, bias), a.out_scale[c]);
-    least = lo < least ? lo : least;
-    most = hi > most ? hi : most;
+    math::Extend(&extent,
+                 math::DequantizeAcc(math::AddBias(a.acc_min[c], keep, bias), a.out_scale[c]),
+                 math::DequantizeAcc(math::AddBias(a.acc_max[c], keep, bias), a.out_scale[c]));
   }
-  const float floor = a.relu != 0 ? 0.0f : -__builtin_inff();
-  least = least > floor ? least : floor;
-  most = most > floor ? most : floor;
-  *a.min = (least < a.upper ? least : a.upper) + 0.0f;
-  *a.max = (most < a.upper ? most : a.upper) + 0.0f;
+  extent = math::ClippedExtent(extent, a.relu != 0 ? 0.0f : -__builtin_inff(), a.upper);
+  *a.min = extent.least;
+  *a.max = extent.most;
   return QT_OK;
 }
 

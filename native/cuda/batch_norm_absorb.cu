@@ -1,0 +1,97 @@
+// Batch norm over an integer convolution, absorbed, and its gradient: the formulas of
+// cpu/batch_norm_absorb.cc. The forward is one thread per channel; the backward reads dy, mask and
+// acc twice: the two sums of a channel (device/reduce.h), then the gradient, a thread per column.
+#include "cuda/device/reduce.h"
+#include "cuda/device/rows.h"
+#include "cuda/kernels.h"
+#include "math/batch_norm.h"
+
+namespace qt::cuda {
+namespace {
+
+struct Absorb {
+  qt_batch_norm_absorb_args a;
+
+  __device__ void operator()(int64_t c) const {
+    const float x_scale = *a.x_scale;
+    const double unit = static_cast<double>(x_scale) * static_cast<double>(a.w_scale[c]);
+    const math::ChannelMoments m =
+        math::MomentsOfSums(a.rows, a.sum[c], math::LoadUint128(a.sum_squares + 2 * c), unit);
+    const float inv_std = math::InverseStd(m.var, a.epsilon);
+    const math::Absorbed absorbed =
+        math::AbsorbBatchNorm(x_scale, a.w_scale[c], a.gamma[c], a.beta[c], m.mean, inv_std);
+    a.mean[c] = static_cast<float>(m.mean);
+    a.inv_std[c] = inv_std;
+    a.out_scale[c] = absorbed.out_scale;
+    a.bias[c] = absorbed.bias;
+    a.keep[c] = absorbed.keep;
+    if (a.running_mean != nullptr) {
+      const float mean = math::Sign(a.gamma[c]) * static_cast<float>(m.mean);
+      a.running_mean[c] = math::MovingAverage(a.running_mean[c], mean, a.momentum);
+      a.running_var[c] =
+          math::MovingAverage(a.running_var[c], static_cast<float>(m.var_unbiased), a.momentum);
+    }
+  }
+};
+
+__device__ inline float XHat(const qt_batch_norm_absorb_backward_args& a, int64_t i, float unit,
+                             int64_t c) {
+  return math::NormalizedAcc(a.acc[i], unit, a.mean[c], a.inv_std[c]);
+}
+
+struct GradientSums {
+  struct Total {
+    float d, d_x_hat;
+  };
+  qt_batch_norm_absorb_backward_args a;
+
+  __device__ Total Zero() const { return {0.0f, 0.0f}; }
+  __device__ void Add(Total* t, int64_t i, int64_t c) const {
+    const float d = MaskBit(a.mask, i) ? a.dy[i] : 0.0f;
+    t->d += d;
+    t->d_x_hat += d * XHat(a, i, *a.x_scale * a.w_scale[c], c);
+  }
+  __device__ Total Combine(const Total& x, const Total& y) const {
+    return {x.d + y.d, x.d_x_hat + y.d_x_hat};
+  }
+  __device__ void Store(int64_t c, const Total& t) const {
+    a.dbeta[c] = t.d;
+    a.dgamma[c] = math::Sign(a.gamma[c]) * t.d_x_hat;
+  }
+};
+
+struct Gradient {
+  struct Channel {
+    float unit, mean, inv_std, gain, mean_d, mean_d_x_hat;
+  };
+  qt_batch_norm_absorb_backward_args a;
+
+  __device__ Channel Prepare(int64_t c) const {
+    const float rows = static_cast<float>(a.rows), inv_std = a.inv_std[c];
+    return {*a.x_scale * a.w_scale[c],
+            a.mean[c],
+            inv_std,
+            math::FoldGain(a.gamma[c], inv_std),
+            a.dbeta[c] / rows,
+            math::Sign(a.gamma[c]) * a.dgamma[c] / rows};
+  }
+  __device__ void Apply(const Channel& c, int64_t i) const {
+    const float d = MaskBit(a.mask, i) ? a.dy[i] : 0.0f;
+    const float x_hat = math::NormalizedAcc(a.acc[i], c.unit, c.mean, c.inv_std);
+    a.du[i] = math::NormalizedGradient(d, x_hat, c.gain, c.mean_d, c.mean_d_x_hat);
+  }
+};
+
+}  // namespace
+
+cudaError_t batch_norm_absorb(const Stream& stream, const qt_batch_norm_absorb_args& a) {
+  return ForChannels(stream, Absorb{a}, a.channels);
+}
+
+cudaError_t batch_norm_absorb_backward(const Stream& stream,
+                                       const qt_batch_norm_absorb_backward_args& a) {
+  const cudaError_t status = ReduceChannels(stream, GradientSums{a}, a.rows, a.channels, 1);
+  return status != cudaSuccess ? status : ForColumns(stream, Gradient{a}, a.rows, a.channels);
+}
+
+}  // namespace qt::cuda
