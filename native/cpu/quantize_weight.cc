@@ -187,21 +187,17 @@ qt_status fold_weight_backward(qt_context& ctx, const qt_fold_weight_backward_ar
       if (a.per_tensor != 0) {
         sum = SumFixed(a.inner, [=](int64_t i) { return dwf[i] * w[i]; });
       } else {
-        // sign * scale * code with the code of sign * w is the scale times the code of w, up to the
-        // grid's end.
         const float scale = UnfoldedScale(a, c);
         const float least = static_cast<float>(a.qmin), most = static_cast<float>(a.qmax);
         const float sign = math::Sign(a.gamma[c]);
         sum = SumFixed(a.inner, [=](int64_t i) {
-          return dwf[i] *
-                 (sign * math::Dequantize(math::Quantize(w[i] * sign, scale, 0.0f, least, most),
-                                          scale, 0.0f));
+          return dwf[i] * math::UnfoldedWeight(w[i], sign, scale, least, most);
         });
       }
       const double shift =
           (a.conv_bias == nullptr ? 0.0 : a.conv_bias[c]) - static_cast<double>(a.mean[c]);
-      const double inv_std = math::InverseStd(a.var[c], a.epsilon);
-      a.dgamma[c] = static_cast<float>(inv_std * (sum + static_cast<double>(a.dbias[c]) * shift));
+      a.dgamma[c] = math::FoldGammaGradient(sum, a.dbias[c], shift,
+                                            math::InverseStd(a.var[c], a.epsilon));
     }
   });
   return QT_OK;

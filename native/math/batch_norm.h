@@ -116,6 +116,18 @@ QT_HD float LeastFoldScale(float x_scale, double bias) {
   return SmallestWeightScale(x_scale, SmallestOutScale(bias));
 }
 
+// The de-quantized weight before its fold: sign * scale * code with the code of sign * w.
+QT_HD float UnfoldedWeight(float w, float sign, float scale, float qmin, float qmax) {
+  return sign * Dequantize(Quantize(w * sign, scale, 0.0f, qmin, qmax), scale, 0.0f);
+}
+
+// Gradient of gamma through the deployed form: weight_sum = sum(dw_folded * w_hat), shift =
+// conv_bias - mean.
+QT_HD float FoldGammaGradient(double weight_sum, float dbias, double shift, float inv_std) {
+  return static_cast<float>(static_cast<double>(inv_std) *
+                            (weight_sum + static_cast<double>(dbias) * shift));
+}
+
 // Correction of the two-convolution fold: y = out_scale * (acc + bias).
 QT_HD void CorrectFold(float x_scale, float w_scale, float gamma, float beta, float batch_mean,
                        float batch_var, float running_var, float epsilon, float* out_scale,
