@@ -173,8 +173,9 @@ QT_API qt_status qt_quantize_weight_backward(qt_context* ctx, const qt_quantize_
  * *_qparams kernel makes of the learned values; here are those kernels and the backward ones. The gradients of learned
  * values are sums over the channel's elements in a fixed order, inside the kernel. */
 
-/* Learned values to what the forward uses and the exporter writes: scale = max(|learned_scale|, FLT_MIN) and
- * zero_point = clamp(rint(learned_zero_point), qmin, qmax), 0 where learned_zero_point is null (NaN: qmin). */
+/* Learned values to what the forward uses and the exporter writes: scale = max(|learned_scale|, FLT_MIN) (NaN: FLT_MIN;
+ * at most FLT_MAX) and zero_point = clamp(rint(learned_zero_point), qmin, qmax), 0 where learned_zero_point is null
+ * (NaN: qmin). */
 typedef struct qt_lsq_qparams_args {
   const float* learned_scale;      /* [channels] */
   const float* learned_zero_point; /* [channels] or null */
@@ -239,7 +240,7 @@ QT_API qt_status qt_lsq_plus_backward(qt_context* ctx, const qt_lsq_plus_backwar
 
 /* PACT: the learned value is the clip alpha. On an unsigned grid scale = alpha / (qmax - qmin), zero_point = qmin and
  * x is clipped to [0, alpha]; on a symmetric grid (is_signed) scale = alpha / qmax, zero_point = 0 and x is clipped
- * to [-alpha, alpha]. alpha is taken as max(alpha, FLT_MIN * qmax), so no scale turns negative.
+ * to [-alpha, alpha], so it must be narrow (qmin = -qmax). scale is at least FLT_MIN, also where alpha <= 0 or NaN.
  * Source: Choi et al. 2018, arXiv:1805.06085, equations 1 to 3. */
 typedef struct qt_pact_qparams_args {
   const float* alpha;   /* [channels] */
@@ -252,7 +253,7 @@ typedef struct qt_pact_qparams_args {
 QT_API qt_status qt_pact_qparams(qt_context* ctx, const qt_pact_qparams_args* args);
 
 /* dx = dy where 0 <= x < alpha (is_signed: |x| < alpha), else 0; dalpha = sum dy * [x >= alpha] (is_signed: minus
- * sum dy * [x <= -alpha]). */
+ * sum dy * [x <= -alpha]). alpha is taken as at least FLT_MIN. */
 typedef struct qt_pact_backward_args {
   const void* x;       /* real, [outer, channels, inner] */
   const void* dy;
@@ -265,19 +266,75 @@ typedef struct qt_pact_backward_args {
 } qt_pact_backward_args;
 QT_API qt_status qt_pact_backward(qt_context* ctx, const qt_pact_backward_args* args);
 
-/* DSQ: the uniform grid of the learned range [lower, upper], which is nudged so that 0 is a code: scale = (upper - lower)
- * / (qmax - qmin), zero_point = clamp(qmin - rint(lower / scale)). Forward in training is the hard quantizer; the
- * gradient is that of the soft one, on the nudged range l = (qmin - z) * s, u = (qmax - z) * s.
- * With Delta = s, i = floor((x - l) / Delta), m = l + (i + 1/2) Delta, k = ln(2 / alpha - 1) / Delta, S = 1 / (1 - alpha),
- * phi = S tanh(k (x - m)), y = l + Delta (i + (phi + 1) / 2) inside [l, u]:
- *   dx = dy * dy/dx inside, else 0; dlower, dupper and dalpha are the derivatives of y by l, u and alpha (1 below
- *   for l, 1 above for u), summed. Source: Gong et al. 2019, arXiv:1908.05033, equations 3 to 9. */
+/* TQT: the learned value is log2 t of the threshold t. scale = 2^ceil(log2 t) / 2^(bits - 1) and zero_point = 0 on a
+ * signed grid (is_signed; 2^(bits - 1) = qmax + 1), 2^ceil(log2 t) / 2^bits and zero_point = qmin on an unsigned one
+ * (2^bits = qmax - qmin + 1). The scale is an exact power of two in [2^-126, 2^127]; NaN gives 2^-126.
+ * Source: Jain et al. 2019, arXiv:1903.08066, section 3. */
+typedef struct qt_tqt_qparams_args {
+  const float* log2_threshold; /* [channels] */
+  float* scale;                /* [channels] */
+  int32_t* zero_point;         /* [channels] */
+  int64_t channels;
+  int32_t qmin, qmax;
+  int32_t is_signed;           /* 0 or 1 */
+} qt_tqt_qparams_args;
+QT_API qt_status qt_tqt_qparams(qt_context* ctx, const qt_tqt_qparams_args* args);
+
+/* dx = dy inside, else 0; dlog2_threshold = s * ln 2 * sum dy * (rint(x / s) - x / s inside, qmin - z below, qmax - z
+ * above): the ceiling has the gradient of the identity. Inside as in qt_lsq_backward. Source: as above. */
+typedef struct qt_tqt_backward_args {
+  const void* x;              /* real, [outer, channels, inner] */
+  const void* dy;
+  const float* scale;         /* [channels], all > 0 */
+  const int32_t* zero_point;  /* [channels] */
+  void* dx;                   /* may be dy; or null */
+  float* dlog2_threshold;     /* [channels], written */
+  int64_t outer, channels, inner;
+  int32_t qmin, qmax;
+  int32_t element_type;
+} qt_tqt_backward_args;
+QT_API qt_status qt_tqt_backward(qt_context* ctx, const qt_tqt_backward_args* args);
+
+/* DSQ: the uniform grid of the learned range, nudged so that 0 is a code: scale = (upper - lower) / (qmax - qmin),
+ * at least FLT_MIN (also where upper <= lower, or NaN), zero_point = clamp(qmin - rint(lower / scale)); the nudged ends
+ * are lower = (qmin - zero_point) * scale and upper = (qmax - zero_point) * scale. */
+typedef struct qt_dsq_qparams_args {
+  const float* learned_lower; /* [channels] */
+  const float* learned_upper;
+  float* scale;               /* [channels] */
+  int32_t* zero_point;        /* [channels] */
+  float* lower;               /* [channels] */
+  float* upper;
+  int64_t channels;
+  int32_t qmin, qmax;
+} qt_dsq_qparams_args;
+QT_API qt_status qt_dsq_qparams(qt_context* ctx, const qt_dsq_qparams_args* args);
+
+/* The soft staircase between the nudged ends l and u, for the simulated soft phase. With Delta = (u - l) / levels,
+ * i = clamp(floor((x - l) / Delta), 0, levels - 1), m = l + (i + 1/2) Delta, k = ln(2 / alpha - 1) / Delta,
+ * S = 1 / (1 - alpha) and phi = S tanh(k (x - m)): y = l + Delta (i + (phi + 1) / 2) inside [l, u], u above, l below
+ * and for NaN. alpha is taken within [2^-10, 1 - 2^-10], Delta as at least FLT_MIN.
+ * Source: Gong et al. 2019, arXiv:1908.05033, equations 3 to 9. */
+typedef struct qt_dsq_forward_args {
+  const void* x;      /* real, [outer, channels, inner] */
+  const float* lower; /* [channels], the nudged ends */
+  const float* upper;
+  const float* alpha; /* [channels] */
+  void* y;            /* real; may be x */
+  int64_t outer, channels, inner;
+  int32_t levels;     /* qmax - qmin */
+  int32_t element_type;
+} qt_dsq_forward_args;
+QT_API qt_status qt_dsq_forward(qt_context* ctx, const qt_dsq_forward_args* args);
+
+/* Its gradient, also where the forward is the hard quantizer of the same ends: dx = dy * dy/dx inside, else 0; dlower,
+ * dupper and dalpha are the derivatives of y by l, u and alpha (below: 1 for l, above: 1 for u), summed. */
 typedef struct qt_dsq_backward_args {
   const void* x;      /* real, [outer, channels, inner] */
   const void* dy;
-  const float* lower; /* [channels], the nudged ends; lower < upper */
+  const float* lower; /* [channels], the nudged ends */
   const float* upper;
-  const float* alpha; /* [channels], in (0, 1) */
+  const float* alpha; /* [channels] */
   void* dx;           /* may be dy; or null */
   float* dlower;      /* [channels], written */
   float* dupper;
@@ -290,8 +347,8 @@ QT_API qt_status qt_dsq_backward(qt_context* ctx, const qt_dsq_backward_args* ar
 
 /* The step of least squared error: over the candidates s_k = s_max * k / candidates, k = 1..candidates, with s_max
  * the scale of the range of x (absmax or min..max as in qt_range_to_qparams), the one whose quantization error
- * sum (x_hat - x)^2 is least, the largest of equals; zero_point goes with each candidate. The initial value of
- * learned scales. */
+ * sum (x_hat - x)^2 is least, the largest of equals; zero_point is that of the range (a range that shrinks with its step
+ * keeps it). Inf and NaN in x take no part. The initial value of learned scales. */
 typedef struct qt_mse_scale_args {
   const float* x;       /* [outer, channels, inner] */
   float* scale;         /* [channels] */

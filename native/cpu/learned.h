@@ -1,0 +1,243 @@
+// Loops of the quantizers with learned values: math/learned.h over a [outer, channels,
+// inner] tensor in one pass, sums per channel included. Elements go in chunks that stay in the
+// first cache; bf16 is widened and narrowed there.
+//
+// Order of sums, which depends on the shape only. An element belongs to a lane; per block and lane 4
+// rows of lanes at a time as a tree, then row by row; then blocks and lanes pairwise. Two walks:
+//   columns  one channel, inner = 1, or a short plane of channels * inner: the plane, repeated to 64
+//            lanes at least, is a row of lanes
+//   pieces   else: a run of inner elements is cut into pieces of a block, each with lanes of its own
+#ifndef QUANTRAIN_CPU_LEARNED_H_
+#define QUANTRAIN_CPU_LEARNED_H_
+
+#include <string.h>
+
+#include "cpu/channels.h"
+#include "cpu/kernel.h"
+#include "math/bf16.h"
+#include "math/learned.h"
+
+namespace qt::cpu::QT_ISA {
+
+constexpr int64_t kLearnedChunk = 1024;
+
+// The values of one channel for every lane, or a table of them per lane.
+template <int kValues>
+struct OneChannel {
+  float values[kValues];
+  void Get(int64_t, float* value) const {
+    for (int k = 0; k < kValues; ++k) value[k] = values[k];
+  }
+};
+
+template <int kValues>
+struct LaneTable {
+  const float* table;
+  int64_t lanes;
+  void Get(int64_t lane, float* value) const {
+    for (int k = 0; k < kValues; ++k) value[k] = table[k * lanes + lane];
+  }
+};
+
+// What a kernel reads and writes besides its channels' values.
+template <class T>
+struct RealTensors {
+  const T* x;
+  const T* dy;  // null for a forward kernel
+  T* out;       // or null
+};
+
+inline const float* WidenChunk(const float* x, int64_t, float*) { return x; }
+inline const float* WidenChunk(const math::Bf16* x, int64_t n, float* buffer) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) buffer[i] = math::Widen(x[i]);
+  return buffer;
+}
+
+template <class T>
+inline void NarrowChunk(const float* buffer, int64_t n, T* out) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) math::Narrow(buffer[i], out + i);
+}
+
+// n elements that begin in lane `first` of rows of `lanes` (n <= lanes unless first = 0);
+// sums[k * stride + lane] is added to.
+template <class Args, class Values>
+inline void ApplyRows(const Args& args, const float* x, const float* dy, float* out, int64_t n,
+                      int64_t first, int64_t lanes, const Values& values, float* sums,
+                      int64_t stride) {
+  constexpr int kSums = math::Learned<Args>::kSums;
+  const auto gradient = [=](int64_t i) { return kSums == 0 ? 0.0f : dy[i]; };
+  int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+#pragma omp simd
+    for (int64_t j = 0; j < lanes; ++j) {
+      const int64_t a = i + j, b = a + lanes, c = b + lanes, d = c + lanes;
+      float v[math::Learned<Args>::kValues], ta[kSums + 1], tb[kSums + 1], tc[kSums + 1], td[kSums + 1];
+      values.Get(j, v);
+      out[a] = math::Apply(args, x[a], gradient(a), v, ta);
+      out[b] = math::Apply(args, x[b], gradient(b), v, tb);
+      out[c] = math::Apply(args, x[c], gradient(c), v, tc);
+      out[d] = math::Apply(args, x[d], gradient(d), v, td);
+      for (int k = 0; k < kSums; ++k) {
+        sums[k * stride + j] += (ta[k] + tb[k]) + (tc[k] + td[k]);
+      }
+    }
+  }
+  for (; i < n; i += lanes) {
+    const int64_t width = Min(lanes, n - i);
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) {
+      float v[math::Learned<Args>::kValues], t[kSums + 1];
+      values.Get(first + j, v);
+      out[i + j] = math::Apply(args, x[i + j], gradient(i + j), v, t);
+      for (int k = 0; k < kSums; ++k) sums[k * stride + first + j] += t[k];
+    }
+  }
+}
+
+// The elements [begin, end), which begin in lane 0, in chunks of whole groups of 4 rows, or of parts
+// of a row where rows are long.
+template <class Args, class T, class Values>
+inline void ApplyBlock(const Args& args, const RealTensors<T>& t, int64_t begin, int64_t end,
+                       int64_t lanes, const Values& values, float* sums) {
+  float x_buffer[kLearnedChunk], dy_buffer[kLearnedChunk], out[kLearnedChunk];
+  const bool grouped = 4 * lanes <= kLearnedChunk;
+  const int64_t group = kLearnedChunk / (4 * lanes) * (4 * lanes);
+  int64_t lane = 0;
+  for (int64_t i = begin; i < end;) {
+    const int64_t n = Min(end - i, grouped ? group : Min(kLearnedChunk, lanes - lane));
+    const float* x = WidenChunk(t.x + i, n, x_buffer);
+    const float* dy = t.dy == nullptr ? nullptr : WidenChunk(t.dy + i, n, dy_buffer);
+    ApplyRows(args, x, dy, out, n, lane, lanes, values, sums, lanes);
+    if (t.out != nullptr) NarrowChunk(out, n, t.out + i);
+    if (!grouped) lane = lane + n == lanes ? 0 : lane + n;
+    i += n;
+  }
+}
+
+// Walk "columns": a plane of channels * inner elements is a row.
+template <class Args, class T>
+qt_status LearnedColumns(qt_context& ctx, const Args& args, const RealTensors<T>& tensors,
+                         int64_t rows, int64_t channels, int64_t inner) {
+  constexpr int64_t kSums = math::Learned<Args>::kSums;
+  constexpr int kValues = math::Learned<Args>::kValues;
+  const int64_t plane = channels * inner, lanes = Lanes(plane);
+  const int64_t step = RowsPerBlock(plane), blocks = Max(1, DivUp(rows, step));
+  const bool one = channels == 1;
+  // Sums of every block, then the table.
+  float* const partials =
+      ScratchArray<float>(ctx, (blocks * kSums + (one ? 0 : kValues)) * lanes + 1);
+  if (partials == nullptr) return QT_OUT_OF_MEMORY;
+  float* const table = partials + blocks * kSums * lanes;
+  OneChannel<kValues> values;
+  math::Load(args, 0, values.values);
+  if (!one) {
+    for (int64_t c = 0; c < channels; ++c) {
+      float value[kValues];
+      math::Load(args, c, value);
+      for (int64_t copy = 0; copy < lanes; copy += plane) {
+        for (int64_t k = 0; k < kValues; ++k) {
+          float* out = table + k * lanes + copy + c * inner;
+          for (int64_t j = 0; j < inner; ++j) out[j] = value[k];
+        }
+      }
+    }
+  }
+  const LaneTable<kValues> lane_values = {table, lanes};
+  memset(partials, 0, sizeof(float) * kSums * lanes);
+  ParallelBlocks(ctx, rows, step, [=](int64_t block, int64_t begin, int64_t end) {
+    float* sums = partials + block * kSums * lanes;
+    memset(sums, 0, sizeof(float) * kSums * lanes);
+    if (one) {
+      ApplyBlock(args, tensors, begin, end, lanes, values, sums);
+    } else {
+      ApplyBlock(args, tensors, begin * plane, end * plane, lanes, lane_values, sums);
+    }
+  });
+  if (kSums == 0) return QT_OK;
+  CombineLanes(partials, blocks, plane, kSums * lanes);
+  const auto add = [](float a, float b) { return a + b; };
+  for (int64_t c = 0; c < channels; ++c) {
+    float value[kValues], sum[kSums + 1];
+    math::Load(args, c, value);
+    for (int64_t k = 0; k < kSums; ++k) {
+      float* lane = partials + k * lanes + c * inner;
+      CombinePairwise(lane, inner, 1, add);
+      sum[k] = lane[0];
+    }
+    math::Store(args, c, value, sum);
+  }
+  return QT_OK;
+}
+
+// Walk "pieces": of every channel's runs in order of outer; partial sums lie channel by channel.
+template <class Args, class T>
+qt_status LearnedPieces(qt_context& ctx, const Args& args, const RealTensors<T>& tensors,
+                        int64_t outer, int64_t channels, int64_t inner) {
+  constexpr int64_t kSums = math::Learned<Args>::kSums;
+  constexpr int64_t kLanes = 64;
+  const int64_t pieces = DivUp(inner, kBlock), units = outer * pieces;  // of a channel
+  const int64_t lanes = inner >= 16 * kLanes ? kLanes : 16;
+  float* const partials = ScratchArray<float>(ctx, channels * units * kSums + kSums + 1);
+  if (partials == nullptr) return QT_OUT_OF_MEMORY;
+  const auto add = [](float a, float b) { return a + b; };
+  ParallelBlocks(ctx, channels * units, ItemsPerBlock(Min(inner, kBlock)),
+                 [=](int64_t, int64_t first, int64_t last) {
+                   for (int64_t u = first; u < last; ++u) {
+                     const int64_t c = u / units, o = u % units / pieces, piece = u % pieces;
+                     const int64_t run = (o * channels + c) * inner;
+                     OneChannel<math::Learned<Args>::kValues> values;
+                     math::Load(args, c, values.values);
+                     float sums[(kSums + 1) * kLanes];
+                     memset(sums, 0, sizeof(float) * kSums * lanes);
+                     ApplyBlock(args, tensors, run + piece * kBlock,
+                                run + Min(inner, (piece + 1) * kBlock), lanes, values, sums);
+                     for (int64_t k = 0; k < kSums; ++k) {
+                       CombinePairwise(sums + k * lanes, lanes, 1, add);
+                       partials[u * kSums + k] = sums[k * lanes];
+                     }
+                   }
+                 });
+  if (kSums == 0) return QT_OK;
+  ParallelBlocks(ctx, channels, ItemsPerBlock(units), [=](int64_t, int64_t first, int64_t last) {
+    for (int64_t c = first; c < last; ++c) {
+      float value[math::Learned<Args>::kValues], none[kSums + 1] = {0.0f};
+      float* sums = partials + c * units * kSums;
+      math::Load(args, c, value);
+      CombinePairwise(sums, units, kSums, add);
+      math::Store(args, c, value, units == 0 ? none : sums);
+    }
+  });
+  return QT_OK;
+}
+
+template <class Args, class T>
+qt_status LearnedWalk(qt_context& ctx, const Args& args, const RealTensors<T>& tensors, int64_t outer,
+                  int64_t channels, int64_t inner) {
+  if (channels == 0) return QT_OK;
+  if (channels == 1) return LearnedColumns(ctx, args, tensors, outer * inner, 1, 1);
+  // A short plane pays where it is repeated.
+  if (inner == 1 || (inner < 256 && channels * inner <= 65536 && outer >= 4)) {
+    return LearnedColumns(ctx, args, tensors, outer, channels, Max(1, inner));
+  }
+  return LearnedPieces(ctx, args, tensors, outer, channels, inner);
+}
+
+// dy null: a forward kernel.
+template <class Args>
+qt_status LearnedKernel(qt_context& ctx, const Args& a, const void* dy, void* out) {
+  if (a.element_type == QT_ELEMENT_BF16) {
+    using math::Bf16;
+    const RealTensors<Bf16> tensors = {static_cast<const Bf16*>(a.x), static_cast<const Bf16*>(dy),
+                                       static_cast<Bf16*>(out)};
+    return LearnedWalk(ctx, a, tensors, a.outer, a.channels, a.inner);
+  }
+  const RealTensors<float> tensors = {static_cast<const float*>(a.x),
+                                      static_cast<const float*>(dy), static_cast<float*>(out)};
+  return LearnedWalk(ctx, a, tensors, a.outer, a.channels, a.inner);
+}
+
+}  // namespace qt::cpu::QT_ISA
+
+#endif  // QUANTRAIN_CPU_LEARNED_H_

@@ -1,0 +1,26 @@
+// Learned step size: LSQ, and LSQ+ with an integer zero-point or a real offset.
+#include "cpu/learned.h"
+
+namespace qt::cpu::QT_ISA {
+
+qt_status lsq_qparams(qt_context&, const qt_lsq_qparams_args& a) {
+  for (int64_t c = 0; c < a.channels; ++c) {
+    const float z = a.learned_zero_point == nullptr ? 0.0f : a.learned_zero_point[c];
+    math::LsqQparams(a.learned_scale[c], z, a.qmin, a.qmax, a.scale + c, a.zero_point + c);
+  }
+  return QT_OK;
+}
+
+qt_status lsq_backward(qt_context& ctx, const qt_lsq_backward_args& a) {
+  return LearnedKernel(ctx, a, a.dy, a.dx);
+}
+
+qt_status lsq_plus(qt_context& ctx, const qt_lsq_plus_args& a) {
+  return LearnedKernel(ctx, a, nullptr, a.y);
+}
+
+qt_status lsq_plus_backward(qt_context& ctx, const qt_lsq_plus_backward_args& a) {
+  return LearnedKernel(ctx, a, a.dy, a.dx);
+}
+
+}  // namespace qt::cpu::QT_ISA

@@ -1,0 +1,17 @@
+// PACT: the learned clip of activations.
+#include "cpu/learned.h"
+
+namespace qt::cpu::QT_ISA {
+
+qt_status pact_qparams(qt_context&, const qt_pact_qparams_args& a) {
+  for (int64_t c = 0; c < a.channels; ++c) {
+    math::PactQparams(a.alpha[c], a.qmin, a.qmax, a.is_signed != 0, a.scale + c, a.zero_point + c);
+  }
+  return QT_OK;
+}
+
+qt_status pact_backward(qt_context& ctx, const qt_pact_backward_args& a) {
+  return LearnedKernel(ctx, a, a.dy, a.dx);
+}
+
+}  // namespace qt::cpu::QT_ISA
