@@ -1,0 +1,30 @@
+package org.quantrain.cli;
+
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Only for the help: the launcher in the source tree builds and runs the benchmarks. */
+@Command(
+    name = "bench",
+    description = "Time the native kernels beside a copy and beside libtorch, from the source tree.",
+    abbreviateSynopsis = true,
+    optionListHeading = "%nOptions:%n",
+    footer = {"", "Example:", "  ./quantrain bench kernels", "  ./quantrain bench kernels --help"})
+final class BenchCommand implements Callable<Integer> {
+  @Option(
+      names = {"-h", "--help"},
+      usageHelp = true,
+      description = "Print this help.")
+  private boolean help;
+
+  @Parameters(paramLabel = "WHAT", arity = "0..*", description = "kernels, and its options.")
+  private String[] what;
+
+  @Override
+  public Integer call() {
+    throw new UsageException(
+        "benchmarks are run by the launcher in the source tree: ./quantrain bench kernels");
+  }
+}
