@@ -33,6 +33,7 @@ struct Field {
   double bound = 0.0;  // of a float sum; 0: bit by bit
   bool is_sum = false;
   int64_t alignment = 4;
+  std::vector<uint8_t> expected;  // what an output must hold, from another computation; or empty
 };
 
 class Call {
@@ -103,6 +104,13 @@ class CallOf : public Call {
     InOut(slot, values);
     fields_.back().bound = bound;
     fields_.back().is_sum = true;
+  }
+  // The bits that the output added last must have.
+  template <class T>
+  void Expect(const std::vector<T>& values) {
+    std::vector<uint8_t>& expected = fields_.back().expected;
+    expected.resize(values.size() * sizeof(T));
+    if (!values.empty()) memcpy(expected.data(), values.data(), expected.size());
   }
   // The output added last may be this input.
   template <class P>

@@ -163,6 +163,23 @@ std::string Difference(Call* call, const Outcome& want, const Outcome& got, bool
   return "";
 }
 
+// Against what cases expect from another computation.
+std::string Unexpected(Call* call, const Outcome& got) {
+  size_t output = 0;
+  for (size_t i = 0; i < call->fields().size(); ++i) {
+    const Field& f = call->fields()[i];
+    if (!f.output) continue;
+    const std::vector<uint8_t>& bytes = got.outputs[output++];
+    for (size_t k = 0; k < f.expected.size(); ++k) {
+      if (bytes[k] != f.expected[k]) {
+        return "field " + std::to_string(i) + ": unexpected bits at byte " + std::to_string(k) +
+               " of " + std::to_string(bytes.size());
+      }
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 void CompareOnCpu(Call* call, Report* report) {
@@ -170,6 +187,7 @@ void CompareOnCpu(Call* call, Report* report) {
   if (qt_context_create(&cpu, 1) != QT_OK) return;
   const Outcome want = RunOn(cpu, call, {});
   report->Add(*call, "cpu", Difference(call, want, want, true));
+  report->Add(*call, "cpu, expected", Unexpected(call, want));
   for (const char* isa : {"baseline", "avx2", "avx512"}) {
     if (qt_context_force_isa(cpu, isa) != QT_OK) continue;
     const Placement placement = {/*unaligned=*/isa[0] == 'a', /*in_place=*/isa[3] == '2'};

@@ -3,8 +3,8 @@
 // batch statistics. Nothing divides by gamma. One pass over memory each; sums are in the fixed
 // order of channels.h.
 #include "cpu/channels.h"
+#include "cpu/corrected_gradient.h"
 #include "cpu/kernel.h"
-#include "cpu/masked_lanes.h"
 #include "math/batch_norm.h"
 #include "math/requantize.h"
 
@@ -50,13 +50,12 @@ qt_status conv_bn_correct(qt_context&, const qt_conv_bn_correct_args& a) {
   return QT_OK;
 }
 
-qt_status conv_bn_correct_backward(qt_context& ctx, const qt_conv_bn_correct_backward_args& args) {
-  const qt_conv_bn_correct_backward_args a = args;
+qt_status conv_bn_correct_backward(qt_context& ctx, const qt_conv_bn_correct_backward_args& a) {
   const int64_t channels = a.channels;
   if (channels == 0) return QT_OK;
   const int64_t lanes = Lanes(channels), copies = LaneCopies(channels);
-  const int64_t step = RowsPerBlock(channels), blocks = DivUp(a.rows, step);
-  float* const ratio = ScratchArray<float>(ctx, (1 + 2 * Max(1, blocks)) * lanes);
+  float* const ratio =
+      ScratchArray<float>(ctx, lanes + CorrectedGradientScratch(a.rows, channels));
   if (ratio == nullptr) return QT_OUT_OF_MEMORY;
   float* const partials = ratio + lanes;
   for (int64_t g = 0; g < copies; ++g) {
@@ -65,24 +64,11 @@ qt_status conv_bn_correct_backward(qt_context& ctx, const qt_conv_bn_correct_bac
                                 math::StandardDeviation(a.batch_var[c], a.epsilon);
     }
   }
-  for (int64_t j = 0; j < 2 * lanes; ++j) partials[j] = 0.0f;  // stands for the sums of no rows
   const float unit = *a.x_scale * *a.w_scale;
-  ParallelBlocks(ctx, a.rows, step, [=](int64_t block, int64_t first, int64_t last) {
-    float* const sum_d = partials + block * 2 * lanes;
-    float* const sum_do = sum_d + lanes;
-    for (int64_t j = 0; j < 2 * lanes; ++j) sum_d[j] = 0.0f;
-    ForMaskedLanes(a.dy, a.mask, first * channels, last * channels, lanes,
-                   [=](int64_t i, int64_t j, int64_t n, const float* d) {
-                     float* const out = a.d_out + i;
-#pragma omp simd
-                     for (int64_t k = 0; k < n; ++k) {
-                       sum_d[j + k] += d[k];
-                       sum_do[j + k] += d[k] * math::DequantizeAcc(a.acc[i + k], unit);
-                       out[k] = d[k] * ratio[j + k];
-                     }
-                   });
-  });
-  CombineLanes(partials, blocks, channels, 2 * lanes);
+  const int32_t* acc = a.acc;
+  CorrectedGradient(
+      ctx, a.dy, a.mask, a.d_out, a.rows, channels, ratio,
+      [=](int64_t i, int64_t) { return math::DequantizeAcc(acc[i], unit); }, partials);
   for (int64_t c = 0; c < channels; ++c) {
     const math::CorrectionGradient g =
         math::GradientOfCorrection(partials[c], partials[lanes + c], a.gamma[c], a.batch_mean[c],

@@ -93,7 +93,9 @@ struct LargestReducer {
   }
 };
 
-__global__ void __launch_bounds__(kThreads) LargestKernel(qt_fold_weight_args a, Largest* found) {
+// found has `count` places, whatever the grid is.
+__global__ void __launch_bounds__(kThreads)
+    LargestKernel(qt_fold_weight_args a, Largest* found, int count) {
   __shared__ int32_t totals[kThreads];
   Largest largest = {0.0f, math::kFloatMin};
   for (int64_t c = blockIdx.x; c < a.channels; c += gridDim.x) {
@@ -102,7 +104,10 @@ __global__ void __launch_bounds__(kThreads) LargestKernel(qt_fold_weight_args a,
     const Largest here = {absmax, math::LeastFoldScale(*a.x_scale, channel.bias)};
     largest = LargestReducer().Combine(largest, here);
   }
-  if (threadIdx.x == 0) found[blockIdx.x] = largest;
+  if (threadIdx.x != 0) return;
+  for (int i = static_cast<int>(blockIdx.x); i < count; i += static_cast<int>(gridDim.x)) {
+    found[i] = largest;
+  }
 }
 
 // Every block combines what the blocks before found: at most kMaxBlocks values.
@@ -176,7 +181,8 @@ cudaError_t fold_weight(const Stream& stream, const qt_fold_weight_args& a) {
   const dim3 blocks(static_cast<unsigned>(count));
   if (a.per_tensor == 0) return Launch(stream, blocks, FoldChannelsKernel, a);
   Largest* found = static_cast<Largest*>(stream.workspace);
-  const cudaError_t status = Launch(stream, blocks, LargestKernel, a, found);
+  const cudaError_t status = Launch(stream, blocks, LargestKernel, a, found,
+                                    static_cast<int>(count));
   if (status != cudaSuccess) return status;
   return Launch(stream, blocks, FoldTensorKernel, a, found, static_cast<int>(count));
 }

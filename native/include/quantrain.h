@@ -583,6 +583,90 @@ typedef struct qt_float_to_acc_args {
 } qt_float_to_acc_args;
 QT_API qt_status qt_float_to_acc(qt_context* ctx, const qt_float_to_acc_args* args);
 
+/* The fused epilogue of an integer convolution, one pass: correction, bias, clip, observe, requantize, mask.
+ *   y     = min(max(out_scale[c] * (keep * acc + bias), lower), upper)
+ *   codes = those of qt_multiplier and qt_requantize with the clip's ends on the grid:
+ *           rint(clamp(float(keep * acc + bias) * (out_scale / y_scale), lo, hi)) + z, lo and hi the grid's ends and
+ *           rint(lower / y_scale), rint(upper / y_scale), whichever is tighter, relative to z
+ *   mask  the clamp did not act and lower < out_scale * (keep * acc + bias) < upper
+ *   min, max: range of y over the tensor, as qt_acc_range; before the clamp, for the delayed observer (y_scale is what
+ *   earlier batches gave).
+ * lower, upper: 0, inf is ReLU; 0, 6 ReLU6; -inf, inf nothing. The correction of a fold (sigma_r / sigma_B) is a factor
+ * of out_scale, as qt_conv_bn_correct makes it. */
+typedef struct qt_epilogue_args {
+  const int32_t* acc;          /* [rows, channels] */
+  const int32_t* bias;         /* [channels] or null */
+  const int32_t* keep;         /* [channels] or null */
+  const float* out_scale;      /* [channels], all > 0 */
+  const float* y_scale;        /* [1], > 0 */
+  const int32_t* y_zero_point; /* [1] */
+  void* codes;                 /* [rows, channels] */
+  uint8_t* mask;               /* or null */
+  float* min;                  /* [1]; min and max, or both null */
+  float* max;                  /* [1] */
+  int64_t rows, channels;
+  float lower, upper;          /* lower <= 0 <= upper */
+  int32_t qmin, qmax;          /* within the code type */
+  int32_t code_type;
+} qt_epilogue_args;
+QT_API qt_status qt_epilogue(qt_context* ctx, const qt_epilogue_args* args);
+
+/* Gradient with d = mask ? dy : 0 and o = unit[c] * acc, the real value of the convolution before its correction:
+ *   dx = d * correction ; dbias = sum d ; dcorrection = sum d * o */
+typedef struct qt_epilogue_backward_args {
+  const void* dy;           /* real, [rows, channels] */
+  const uint8_t* mask;      /* or null: all ones */
+  const int32_t* acc;       /* [rows, channels], or null without dcorrection */
+  const float* unit;        /* [channels], sx * sw, or null without dcorrection */
+  const float* correction;  /* [channels], or null for 1 */
+  void* dx;                 /* real, gradient of o; may be dy; or null */
+  float* dbias;             /* [channels], written */
+  float* dcorrection;       /* [channels], written, or null */
+  int64_t rows, channels;
+  int32_t element_type;     /* of dy and dx */
+} qt_epilogue_backward_args;
+QT_API qt_status qt_epilogue_backward(qt_context* ctx, const qt_epilogue_backward_args* args);
+
+/* The same on the output of a float convolution: v = x * correction[c] + bias[c] (two roundings, float32 in between),
+ * y = min(max(v, lower), upper), then the codes of y and their real value on the grid.
+ *   codes  clamp(rint(y / y_scale) + z, qmin, qmax), as qt_quantize
+ *   y      (codes - z) * y_scale, as qt_fake_quant; NaN goes to qmin
+ *   mask   lower < v < upper and qmin <= rint(y / y_scale) + z <= qmax
+ *   min, max, nans: of y before it is quantized, as qt_min_max. */
+typedef struct qt_epilogue_f32_args {
+  const void* x;               /* real, [rows, channels] */
+  const float* correction;     /* [channels], or null for 1 */
+  const float* bias;           /* [channels], or null for 0 */
+  const float* y_scale;        /* [1], > 0 */
+  const int32_t* y_zero_point; /* [1] */
+  void* codes;                 /* [rows, channels], or null */
+  void* y;                     /* real; may be x; or null (not both) */
+  uint8_t* mask;               /* or null */
+  float* min;                  /* [1]; min, max and nans, or all null */
+  float* max;                  /* [1] */
+  int64_t* nans;               /* [1] */
+  int64_t rows, channels;
+  float lower, upper;          /* lower <= 0 <= upper */
+  int32_t qmin, qmax;          /* within the code type */
+  int32_t code_type;
+  int32_t element_type;        /* of x and y */
+} qt_epilogue_f32_args;
+QT_API qt_status qt_epilogue_f32(qt_context* ctx, const qt_epilogue_f32_args* args);
+
+/* dx = d * correction ; dbias = sum d ; dcorrection = sum d * x, with d = mask ? dy : 0. */
+typedef struct qt_epilogue_f32_backward_args {
+  const void* dy;           /* real, [rows, channels] */
+  const uint8_t* mask;      /* or null: all ones */
+  const void* x;            /* real, or null without dcorrection */
+  const float* correction;  /* [channels], or null for 1 */
+  void* dx;                 /* real; may be dy; or null */
+  float* dbias;             /* [channels], written */
+  float* dcorrection;       /* [channels], written, or null */
+  int64_t rows, channels;
+  int32_t element_type;     /* of dy, x and dx */
+} qt_epilogue_f32_backward_args;
+QT_API qt_status qt_epilogue_f32_backward(qt_context* ctx, const qt_epilogue_f32_backward_args* args);
+
 /* ---- conv-BN fold with correction and freeze, for per-tensor weights --------------------------------------
  * Source: Krishnamoorthi 2018, arXiv:1806.08342, section 3.2.2; two convolutions: y0 = conv(x, W) gives the batch
  * statistics, o = conv(x, Q(W * gamma / sigma_r)) the output. Safe at gamma = 0: nothing divides by gamma. */
