@@ -3,7 +3,6 @@
 #include <cuda_runtime.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <ucontext.h>
 
 #include <algorithm>
 #include <memory>
@@ -11,8 +10,23 @@
 #include <random>
 #include <vector>
 
+#include "emulator/fiber.h"
+
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
+
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+__asm__(
+    ".text\n"
+    ".type emulator_switch_stack, @function\n"
+    "emulator_switch_stack:\n"
+    "  push %rbp\n  push %rbx\n  push %r12\n  push %r13\n  push %r14\n  push %r15\n"
+    "  mov %rsp, (%rdi)\n"
+    "  mov %rsi, %rsp\n"
+    "  pop %r15\n  pop %r14\n  pop %r13\n  pop %r12\n  pop %rbx\n  pop %rbp\n"
+    "  ret\n"
+    ".size emulator_switch_stack, . - emulator_switch_stack\n");
+#endif
 
 namespace emulator {
 namespace {
@@ -21,7 +35,7 @@ constexpr size_t kStackBytes = 64 * 1024;
 constexpr int kWarpSize = 32;
 
 struct Fiber {
-  ucontext_t context;
+  Context context;
   std::unique_ptr<char[]> stack;
   uint3 index;
   int id = 0;
@@ -39,7 +53,7 @@ struct Warp {
 std::vector<Fiber> fibers;
 std::vector<Warp> warps;
 Fiber* current = nullptr;
-ucontext_t scheduler;
+Context scheduler;
 const std::function<void()>* kernel_body = nullptr;
 uint32_t seed = 0;
 unsigned grid_limit = 0;
@@ -50,7 +64,7 @@ int barriers_opened = 0;  // number of times that the block's barrier opened
 
 template <class Condition>
 void WaitUntil(Condition condition) {
-  while (!condition()) swapcontext(&current->context, &scheduler);
+  while (!condition()) current->context.SwitchTo(&scheduler);
   progress = true;
 }
 
@@ -84,17 +98,7 @@ void RunFiber() {
   CurrentWarp().members &= ~(1u << Lane());
   OpenWarpBarrier(&CurrentWarp(), current->id / kWarpSize * kWarpSize);
   OpenBlockBarrier();
-  swapcontext(&current->context, &scheduler);
-}
-
-// Not inlined: the compiler fears that getcontext returns twice and would clobber the caller's
-// variables.
-__attribute__((noinline)) void MakeContext(Fiber* fiber) {
-  getcontext(&fiber->context);
-  fiber->context.uc_stack.ss_sp = fiber->stack.get();
-  fiber->context.uc_stack.ss_size = kStackBytes;
-  fiber->context.uc_link = nullptr;
-  makecontext(&fiber->context, RunFiber, 0);
+  current->context.SwitchTo(&scheduler);
 }
 
 // Resumes each fiber of order once; whether any did more than wait.
@@ -104,7 +108,7 @@ bool Resume(const std::vector<int>& order) {
     if (fibers[i].done) continue;
     current = &fibers[i];
     threadIdx = current->index;
-    swapcontext(&scheduler, &current->context);
+    scheduler.SwitchTo(&current->context);
   }
   return progress;
 }
@@ -143,7 +147,7 @@ void RunBlock(std::mt19937* random) {
     fiber.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y};
     fiber.done = fiber.released = false;
     warps[i / kWarpSize].members |= 1u << (i % kWarpSize);
-    MakeContext(&fiber);
+    fiber.context.Start(fiber.stack.get(), kStackBytes, RunFiber);
   }
   while (running > 0) {
     if (Round(random)) continue;
