@@ -138,19 +138,14 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// Reduces and stores every channel; Store is called with Zero() where a channel has no element.
-template <class R>
-cudaError_t ReduceChannels(const Stream& stream, const R& reducer, int64_t outer, int64_t channels,
-                           int64_t inner) {
-  using Total = typename R::Total;
-  static_assert(sizeof(Total) <= 64, "a block's totals must fit into shared memory");
-  if (channels == 0) return cudaSuccess;
+// Parts for totals of this many bytes, which the workspace holds. Parts begin at multiples of 4.
+inline ReduceShape ShapeOf(int64_t outer, int64_t channels, int64_t inner, int64_t total_bytes) {
   const bool columns = inner == 1 && channels > 1;
   ReduceShape s = {outer, channels, inner, 1, 0};
   const int64_t items = columns ? outer : outer * inner;  // per channel
   const int64_t item_width = columns ? (channels < kThreads ? channels : kThreads) : 1;
   int64_t parts = items * item_width / kPartElements;
-  const int64_t fits = kWorkspaceBytes / static_cast<int64_t>(sizeof(Total)) / channels;
+  const int64_t fits = kWorkspaceBytes / total_bytes / channels;
   if (parts > kMaxParts) parts = kMaxParts;
   // Enough blocks are enough: many channels need fewer parts each.
   const int64_t groups = columns ? (channels + kThreads - 1) / kThreads : channels;
@@ -158,18 +153,44 @@ cudaError_t ReduceChannels(const Stream& stream, const R& reducer, int64_t outer
   if (parts > wanted) parts = wanted;
   if (parts > fits) parts = fits;
   if (parts < 1) parts = 1;
-  s.part_items = items == 0 ? 1 : (items + parts - 1) / parts;
+  s.part_items = items == 0 ? 4 : ((items + parts - 1) / parts + 3) / 4 * 4;
   s.parts = items == 0 ? 1 : (items + s.part_items - 1) / s.part_items;
+  return s;
+}
+
+// Blocks of the first kernel: (part, group of kThreads columns), or channels and parts in x.
+inline dim3 BlocksOf(const ReduceShape& s) {
+  if (s.inner == 1 && s.channels > 1) {
+    return dim3(static_cast<unsigned>(s.parts),
+                static_cast<unsigned>((s.channels + kThreads - 1) / kThreads));
+  }
+  const int64_t work = s.parts * s.channels;
+  return dim3(static_cast<unsigned>(work < 65536 ? work : 65536));
+}
+
+template <class R>
+cudaError_t CombineParts(const Stream& stream, const R& reducer, const ReduceShape& s) {
+  if (s.parts == 1) return cudaSuccess;
+  using Total = typename R::Total;
+  const unsigned blocks = static_cast<unsigned>(s.channels < kMaxBlocks ? s.channels : kMaxBlocks);
+  return Launch(stream, dim3(blocks), CombinePartsKernel<R>, reducer, s,
+                static_cast<const Total*>(stream.workspace));
+}
+
+// Reduces and stores every channel; Store is called with Zero() where a channel has no element.
+template <class R>
+cudaError_t ReduceChannels(const Stream& stream, const R& reducer, int64_t outer, int64_t channels,
+                           int64_t inner) {
+  using Total = typename R::Total;
+  static_assert(sizeof(Total) <= 64, "a block's totals must fit into shared memory");
+  if (channels == 0) return cudaSuccess;
+  const ReduceShape s = ShapeOf(outer, channels, inner, sizeof(Total));
   Total* partials = static_cast<Total*>(stream.workspace);
-  const int64_t work = s.parts * channels;
   const cudaError_t status =
-      columns ? Launch(stream, dim3(static_cast<unsigned>(s.parts), static_cast<unsigned>(groups)),
-                       ReduceColumnsKernel<R>, reducer, s, partials)
-              : Launch(stream, dim3(static_cast<unsigned>(work < 65536 ? work : 65536)),
-                       ReducePlanesKernel<R>, reducer, s, partials);
-  if (status != cudaSuccess || s.parts == 1) return status;
-  const unsigned blocks = static_cast<unsigned>(channels < kMaxBlocks ? channels : kMaxBlocks);
-  return Launch(stream, dim3(blocks), CombinePartsKernel<R>, reducer, s, partials);
+      inner == 1 && channels > 1
+          ? Launch(stream, BlocksOf(s), ReduceColumnsKernel<R>, reducer, s, partials)
+          : Launch(stream, BlocksOf(s), ReducePlanesKernel<R>, reducer, s, partials);
+  return status == cudaSuccess ? CombineParts(stream, reducer, s) : status;
 }
 
 }  // namespace qt::cuda
