@@ -1,13 +1,14 @@
-// Argument checks: residual add and pooling on codes, the int8 reference.
+// Argument checks: add, multiply, concatenate and pool codes, the int8 reference.
 #include "checks/checker.h"
 
 namespace qt {
+namespace {
 
-qt_status Check(qt_context& ctx, const qt_add_codes_args& a) {
-  Checker c(ctx, "add_codes");
+// What operations on two tensors of codes have in common; the number of elements.
+template <class Args>
+int64_t Binary(Checker& c, const Args& a) {
   const int64_t n = c.Sizes("n", {a.n});
   c.CodeGrid(a.qmin, a.qmax, a.code_type);
-  c.Flag("relu", a.relu);
   const int32_t least = c.Least(a.code_type), most = c.Most(a.code_type);
   c.InBytes("a", a.a, n, 1);
   c.InBytes("b", a.b, n, 1);
@@ -18,6 +19,56 @@ qt_status Check(qt_context& ctx, const qt_add_codes_args& a) {
   c.Scales("y_scale", a.y_scale, 1);
   c.ZeroPoints("y_zero_point", a.y_zero_point, 1, a.qmin, a.qmax);
   c.OutBytes("y", a.y, n, 1);
+  c.MaskOut(a.mask, n);
+  return n;
+}
+
+}  // namespace
+
+qt_status Check(qt_context& ctx, const qt_add_codes_args& a) {
+  Checker c(ctx, "add_codes");
+  c.Flag("relu", a.relu);
+  Binary(c, a);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_add_codes_fixed_args& a) {
+  Checker c(ctx, "add_codes_fixed");
+  c.Range("contract", a.contract, QT_ADD_TFLITE, QT_ADD_XNNPACK);
+  c.Flag("relu", a.relu);
+  Binary(c, a);
+  if (!c.HostValues()) return c.Done();
+  const float larger = *a.a_scale > *a.b_scale ? *a.a_scale : *a.b_scale;
+  if (a.contract == QT_ADD_TFLITE) {
+    // The multiplier 2 max(sa, sb) / (2^20 sy) is below 1.
+    c.Require(larger / *a.y_scale < 524288.0f, "y_scale", "more than max(sa, sb) / 2^19");
+  } else {
+    c.Within("max(sa, sb) / sy", larger / *a.y_scale, 0.0009765625f, 255.999985f);
+  }
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_mul_codes_args& a) {
+  Checker c(ctx, "mul_codes");
+  Binary(c, a);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_concat_codes_args& a) {
+  Checker c(ctx, "concat_codes");
+  const int64_t n = c.Sizes("outer, width", {a.outer, a.width});
+  const int64_t y = c.Sizes("outer, y_width", {a.outer, a.y_width});
+  c.Range("offset", a.offset, 0, kMaxElements);
+  if (c.ok()) c.Require(a.offset + a.width <= a.y_width, "offset", "offset + width <= y_width");
+  c.CodeType("code_type", a.code_type);
+  c.CodeType("y_code_type", a.y_code_type);
+  c.CodeGrid(a.qmin, a.qmax, a.y_code_type);
+  c.InBytes("x", a.x, n, 1);
+  c.Scales("x_scale", a.x_scale, 1);
+  c.ZeroPoints("x_zero_point", a.x_zero_point, 1, c.Least(a.code_type), c.Most(a.code_type));
+  c.Scales("y_scale", a.y_scale, 1);
+  c.ZeroPoints("y_zero_point", a.y_zero_point, 1, c.Least(a.y_code_type), c.Most(a.y_code_type));
+  c.OutBytes("y", a.y, y, 1);
   c.MaskOut(a.mask, n);
   return c.Done();
 }
@@ -63,6 +114,22 @@ qt_status Check(qt_context& ctx, const qt_average_pool_codes_args& a) {
   c.ZeroPoints("x_zero_point", a.x_zero_point, 1, least, most);
   c.Scales("y_scale", a.y_scale, 1);
   c.ZeroPoints("y_zero_point", a.y_zero_point, 1, least, most);
+  c.OutBytes("y", a.y, output, 1);
+  c.MaskOut(a.mask, output);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_average_pool_codes_fixed_args& a) {
+  Checker c(ctx, "average_pool_codes_fixed");
+  int64_t output = 0;
+  const int64_t input = c.PoolWindow(a.window, &output);
+  // Sums of codes stay exact in float.
+  if (c.ok()) {
+    c.Range("window.kernel_h * window.kernel_w",
+            int64_t{a.window.kernel_h} * a.window.kernel_w, 1, 65536);
+  }
+  c.CodeGrid(a.qmin, a.qmax, a.code_type);
+  c.InBytes("x", a.x, input, 1);
   c.OutBytes("y", a.y, output, 1);
   c.MaskOut(a.mask, output);
   return c.Done();

@@ -1,53 +1,12 @@
-// add_codes and add_codes_range: the residual add on codes by the contract of math/requantize.h,
-// and the range of its real values. One pass, in chunks whose flags stay in the nearest cache until
-// they are packed into the mask.
+// add_codes and add_codes_fixed: the residual add on codes by a runtime's contract;
+// add_codes_range: the range of its real values.
 #include <math.h>
 
-#include "cpu/kernel.h"
-#include "cpu/mask.h"
+#include "cpu/binary_codes.h"
 #include "math/range.h"
-#include "math/requantize.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
-
-constexpr int64_t kChunk = 1024;
-
-// A function of its own: inside the lambda, stores of bytes could alias what it captured.
-template <class T>
-void AddChunk(const T* a, const T* b, int64_t n, math::AddConstants k, float lo, float hi,
-              bool relu, T* y, uint8_t* flags) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const float level = math::AddLevel(static_cast<float>(a[i]), static_cast<float>(b[i]), k);
-    // With ReLU a value at the zero-point itself is a clipped one.
-    flags[i] = math::InRange(level, lo, hi) & (!relu | (level > lo)) ? 1 : 0;
-    y[i] = static_cast<T>(static_cast<int32_t>(math::AddCode(level, lo, hi)));
-  }
-}
-
-template <class T>
-void AddCodes(qt_context& ctx, const qt_add_codes_args& args) {
-  const T* a = static_cast<const T*>(args.a);
-  const T* b = static_cast<const T*>(args.b);
-  T* y = static_cast<T*>(args.y);
-  uint8_t* mask = args.mask;
-  const float zero_point = static_cast<float>(*args.y_zero_point);
-  const math::AddConstants k =
-      math::MakeAddConstants(*args.a_scale, static_cast<float>(*args.a_zero_point), *args.b_scale,
-                             static_cast<float>(*args.b_zero_point), *args.y_scale, zero_point);
-  const bool relu = args.relu != 0;
-  const float lo = relu ? zero_point : static_cast<float>(args.qmin);
-  const float hi = static_cast<float>(args.qmax);
-  ParallelBlocks(ctx, args.n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-    for (int64_t first = begin; first < end; first += kChunk) {
-      const int64_t n = Min(kChunk, end - first);
-      uint8_t flags[kChunk];
-      AddChunk(a + first, b + first, n, k, lo, hi, relu, y + first, flags);
-      if (mask != nullptr) PackMask(flags, n, mask + first / 8);
-    }
-  });
-}
 
 struct Range {
   float min, max;
@@ -84,21 +43,34 @@ qt_status AddCodesRange(qt_context& ctx, const qt_add_codes_range_args& args) {
     all.max = ranges[block].max > all.max ? ranges[block].max : all.max;
   }
   if (args.n == 0) all = {0.0f, 0.0f};
-  // Both activations are monotone, so they act on the ends. + 0 turns -0, whose order is undefined,
-  // into +0.
-  const float lo = args.relu != 0 ? 0.0f : -HUGE_VALF;
-  *args.min = math::Clamp(all.min, lo, args.upper) + 0.0f;
-  *args.max = math::Clamp(all.max, lo, args.upper) + 0.0f;
+  math::StoreActivatedRange(all.min, all.max, args.relu != 0, args.upper, args.min, args.max);
   return QT_OK;
 }
 
 }  // namespace
 
-qt_status add_codes(qt_context& ctx, const qt_add_codes_args& args) {
-  if (args.code_type == QT_U8) {
-    AddCodes<uint8_t>(ctx, args);
+qt_status add_codes(qt_context& ctx, const qt_add_codes_args& a) {
+  const int32_t zero_point = *a.y_zero_point;
+  BinaryCodes(ctx, a,
+              math::MakeFloatAdd(*a.a_scale, *a.a_zero_point, *a.b_scale, *a.b_zero_point,
+                                 *a.y_scale, zero_point),
+              math::MakeEnds<float>(a.qmin, a.qmax, zero_point, a.relu != 0));
+  return QT_OK;
+}
+
+qt_status add_codes_fixed(qt_context& ctx, const qt_add_codes_fixed_args& a) {
+  const int32_t zero_point = *a.y_zero_point;
+  const auto ends = math::MakeEnds<int32_t>(a.qmin, a.qmax, zero_point, a.relu != 0);
+  if (a.contract == QT_ADD_TFLITE) {
+    BinaryCodes(ctx, a,
+                math::MakeTfliteAdd(*a.a_scale, *a.a_zero_point, *a.b_scale, *a.b_zero_point,
+                                    *a.y_scale, zero_point),
+                ends);
   } else {
-    AddCodes<int8_t>(ctx, args);
+    BinaryCodes(ctx, a,
+                math::MakeXnnpackAdd(*a.a_scale, *a.a_zero_point, *a.b_scale, *a.b_zero_point,
+                                     *a.y_scale, zero_point),
+                ends);
   }
   return QT_OK;
 }

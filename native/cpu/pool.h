@@ -31,27 +31,38 @@ struct Cells {
   float count;     // divisor of a mean
 };
 
+// Output rows per block of a window op.
+inline int64_t OutputRowsPerBlock(const qt_window& w) {
+  return ItemsPerBlock(w.q * w.c * w.kernel_h);
+}
+
+// Calls f(cells) for every output position of the rows [begin, end), in order.
+template <class F>
+void ForOutputRows(const qt_window& w, bool count_padding, int64_t begin, int64_t end, F f) {
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t image = row / w.p;
+    const int64_t p = row % w.p;
+    const int64_t top = image * w.h + p * w.stride_h - w.pad_top;
+    Cells cells;
+    cells.rows = math::CellsInside(p, w.stride_h, w.pad_top, w.kernel_h, w.h);
+    for (int64_t q = 0; q < w.q; ++q) {
+      cells.cols = math::CellsInside(q, w.stride_w, w.pad_left, w.kernel_w, w.w);
+      cells.origin = (top * w.w + q * w.stride_w - w.pad_left) * w.c;
+      cells.out = (row * w.q + q) * w.c;
+      cells.count =
+          math::WindowCount(cells.rows, cells.cols, w.kernel_h, w.kernel_w, count_padding);
+      f(cells);
+    }
+  }
+}
+
 // Calls f(cells) for every output position.
 template <class F>
 void ForOutputs(qt_context& ctx, const qt_window& w, bool count_padding, F f) {
-  const int64_t rows_per_block = ItemsPerBlock(w.q * w.c * w.kernel_h);
-  ParallelBlocks(ctx, w.n * w.p, rows_per_block, [=](int64_t, int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t image = row / w.p;
-      const int64_t p = row % w.p;
-      const int64_t top = image * w.h + p * w.stride_h - w.pad_top;
-      Cells cells;
-      cells.rows = math::CellsInside(p, w.stride_h, w.pad_top, w.kernel_h, w.h);
-      for (int64_t q = 0; q < w.q; ++q) {
-        cells.cols = math::CellsInside(q, w.stride_w, w.pad_left, w.kernel_w, w.w);
-        cells.origin = (top * w.w + q * w.stride_w - w.pad_left) * w.c;
-        cells.out = (row * w.q + q) * w.c;
-        cells.count =
-            math::WindowCount(cells.rows, cells.cols, w.kernel_h, w.kernel_w, count_padding);
-        f(cells);
-      }
-    }
-  });
+  ParallelBlocks(ctx, w.n * w.p, OutputRowsPerBlock(w),
+                 [=](int64_t, int64_t begin, int64_t end) {
+                   ForOutputRows(w, count_padding, begin, end, f);
+                 });
 }
 
 // Calls f(element offset, index in the window) for the cells inside the input, row-major.

@@ -750,6 +750,77 @@ QT_API qt_status qt_batch_norm_stats_backward(qt_context* ctx, const qt_batch_no
 
 /* ---- fixed-point contracts, packing ---------------------------------------------------------------------- */
 
+/* How an integer runtime scales an accumulator x by a factor m * 2^(shift - 31), m in [2^30, 2^31) or 0, or by 2^shift.
+ * All in int32 modulo 2^32 with 64-bit products: the exporter's bound keeps x * 2^max(shift, 0) below 2^31. */
+typedef enum qt_requantize_contract {
+  /* TFLite's reference kernels and gemmlowp: t = (x << max(shift, 0)) * m / 2^31 rounded half up, then t / 2^max(-shift, 0)
+   * rounded half away from 0. Source: Jacob et al. 2018, arXiv:1712.05877, section 2.2. */
+  QT_FIXED_DOUBLE = 0,
+  QT_FIXED_SINGLE = 1, /* TFLite with single rounding: x * m * 2^(shift - 31) rounded once, half up */
+  QT_FIXED_RUY = 2,    /* TFLite's convolution through ruy on x86: like QT_FIXED_DOUBLE, but both roundings half up */
+  QT_POWER_OF_TWO_EVEN = 3, /* x * 2^shift, a right shift rounds halves to even */
+  QT_POWER_OF_TWO_AWAY = 4, /* halves away from 0 */
+  QT_POWER_OF_TWO_UP = 5    /* halves up */
+} qt_requantize_contract;
+
+/* How the real multiplier (sx * sw) / sy is formed before it becomes an integer. */
+typedef enum qt_multiplier_form {
+  QT_MULTIPLIER_DOUBLE = 0,       /* in double: TFLite's convolutions, per channel */
+  QT_MULTIPLIER_FLOAT_PRODUCT = 1 /* sx * sw rounded to float, then in double: TFLite's fully connected layer */
+} qt_multiplier_form;
+
+/* m * 2^(shift - 31) of the real multiplier, m rounded half up to 31 bits (32 bits: m = 2^30 and shift + 1). shift < -31
+ * gives m = shift = 0; shift > 30 gives the largest, m = 2^31 - 1 and shift = 30. */
+typedef struct qt_fixed_multiplier_args {
+  const float* x_scale;  /* [1] */
+  const float* w_scale;  /* [channels] */
+  const float* y_scale;  /* [1] */
+  int32_t* multiplier;   /* [channels] */
+  int32_t* shift;        /* [channels] */
+  int64_t channels;
+  int32_t form;          /* qt_multiplier_form */
+} qt_fixed_multiplier_args;
+QT_API qt_status qt_fixed_multiplier(qt_context* ctx, const qt_fixed_multiplier_args* args);
+
+/* With v = acc + bias scaled by the contract: q = clamp(v, qmin - z, qmax - z) + z. FP32_RNE is qt_requantize.
+ * relu: codes >= z. mask bit: the clamp did not act and (relu: v > 0). */
+typedef struct qt_requantize_fixed_args {
+  const int32_t* acc;        /* [rows, channels] */
+  const int32_t* bias;       /* [channels] or null */
+  const int32_t* multiplier; /* [channels], >= 0; null for the QT_POWER_OF_TWO contracts */
+  const int32_t* shift;      /* [channels], in [-31, 30]; positive is to the left */
+  const int32_t* zero_point; /* [1] */
+  void* codes;               /* [rows, channels] */
+  uint8_t* mask;             /* or null */
+  int64_t rows, channels;
+  int32_t qmin, qmax;
+  int32_t contract;          /* qt_requantize_contract */
+  int32_t relu;
+  int32_t code_type;
+} qt_requantize_fixed_args;
+QT_API qt_status qt_requantize_fixed(qt_context* ctx, const qt_requantize_fixed_args* args);
+
+/* Codes of 1..8 bits without gaps, little-endian: bit j of code i is bit (i * bits + j) % 8 of byte (i * bits + j) / 8;
+ * so 4 bits are ONNX's int4 and uint4, the first of a pair in the low nibble. Signed codes are two's complement; the
+ * upper bits of a code are dropped. Unused bits of the last byte are written as 0. */
+typedef struct qt_pack_codes_args {
+  const void* codes; /* [n], one byte each, signed or not */
+  uint8_t* packed;   /* (n * bits + 7) / 8 bytes */
+  int64_t n;
+  int32_t bits;      /* 1..8 */
+} qt_pack_codes_args;
+QT_API qt_status qt_pack_codes(qt_context* ctx, const qt_pack_codes_args* args);
+
+/* The inverse: QT_U8 reads unsigned codes, QT_S8 two's complement of `bits` bits. */
+typedef struct qt_unpack_codes_args {
+  const uint8_t* packed; /* (n * bits + 7) / 8 bytes */
+  void* codes;           /* [n] */
+  int64_t n;
+  int32_t bits;          /* 1..8 */
+  int32_t code_type;
+} qt_unpack_codes_args;
+QT_API qt_status qt_unpack_codes(qt_context* ctx, const qt_unpack_codes_args* args);
+
 /* ---- float layers ---------------------------------------------------------------------------------------- */
 
 /* Mean and biased variance per channel (two passes, pairwise); updates running statistics where given:
@@ -932,7 +1003,7 @@ typedef struct qt_count_nonfinite_args {
 } qt_count_nonfinite_args;
 QT_API qt_status qt_count_nonfinite(qt_context* ctx, const qt_count_nonfinite_args* args);
 
-/* ---- codes: residual add, pooling ------------------------------------------------------------------------ */
+/* ---- codes: add, multiply, concatenate, pool ------------------------------------------------------------- */
 
 /* Contract of ONNX Runtime's QLinearAdd on x86 with FMA: rA = sa / sy, rB = sb / sy,
  * fix = float(zy) - fma(rA, float(za), rB * float(zb)), q = sat(rint(fma(a, rA, fma(b, rB, fix)))), the clamp to
@@ -999,6 +1070,86 @@ typedef struct qt_average_pool_codes_args {
   int32_t code_type;
 } qt_average_pool_codes_args;
 QT_API qt_status qt_average_pool_codes(qt_context* ctx, const qt_average_pool_codes_args* args);
+
+/* Residual add of the runtimes that have integers only. */
+typedef enum qt_add_contract {
+  /* TFLite's reference ADD: ((q - z) << 20) of each input times s / (2 max(sa, sb)), their sum times
+   * 2 max(sa, sb) / (2^20 sy), each by QT_FIXED_DOUBLE, then + zy. */
+  QT_ADD_TFLITE = 0,
+  /* XNNPACK: h = 20 - exponent of max(sa / sy, sb / sy), m = rint((s / sy) * 2^h) per input (ratios in float32), then
+   * ((2^(h-1) + ma (a - za) + mb (b - zb)) >> h) + zy. Ratios in [2^-10, 2^8). */
+  QT_ADD_XNNPACK = 1
+} qt_add_contract;
+
+/* q = clamp(the contract's value, qmin, qmax). relu: codes >= zy. mask bit: the clamp did not act (relu: and the value
+ * is above zy). */
+typedef struct qt_add_codes_fixed_args {
+  const void* a;
+  const void* b;
+  const float* a_scale;
+  const int32_t* a_zero_point;
+  const float* b_scale;
+  const int32_t* b_zero_point;
+  const float* y_scale;
+  const int32_t* y_zero_point;
+  void* y;
+  uint8_t* mask; /* or null */
+  int64_t n;
+  int32_t qmin, qmax;
+  int32_t contract; /* qt_add_contract */
+  int32_t relu;
+  int32_t code_type; /* of a, b and y */
+} qt_add_codes_fixed_args;
+QT_API qt_status qt_add_codes_fixed(qt_context* ctx, const qt_add_codes_fixed_args* args);
+
+/* Contract of ONNX Runtime's QLinearMul on x86: m = (sa * sb) / sy in float32, left to right,
+ * q = rint(clamp(float((a - za) * (b - zb)) * m + float(zy), qmin, qmax)), product and sum rounded apart, the
+ * zero-point inside the rounding. mask bit: the clamp did not act. (The runtime converts before it saturates, so a
+ * value from 2^31 on becomes its lowest code; here it is qmax.) */
+typedef struct qt_mul_codes_args {
+  const void* a;
+  const void* b;
+  const float* a_scale;
+  const int32_t* a_zero_point;
+  const float* b_scale;
+  const int32_t* b_zero_point;
+  const float* y_scale;
+  const int32_t* y_zero_point;
+  void* y;
+  uint8_t* mask; /* or null */
+  int64_t n;
+  int32_t qmin, qmax;
+  int32_t code_type; /* of a, b and y */
+} qt_mul_codes_args;
+QT_API qt_status qt_mul_codes(qt_context* ctx, const qt_mul_codes_args* args);
+
+/* One input of a concatenation goes to its place on the output's grid, by the formula of qt_requantize_codes:
+ * y[o, offset + i] = clamp(rint((sx * float(x[o, i] - zx)) / sy) + zy, qmin, qmax). One call per input. */
+typedef struct qt_concat_codes_args {
+  const void* x;               /* [outer, width] */
+  const float* x_scale;        /* [1] */
+  const int32_t* x_zero_point;
+  const float* y_scale;
+  const int32_t* y_zero_point;
+  void* y;                     /* [outer, y_width]; only these columns are written */
+  uint8_t* mask;               /* one bit per element of x, or null: the clamp did not act */
+  int64_t outer, width, y_width, offset;
+  int32_t qmin, qmax;
+  int32_t code_type, y_code_type;
+} qt_concat_codes_args;
+QT_API qt_status qt_concat_codes(qt_context* ctx, const qt_concat_codes_args* args);
+
+/* TFLite's integer AVERAGE_POOL_2D: input and output share a grid, the sum of the codes inside the input divided by
+ * their number, halves away from 0, then clamped to [qmin, qmax]. mask bit: the clamp did not act. */
+typedef struct qt_average_pool_codes_fixed_args {
+  const void* x;
+  void* y;
+  uint8_t* mask; /* or null */
+  qt_window window; /* kernel_h * kernel_w <= 65536 */
+  int32_t qmin, qmax;
+  int32_t code_type;
+} qt_average_pool_codes_fixed_args;
+QT_API qt_status qt_average_pool_codes_fixed(qt_context* ctx, const qt_average_pool_codes_fixed_args* args);
 
 /* ---- int8 reference: simple loops, never tuned ------------------------------------------------------------ */
 

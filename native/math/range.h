@@ -46,6 +46,15 @@ QT_HD void RangeToQparams(float range_min, float range_max, int32_t qmin, int32_
   *zero_point = static_cast<int32_t>(Clamp(least - rintf(lo / *scale), least, most));
 }
 
+// The range of min(max(v, 0), upper) where v has the range [least, most]: both are monotone, so they
+// act on the ends. + 0 turns -0, whose order is undefined, into +0.
+QT_HD void StoreActivatedRange(float least, float most, bool relu, float upper, float* min,
+                               float* max) {
+  const float lo = relu ? 0.0f : -HUGE_VALF;
+  *min = Clamp(least, lo, upper) + 0.0f;
+  *max = Clamp(most, lo, upper) + 0.0f;
+}
+
 }  // namespace qt::math
 
 #endif  // QUANTRAIN_MATH_RANGE_H_

@@ -1,6 +1,6 @@
 // From accumulators and codes to the codes of the next tensor: the contracts of the ONNX Runtime
 // target on x86, operation by operation in its order. Every clamp is in float before the
-// conversion. Derivation: NUMERICS.md, "Requantize", "Residual add" and "Pooling".
+// conversion. Derivation: NUMERICS.md, "Requantize" and "Pooling".
 #ifndef QUANTRAIN_MATH_REQUANTIZE_H_
 #define QUANTRAIN_MATH_REQUANTIZE_H_
 
@@ -39,36 +39,10 @@ QT_HD float RequantizeCode(float level, float lo, float hi, float zero_point) {
   return rintf(Clamp(level, lo, hi)) + zero_point;
 }
 
-// QLinearAdd (x86 with FMA): the constants of one call. The zero-points are folded into fix.
-struct AddConstants {
-  float ratio_a, ratio_b, fix;
-};
-
-QT_HD AddConstants MakeAddConstants(float a_scale, float a_zero_point, float b_scale,
-                                    float b_zero_point, float y_scale, float y_zero_point) {
-  AddConstants k;
-  k.ratio_a = a_scale / y_scale;
-  k.ratio_b = b_scale / y_scale;
-  k.fix = y_zero_point - fmaf(k.ratio_a, a_zero_point, k.ratio_b * b_zero_point);
-  return k;
-}
-
-// The sum on the output grid, zero-point included, before clamp and rounding; a and b are codes.
-QT_HD float AddLevel(float a, float b, const AddConstants& k) {
-  return fmaf(a, k.ratio_a, fmaf(b, k.ratio_b, k.fix));
-}
-
-// lo = qmin (with ReLU: the zero-point), hi = qmax.
-QT_HD float AddCode(float level, float lo, float hi) { return rintf(Clamp(level, lo, hi)); }
-
 // QLinearAveragePool: sum = sum of s * (q - z) in float, row-major over the window, count the
 // divisor. The zero-point is inside the rounding.
 QT_HD float AveragePoolLevel(float sum, float count, float y_scale, float y_zero_point) {
   return (sum / count) / y_scale + y_zero_point;
-}
-
-QT_HD float AveragePoolCode(float level, float qmin, float qmax) {
-  return rintf(Clamp(level, qmin, qmax));
 }
 
 }  // namespace qt::math

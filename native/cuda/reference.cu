@@ -1,0 +1,72 @@
+// reference_conv2d and reference_gemm: one thread per output, the plainest loops that can be right.
+#include "cuda/launch.h"
+#include "math/window.h"
+
+namespace qt::cuda {
+namespace {
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) Conv2dKernel(qt_reference_conv2d_args a) {
+  const qt_window& w = a.window;
+  const T* x = static_cast<const T*>(a.x);
+  const int32_t zero_point = *a.x_zero_point;
+  const int64_t group_in = w.c / a.groups, group_out = a.k / a.groups;
+  const int64_t outputs = w.n * w.p * w.q * a.k;
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads;
+  int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  for (; i < outputs; i += stride) {
+    const int64_t k = i % a.k, position = i / a.k;
+    const int64_t q = position % w.q, row = position / w.q;
+    const int64_t p = row % w.p, image = row / w.p;
+    const math::Span rs =
+        math::CellsInside(p, w.stride_h, w.pad_top, w.kernel_h, w.h, a.dilation_h);
+    const math::Span ss =
+        math::CellsInside(q, w.stride_w, w.pad_left, w.kernel_w, w.w, a.dilation_w);
+    int32_t sum = 0;
+    for (int64_t r = rs.first; r < rs.last; ++r) {
+      const int64_t h = image * w.h + p * w.stride_h - w.pad_top + r * a.dilation_h;
+      for (int64_t s = ss.first; s < ss.last; ++s) {
+        const int64_t v = q * w.stride_w - w.pad_left + s * a.dilation_w;
+        const T* cell = x + (h * w.w + v) * w.c + k / group_out * group_in;
+        const int8_t* weights = a.w + ((k * w.kernel_h + r) * w.kernel_w + s) * group_in;
+        for (int64_t c = 0; c < group_in; ++c) sum += (cell[c] - zero_point) * weights[c];
+      }
+    }
+    a.acc[i] = sum;
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) GemmKernel(qt_reference_gemm_args a) {
+  const T* x = static_cast<const T*>(a.x);
+  const int32_t zero_point = *a.x_zero_point;
+  const int64_t outputs = a.rows * a.out;
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads;
+  int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  for (; i < outputs; i += stride) {
+    const int64_t row = i / a.out, o = i % a.out;
+    int32_t sum = 0;
+    for (int64_t k = 0; k < a.in; ++k) {
+      sum += (x[row * a.in + k] - zero_point) * a.w[o * a.in + k];
+    }
+    a.acc[i] = sum;
+  }
+}
+
+}  // namespace
+
+cudaError_t reference_conv2d(const Stream& stream, const qt_reference_conv2d_args& a) {
+  const int64_t outputs = a.window.n * a.window.p * a.window.q * a.k;
+  if (outputs == 0) return cudaSuccess;
+  return Launch(stream, BlocksFor(outputs * 4),
+                a.code_type == QT_U8 ? Conv2dKernel<uint8_t> : Conv2dKernel<int8_t>, a);
+}
+
+cudaError_t reference_gemm(const Stream& stream, const qt_reference_gemm_args& a) {
+  const int64_t outputs = a.rows * a.out;
+  if (outputs == 0) return cudaSuccess;
+  return Launch(stream, BlocksFor(outputs * 4),
+                a.code_type == QT_U8 ? GemmKernel<uint8_t> : GemmKernel<int8_t>, a);
+}
+
+}  // namespace qt::cuda

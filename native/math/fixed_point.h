@@ -1,0 +1,206 @@
+// From accumulators to codes without floating point: the fixed-point contracts of TFLite, ruy and
+// XNNPACK. A multiplier is m * 2^(shift - 31) with m in [2^30, 2^31), or 0. Everything is int32
+// arithmetic modulo 2^32 with 64-bit products, so nothing is undefined; the exporter's bound on
+// accumulators keeps values away from the wrap. Derivation: NUMERICS.md, "Fixed-point contracts".
+#ifndef QUANTRAIN_MATH_FIXED_POINT_H_
+#define QUANTRAIN_MATH_FIXED_POINT_H_
+
+#include "math/hd.h"
+
+namespace qt::math {
+
+QT_HD int32_t ClampInt(int32_t v, int32_t lo, int32_t hi) {
+  v = v > lo ? v : lo;
+  return v < hi ? v : hi;
+}
+
+QT_HD int32_t AddInt(int32_t a, int32_t b) {
+  return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
+}
+
+QT_HD int32_t ShiftLeft(int32_t x, int32_t n) {
+  return static_cast<int32_t>(static_cast<uint32_t>(x) << n);
+}
+
+// x / 2^n rounded to nearest, n in 0..31; the name says where a tie goes. floor + 1 where the
+// remainder exceeds what the tie rule allows: no sum that could overflow.
+QT_HD int32_t ShiftRight(int32_t x, int32_t n, int32_t tie_stays) {
+  const int32_t mask = static_cast<int32_t>((1u << n) - 1u);
+  return (x >> n) + ((x & mask) > (mask >> 1) + tie_stays ? 1 : 0);
+}
+QT_HD int32_t ShiftRightUp(int32_t x, int32_t n) { return ShiftRight(x, n, 0); }
+QT_HD int32_t ShiftRightAway(int32_t x, int32_t n) { return ShiftRight(x, n, x < 0 ? 1 : 0); }
+QT_HD int32_t ShiftRightEven(int32_t x, int32_t n) { return ShiftRight(x, n, 1 - (x >> n & 1)); }
+
+// x * m / 2^31 rounded half up. gemmlowp's doubling high multiplication, which adds a nudge of
+// x * m's sign and truncates, is the same number for m >= 0. A logical shift: only the low 32 bits
+// are kept.
+QT_HD int32_t HighProduct(int32_t x, int32_t m) {
+  const int64_t product = static_cast<int64_t>(x) * m + (int64_t{1} << 30);
+  return static_cast<int32_t>(static_cast<uint32_t>(static_cast<uint64_t>(product) >> 31));
+}
+
+// x * m * 2^(shift - 31) rounded once, half up; shift in -31..30.
+QT_HD int32_t ScaleOnce(int32_t x, int32_t m, int32_t shift) {
+  const int32_t n = 31 - shift;  // 1..62
+  const uint64_t sign = uint64_t{1} << 63;
+  const uint64_t product = static_cast<uint64_t>(static_cast<int64_t>(x) * m);
+  // The arithmetic shift as a logical one of x + 2^63, which every instruction set has for vectors.
+  const uint64_t sum = (product + (uint64_t{1} << (n - 1))) ^ sign;
+  return static_cast<int32_t>(static_cast<uint32_t>((sum >> n) - (sign >> n)));
+}
+
+// One contract each: the accumulator x scaled by (m, shift).
+struct FixedDouble {  // TFLite, gemmlowp: two roundings, the second with ties away from 0
+  QT_HD int32_t Scale(int32_t x, int32_t m, int32_t shift) {
+    const int32_t left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
+    return ShiftRightAway(HighProduct(ShiftLeft(x, left), m), right);
+  }
+};
+struct FixedSingle {  // TFLite with single rounding
+  QT_HD int32_t Scale(int32_t x, int32_t m, int32_t shift) { return ScaleOnce(x, m, shift); }
+};
+struct FixedRuy {  // ruy on x86: two roundings, ties up in both
+  QT_HD int32_t Scale(int32_t x, int32_t m, int32_t shift) {
+    const int32_t left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
+    return ShiftRightUp(HighProduct(ShiftLeft(x, left), m), right);
+  }
+};
+// A factor of 2^shift; there is no m.
+struct PowerOfTwoEven {
+  QT_HD int32_t Scale(int32_t x, int32_t, int32_t shift) {
+    const int32_t left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
+    return ShiftRightEven(ShiftLeft(x, left), right);
+  }
+};
+struct PowerOfTwoAway {
+  QT_HD int32_t Scale(int32_t x, int32_t, int32_t shift) {
+    const int32_t left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
+    return ShiftRightAway(ShiftLeft(x, left), right);
+  }
+};
+struct PowerOfTwoUp {
+  QT_HD int32_t Scale(int32_t x, int32_t, int32_t shift) {
+    const int32_t left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
+    return ShiftRightUp(ShiftLeft(x, left), right);
+  }
+};
+
+// From a scaled accumulator v to its code: the zero-point is added after the clamp, so that it cannot
+// overflow. With ReLU codes are >= z, and only v > 0 passes a gradient.
+struct FixedLimits {
+  int32_t lo, hi, first_passing, zero_point;
+};
+
+QT_HD FixedLimits MakeFixedLimits(int32_t qmin, int32_t qmax, int32_t zero_point, bool relu) {
+  const int32_t lo = qmin - zero_point;
+  return {relu && lo < 0 ? 0 : lo, qmax - zero_point, relu && lo < 1 ? 1 : lo, zero_point};
+}
+
+QT_HD int32_t FixedCode(int32_t v, const FixedLimits& l) {
+  return ClampInt(v, l.lo, l.hi) + l.zero_point;
+}
+QT_HD bool FixedPasses(int32_t v, const FixedLimits& l) {
+  return (v >= l.first_passing) & (v <= l.hi);
+}
+
+struct FixedMultiplier {
+  int32_t m, shift;
+};
+
+// value = m * 2^(shift - 31), m rounded half up (value is positive). Below 2^-32 it is 0; from 2^30
+// on the largest multiplier. 0, negative values, denormals and NaN give 0.
+QT_HD FixedMultiplier MakeFixedMultiplier(double value) {
+  uint64_t bits;
+  memcpy(&bits, &value, sizeof(bits));
+  const int32_t field = static_cast<int32_t>(bits >> 52);  // of a negative value: above 2047
+  const uint64_t fraction = bits & ((uint64_t{1} << 52) - 1);
+  if (field == 0 || field > 2047 || (field == 2047 && fraction != 0)) return {0, 0};
+  int64_t m = static_cast<int64_t>((fraction + (uint64_t{1} << 52) + (uint64_t{1} << 21)) >> 22);
+  int32_t shift = field - 1022;
+  if (m == int64_t{1} << 31) {
+    m /= 2;
+    ++shift;
+  }
+  if (shift < -31) return {0, 0};
+  if (shift > 30) return {INT32_MAX, 30};
+  return {static_cast<int32_t>(m), shift};
+}
+
+// What is to be scaled by: (sx * sw) / sy in double, or with the product rounded to float first.
+QT_HD double RealMultiplier(float x_scale, float w_scale, float y_scale, bool float_product) {
+  const double product = float_product ? static_cast<double>(x_scale * w_scale)
+                                       : static_cast<double>(x_scale) * static_cast<double>(w_scale);
+  return product / static_cast<double>(y_scale);
+}
+
+// TFLite's ADD: both inputs on a common grid of 2 * max(sa, sb) / 2^20, where the sum is exact, and
+// from there to the output's.
+struct TfliteAdd {
+  int32_t a_zero_point, b_zero_point, y_zero_point;
+  FixedMultiplier a, b, y;
+};
+
+// The sum on the output's grid, zero-point included, before the clamp; a and b are codes.
+QT_HD int32_t Level(const TfliteAdd& k, int32_t a, int32_t b) {
+  const int32_t da = ShiftLeft(a - k.a_zero_point, 20), db = ShiftLeft(b - k.b_zero_point, 20);
+  const int32_t sum = AddInt(FixedDouble::Scale(da, k.a.m, k.a.shift),
+                             FixedDouble::Scale(db, k.b.m, k.b.shift));
+  return AddInt(FixedDouble::Scale(sum, k.y.m, k.y.shift), k.y_zero_point);
+}
+
+QT_HD TfliteAdd MakeTfliteAdd(float a_scale, int32_t a_zero_point, float b_scale,
+                              int32_t b_zero_point, float y_scale, int32_t y_zero_point) {
+  const double twice = 2.0 * static_cast<double>(a_scale > b_scale ? a_scale : b_scale);
+  TfliteAdd k;
+  k.a_zero_point = a_zero_point;
+  k.b_zero_point = b_zero_point;
+  k.y_zero_point = y_zero_point;
+  k.a = MakeFixedMultiplier(static_cast<double>(a_scale) / twice);
+  k.b = MakeFixedMultiplier(static_cast<double>(b_scale) / twice);
+  k.y = MakeFixedMultiplier(twice / (1048576.0 * static_cast<double>(y_scale)));
+  return k;
+}
+
+// XNNPACK's ADD: the larger of sa / sy and sb / sy becomes a multiplier of 21 bits, one shift for
+// both, one rounding half up.
+struct XnnpackAdd {
+  int32_t bias, a, b, shift, y_zero_point;
+};
+
+// |bias + a * k.a + b * k.b| < 2^30 + 2 * 255 * 2^21 < 2^31.
+QT_HD int32_t Level(const XnnpackAdd& k, int32_t a, int32_t b) {
+  return ((k.bias + a * k.a + b * k.b) >> k.shift) + k.y_zero_point;
+}
+
+// XNNPACK takes ratios in [2^-10, 2^8); outside the exponent is held at the nearest it takes, so
+// that every value has a defined result.
+QT_HD XnnpackAdd MakeXnnpackAdd(float a_scale, int32_t a_zero_point, float b_scale,
+                                int32_t b_zero_point, float y_scale, int32_t y_zero_point) {
+  const float a = a_scale / y_scale, b = b_scale / y_scale;
+  const int32_t exponent =
+      ClampInt(static_cast<int32_t>(FloatBits(a > b ? a : b) >> 23) - 127, -10, 7);
+  XnnpackAdd k;
+  k.shift = 20 - exponent;
+  const float power = BitsFloat(static_cast<uint32_t>(k.shift + 127) << 23);
+  // At most 2^21; what is too large for that, or NaN, is held there.
+  const float most = 2097152.0f;
+  const float scaled_a = rintf(a * power), scaled_b = rintf(b * power);
+  k.a = static_cast<int32_t>(scaled_a < most ? scaled_a : most);
+  k.b = static_cast<int32_t>(scaled_b < most ? scaled_b : most);
+  k.bias = (1 << (k.shift - 1)) - k.a * a_zero_point - k.b * b_zero_point;
+  k.y_zero_point = y_zero_point;
+  return k;
+}
+
+// TFLite's integer average: sum / count, halves away from 0. Exact in float while |sum| + count / 2
+// < 2^24: the quotient of two such integers lies nearer to its own integer part than half a unit in
+// the last place.
+QT_HD int32_t AverageRounded(int32_t sum, int32_t count) {
+  const int32_t nudged = sum > 0 ? sum + count / 2 : sum - count / 2;
+  return static_cast<int32_t>(static_cast<float>(nudged) / static_cast<float>(count));
+}
+
+}  // namespace qt::math
+
+#endif  // QUANTRAIN_MATH_FIXED_POINT_H_
