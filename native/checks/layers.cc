@@ -1,4 +1,4 @@
-// Argument checks: float layers, loss, optimizers.
+// Argument checks: float layers.
 #include "checks/checker.h"
 
 namespace qt {
@@ -146,49 +146,6 @@ qt_status Check(qt_context& ctx, const qt_transpose_args& a) {
   c.Flag("to_nchw", a.to_nchw);
   c.InBytes("x", a.x, n * a.element_bytes, a.element_bytes);
   c.OutBytes("y", a.y, n * a.element_bytes, a.element_bytes);
-  return c.Done();
-}
-
-qt_status Check(qt_context& ctx, const qt_softmax_cross_entropy_args& a) {
-  Checker c(ctx, "softmax_cross_entropy");
-  const int64_t n = c.Sizes("rows, classes", {a.rows, a.classes});
-  c.Range("classes", a.classes, 1, INT32_MAX);
-  c.Require(a.smoothing >= 0.0f && a.smoothing < 1.0f, "smoothing", "a number in [0, 1)");
-  c.In("logits", a.logits, n);
-  c.In("labels", a.labels, a.rows);
-  for (int64_t i = 0; c.ok() && i < a.rows; ++i) c.Range("labels", a.labels[i], -1, a.classes - 1);
-  c.Out("loss", a.loss, 1);
-  c.Out("correct", a.correct, 1);
-  c.OutOptional("dlogits", a.dlogits, n);
-  return c.Done();
-}
-
-qt_status Check(qt_context& ctx, const qt_sgd_args& a) {
-  Checker c(ctx, "sgd");
-  const int64_t n = c.Sizes("n", {a.n});
-  c.Sizes("segments", {a.segments});
-  c.Flag("nesterov", a.nesterov);
-  c.Within("momentum", a.momentum, 0.0f, 1.0f);
-  c.In("grad", a.grad, n);
-  c.In("learning_rate", a.learning_rate, 1);
-  c.In("segment_end", a.segment_end, a.segments);
-  c.In("segment_decay", a.segment_decay, a.segments);
-  int64_t end = 0;
-  for (int64_t i = 0; c.ok() && i < a.segments; ++i) {
-    c.Range("segment_end", a.segment_end[i], end, n);
-    end = a.segment_end[i];
-  }
-  c.Require(end == n, "segment_end", "the last one to be n");
-  c.Out("param", a.param, n);
-  c.Out("velocity", a.velocity, n);
-  return c.Done();
-}
-
-qt_status Check(qt_context& ctx, const qt_count_nonfinite_args& a) {
-  Checker c(ctx, "count_nonfinite");
-  const int64_t n = c.Sizes("n", {a.n});
-  c.In("x", a.x, n);
-  c.Out("count", a.count, 1);
   return c.Done();
 }
 

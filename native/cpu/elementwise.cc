@@ -1,4 +1,4 @@
-// relu, relu_backward, add, add_bias, channel_sum, count_nonfinite: one pass over memory each, in
+// relu, relu_backward, add, add_bias, channel_sum: one pass over memory each, in
 // blocks of kBlock elements or whole rows. Outputs may alias inputs where the API says so: an
 // element is read before it is written.
 #include <omp.h>
@@ -90,23 +90,6 @@ qt_status channel_sum(qt_context& ctx, const qt_channel_sum_args& args) {
   });
   CombineLanes(partials, blocks, channels, lanes);
   memcpy(args.sum, partials, sizeof(float) * channels);
-  return QT_OK;
-}
-
-qt_status count_nonfinite(qt_context& ctx, const qt_count_nonfinite_args& args) {
-  const int64_t blocks = DivUp(args.n, kBlock);
-  int32_t* counts = ScratchArray<int32_t>(ctx, Max(1, blocks));
-  if (counts == nullptr) return QT_OUT_OF_MEMORY;
-  const float* x = args.x;
-  ParallelBlocks(ctx, args.n, kBlock, [=](int64_t block, int64_t begin, int64_t end) {
-    int32_t count = 0;
-#pragma omp simd reduction(+ : count)
-    for (int64_t i = begin; i < end; ++i) count += math::IsFinite(x[i]) ? 0 : 1;
-    counts[block] = count;
-  });
-  int64_t total = 0;
-  for (int64_t b = 0; b < blocks; ++b) total += counts[b];
-  *args.count = total;
   return QT_OK;
 }
 

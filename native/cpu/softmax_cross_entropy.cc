@@ -1,5 +1,5 @@
 // softmax_cross_entropy: loss, number of correct rows and gradient in one pass over the logits, a
-// block of rows per task. Sums over classes run in kLanes interleaved partial sums combined
+// block of rows per task. Sums over classes run in kClassLanes interleaved partial sums combined
 // pairwise, whatever the vector length of the machine; row losses are combined pairwise. A logit
 // that is NaN or Inf makes its row's loss NaN (Inf - Inf and 0 * Inf do), and with it the mean, so
 // that the trainer sees it.
@@ -8,16 +8,32 @@
 
 #include "cpu/kernel.h"
 #include "math/elementary.h"
-#include "math/layers.h"
+#include "math/loss.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
 
-constexpr int64_t kLanes = 16;
-
-float SumOfLanes(float* lanes) {
-  CombinePairwise(lanes, kLanes, 1, [](float a, float b) { return a + b; });
-  return lanes[0];
+// sums[k] of the kSums terms that term(j, terms) gives for class j, in the order of kClassLanes.
+template <int kSums, class Term>
+void SumClasses(int64_t classes, float* sums, Term term) {
+  constexpr int64_t kLanes = math::kClassLanes;
+  float lanes[kSums][kLanes] = {};
+  const auto step = [&](int64_t j, int64_t lane) {
+    float terms[kSums];
+    term(j, terms);
+    for (int k = 0; k < kSums; ++k) lanes[k][lane] += terms[k];
+  };
+  int64_t j = 0;
+  for (; j + kLanes <= classes; j += kLanes) {
+#pragma omp simd
+    for (int64_t lane = 0; lane < kLanes; ++lane) step(j + lane, lane);
+  }
+#pragma omp simd
+  for (int64_t lane = 0; lane < classes - j; ++lane) step(j + lane, lane);
+  for (int k = 0; k < kSums; ++k) {
+    CombinePairwise(lanes[k], kLanes, 1, [](float a, float b) { return a + b; });
+    sums[k] = lanes[k][0];
+  }
 }
 
 // NaN is skipped here and found by the sum.
@@ -40,40 +56,62 @@ struct Row {
   int32_t correct;
 };
 
+struct Options {
+  int64_t classes;
+  float smoothing, temperature, soft_weight, rows;
+};
+
 // exps is the row of dlogits or a buffer of `classes` floats.
-Row OneRow(const float* logits, int32_t label, int64_t classes, float smoothing, float rows,
-           float* exps, bool want_gradient) {
-  const float max = Maximum(logits, classes);
-  float sums[kLanes] = {0}, shifted_sums[kLanes] = {0};
-  const auto step = [&](int64_t j, int64_t lane) {
+Row HardRow(const float* logits, float max, int32_t label, const Options& o, float* exps,
+            bool want_gradient) {
+  float sums[2];  // of exp(shifted) and shifted
+  SumClasses<2>(o.classes, sums, [=](int64_t j, float* terms) {
     const float shifted = logits[j] - max;
     const float e = math::Exp(shifted);
     exps[j] = e;
-    sums[lane] += e;
-    shifted_sums[lane] += shifted;
-  };
-  int64_t j = 0;
-  for (; j + kLanes <= classes; j += kLanes) {
-#pragma omp simd
-    for (int64_t lane = 0; lane < kLanes; ++lane) step(j + lane, lane);
-  }
-#pragma omp simd
-  for (int64_t lane = 0; lane < classes - j; ++lane) step(j + lane, lane);
-  const float sum = SumOfLanes(sums);
-  const float all = static_cast<float>(classes);
-  const float loss = math::CrossEntropy(math::Log(sum), logits[label] - max,
-                                        SumOfLanes(shifted_sums), smoothing, all);
+    terms[0] = e;
+    terms[1] = shifted;
+  });
+  const float sum = sums[0], rows = o.rows;
+  const float all = static_cast<float>(o.classes);
+  const float loss =
+      math::CrossEntropy(math::Log(sum), logits[label] - max, sums[1], o.smoothing, all);
   if (want_gradient) {
-    const float off = smoothing / all;
+    const float off = o.smoothing / all;
     const float label_exp = exps[label];
 #pragma omp simd
-    for (int64_t k = 0; k < classes; ++k) {
+    for (int64_t k = 0; k < o.classes; ++k) {
       exps[k] = math::CrossEntropyGradient(exps[k], sum, off, rows);
     }
-    exps[label] = math::CrossEntropyGradient(label_exp, sum, off + (1.0f - smoothing), rows);
+    exps[label] = math::CrossEntropyGradient(label_exp, sum, off + (1.0f - o.smoothing), rows);
   }
-  const bool correct = loss == loss && FirstEqual(logits, classes, max) == label;
+  const bool correct = loss == loss && FirstEqual(logits, o.classes, max) == label;
   return {loss, correct ? 1 : 0};
+}
+
+// Returns the soft loss; gradient (or null) holds the hard one and gets both.
+float SoftRow(const float* logits, const float* teacher, float max, const Options& o,
+              float* gradient) {
+  const float teacher_max = Maximum(teacher, o.classes), t = o.temperature;
+  float sums[4];  // of exp(shifted), the teacher's, their cross term, and both shifted
+  SumClasses<4>(o.classes, sums, [=](int64_t j, float* terms) {
+    const float shifted = (logits[j] - max) / t, teacher_shifted = (teacher[j] - teacher_max) / t;
+    const float e = math::Exp(teacher_shifted);
+    terms[0] = math::Exp(shifted);
+    terms[1] = e;
+    terms[2] = e * shifted;
+    terms[3] = shifted + teacher_shifted;
+  });
+  if (gradient != nullptr) {
+    const float sum = sums[0], teacher_sum = sums[1], weight = o.soft_weight, rows = o.rows;
+#pragma omp simd
+    for (int64_t j = 0; j < o.classes; ++j) {
+      const float p = math::Exp((logits[j] - max) / t) / sum;
+      const float target = math::Exp((teacher[j] - teacher_max) / t) / teacher_sum;
+      gradient[j] = math::DistilledGradient(gradient[j], p, target, t, weight, rows);
+    }
+  }
+  return math::SoftCrossEntropy(math::Log(sums[0]), sums[2], sums[1], sums[3]);
 }
 
 }  // namespace
@@ -92,15 +130,22 @@ qt_status softmax_cross_entropy(qt_context& ctx, const qt_softmax_cross_entropy_
   float* buffers = losses + 2 * rows;
   const float* logits = args.logits;
   float* dlogits = args.dlogits;
-  const float smoothing = args.smoothing;
+  const float* teacher = args.teacher;
   const float count = static_cast<float>(counted);
+  const Options o = {classes, args.smoothing, args.temperature, args.soft_weight, count};
   ParallelBlocks(ctx, rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       float* exps = dlogits != nullptr ? dlogits + r * classes : buffers + block * classes;
       Row row = {0.0f, 0};
       if (labels[r] >= 0) {
-        row = OneRow(logits + r * classes, labels[r], classes, smoothing, count, exps,
-                     dlogits != nullptr);
+        const float* row_logits = logits + r * classes;
+        const float max = Maximum(row_logits, classes);
+        row = HardRow(row_logits, max, labels[r], o, exps, dlogits != nullptr);
+        if (teacher != nullptr) {
+          const float soft = SoftRow(row_logits, teacher + r * classes, max, o,
+                                     dlogits != nullptr ? exps : nullptr);
+          row.loss = math::DistilledLoss(row.loss, soft, o.temperature, o.soft_weight);
+        }
       } else if (dlogits != nullptr) {
         memset(exps, 0, sizeof(float) * classes);
       }

@@ -968,15 +968,22 @@ QT_API qt_status qt_transpose(qt_context* ctx, const qt_transpose_args* args);
 
 /* Mean cross-entropy of softmax(logits) against (1 - smoothing) * onehot + smoothing / classes, over the rows with
  * label >= 0 (padded rows carry -1). correct counts rows whose first maximum is the label. Gradient in the same pass.
- * exp and log are the polynomials of math/ (same bits everywhere). */
+ * exp and log are the polynomials of math/ (same bits everywhere).
+ * teacher given: distillation. With p = softmax(logits / T) and t = softmax(teacher / T), T = temperature,
+ *   loss = (1 - soft_weight) * the loss above - soft_weight * T^2 * sum t log p
+ * and its gradient, whose soft part is soft_weight * T * (p - t). A logit of the teacher that is NaN or Inf makes the
+ * loss NaN. Source: Hinton et al. 2015, arXiv:1503.02531, section 2. */
 typedef struct qt_softmax_cross_entropy_args {
   const float* logits;    /* [rows, classes] */
-  const int32_t* labels;  /* [rows] */
+  const int32_t* labels;  /* [rows]; on a device, labels outside [0, classes) count as -1 */
   float* loss;            /* [1] */
   int32_t* correct;       /* [1] */
   float* dlogits;         /* [rows, classes] or null */
-  int64_t rows, classes;
+  int64_t rows, classes;  /* on a device rows <= 2^21 */
   float smoothing;        /* [0, 1) */
+  const float* teacher;   /* [rows, classes] logits, or null */
+  float temperature;      /* > 0; read with teacher only */
+  float soft_weight;      /* [0, 1] */
 } qt_softmax_cross_entropy_args;
 QT_API qt_status qt_softmax_cross_entropy(qt_context* ctx, const qt_softmax_cross_entropy_args* args);
 
@@ -992,8 +999,51 @@ typedef struct qt_sgd_args {
   int64_t n, segments;
   float momentum;
   int32_t nesterov;
+  const int64_t* nonfinite;      /* [1] or null: nothing is updated where it is not 0 */
 } qt_sgd_args;
 QT_API qt_status qt_sgd(qt_context* ctx, const qt_sgd_args* args);
+
+/* AdamW over a whole arena in one launch, weight decay per segment as in qt_sgd:
+ *   m = beta1 * m + (1 - beta1) * g ; v = beta2 * v + (1 - beta2) * g^2
+ *   p = (p - lr * decay * p) - lr * ((m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon))
+ * with t = *step, so that a captured launch counts on. The powers are formed in double, by squaring.
+ * Source: Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2. */
+typedef struct qt_adamw_args {
+  float* param;
+  const float* grad;
+  float* mean;                   /* m */
+  float* square;                 /* v */
+  const float* learning_rate;    /* [1] */
+  const int64_t* step;           /* [1], 1 in the first update; less counts as 1 */
+  const int64_t* nonfinite;      /* [1] or null: nothing is updated where it is not 0 */
+  const int64_t* segment_end;    /* [segments], ascending, last = n */
+  const float* segment_decay;    /* [segments] */
+  int64_t n, segments;
+  float beta1, beta2;            /* [0, 1) */
+  float epsilon;                 /* > 0 */
+} qt_adamw_args;
+QT_API qt_status qt_adamw(qt_context* ctx, const qt_adamw_args* args);
+
+/* norm = sqrt(sum x^2) over the finite elements, nonfinite = number of the others (NaN, Inf), in one pass. The sum is
+ * in double, so that no square overflows or vanishes. */
+typedef struct qt_grad_norm_args {
+  const float* grad;
+  float* norm;        /* [1] */
+  int64_t* nonfinite; /* [1] */
+  int64_t n;
+} qt_grad_norm_args;
+QT_API qt_status qt_grad_norm(qt_context* ctx, const qt_grad_norm_args* args);
+
+/* grad *= min(1, max_norm / norm), with the norm and the limit in memory: no host reads them. Where nonfinite is not
+ * 0 the gradient becomes 0. Source: Pascanu et al. 2013, arXiv:1211.5063, algorithm 1. */
+typedef struct qt_clip_grad_args {
+  float* grad;               /* in and out */
+  const float* norm;         /* [1], of qt_grad_norm */
+  const float* max_norm;     /* [1], > 0 */
+  const int64_t* nonfinite;  /* [1] or null */
+  int64_t n;
+} qt_clip_grad_args;
+QT_API qt_status qt_clip_grad(qt_context* ctx, const qt_clip_grad_args* args);
 
 /* count = number of NaN and Inf in x. */
 typedef struct qt_count_nonfinite_args {

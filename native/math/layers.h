@@ -1,4 +1,4 @@
-// Float layers, one element at a time: batch norm, ReLU, pooling, softmax cross-entropy, SGD.
+// Float layers, one element at a time: batch norm, ReLU, pooling.
 // Evaluation order is as written (the build forbids contraction), so elementwise results are the
 // same bits everywhere.
 #ifndef QUANTRAIN_MATH_LAYERS_H_
@@ -53,37 +53,6 @@ QT_HD float ReluGradient(float y, float dy, float upper) {
 template <class T>
 QT_HD bool MaxReplaces(T next, T best) {
   return !(next <= best) & (best == best);
-}
-
-// ---- softmax cross-entropy of one row; shifted[j] = logit[j] - max, sum_exp = sum of exp(shifted)
-
-// -(1 - smoothing) * log p[label] - smoothing / classes * sum log p[j], with
-// log p[j] = shifted[j] - log sum_exp. The last term is 0, or NaN where a logit is NaN or infinite.
-QT_HD float CrossEntropy(float log_sum_exp, float shifted_label, float sum_shifted, float smoothing,
-                         float classes) {
-  const float at_label = (1.0f - smoothing) * shifted_label;
-  return (log_sum_exp - (at_label + (smoothing / classes) * sum_shifted)) + 0.0f * sum_shifted;
-}
-
-// (p - target) / rows with target = smoothing / classes (+ 1 - smoothing at the label).
-QT_HD float CrossEntropyGradient(float exp_shifted, float sum_exp, float target, float rows) {
-  return (exp_shifted / sum_exp - target) / rows;
-}
-
-// ---- SGD with momentum
-
-QT_HD float SgdVelocity(float param, float grad, float velocity, float decay, float momentum) {
-  return momentum * velocity + (grad + decay * param);
-}
-
-QT_HD float SgdParam(float param, float velocity, float learning_rate) {
-  return param - learning_rate * velocity;
-}
-
-// velocity is the new one.
-QT_HD float SgdParamNesterov(float param, float grad, float velocity, float decay, float momentum,
-                             float learning_rate) {
-  return param - learning_rate * ((grad + decay * param) + momentum * velocity);
 }
 
 }  // namespace qt::math
