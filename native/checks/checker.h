@@ -193,7 +193,7 @@ class Checker {
   int64_t Window(const qt_window& w, int64_t output_channels, int64_t* output) {
     const int64_t input = Sizes("window", {w.n, w.h, w.w, w.c});
     *output = Sizes("window", {w.n, w.p, w.q, output_channels});
-    for (const int64_t size : {w.h, w.w, w.p, w.q}) Range("window", size, 0, kMaxRows);
+    for (const int64_t size : {w.n, w.h, w.w, w.c, w.p, w.q}) Range("window", size, 0, kMaxRows);
     Range("window.kernel_h", w.kernel_h, 1, 1 << 20);
     Range("window.kernel_w", w.kernel_w, 1, 1 << 20);
     Range("window.stride_h", w.stride_h, 1, 1 << 20);

@@ -1,6 +1,7 @@
-// batch_norm_stats, batch_norm, batch_norm_backward on [rows, channels]. Sums are float, in the
-// fixed order of channels.h. Statistics take two passes over x and the normalization one; scratch
-// holds per-block partial sums and the per-channel values repeated over a lane row.
+// batch_norm_stats, batch_norm, batch_norm_backward on [rows, channels]. Sums are double, in the
+// fixed order of channels.h. Statistics take one pass over x and the normalization one; the gradient
+// reads x and dy once for the sums and once for dx. Scratch holds per-block partial sums and the
+// per-channel values repeated over a lane row.
 #include "math/batch_norm.h"
 
 #include <string.h>
@@ -16,38 +17,39 @@ qt_status batch_norm_stats(qt_context& ctx, const qt_batch_norm_stats_args& args
   const int64_t lanes = Lanes(channels);
   const int64_t rows_per_block = RowsPerBlock(channels);
   const int64_t blocks = DivUp(args.rows, rows_per_block);
-  float* mean = ScratchArray<float>(ctx, (blocks + 1) * lanes);
-  if (mean == nullptr) return QT_OUT_OF_MEMORY;
-  float* partials = mean + lanes;
-  const float rows = static_cast<float>(args.rows);
+  double* partials = ScratchArray<double>(ctx, (2 * blocks + 1) * lanes);
+  if (partials == nullptr) return QT_OUT_OF_MEMORY;
+  float* shift = reinterpret_cast<float*>(partials + 2 * blocks * lanes);
+  RepeatChannels(args.x, channels, shift);
   const float* x = args.x;
 
   ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
-    float* sums = partials + block * lanes;
-    memset(sums, 0, sizeof(float) * lanes);
-    SumLanes(begin * channels, end * channels, lanes, sums,
-             [=](int64_t i, int64_t) { return x[i]; });
+    double* sums = partials + block * 2 * lanes;
+    double* squares = sums + lanes;
+    memset(sums, 0, sizeof(double) * 2 * lanes);
+    const int64_t chunk = LaneChunk(lanes);
+    for (int64_t i = begin * channels; i < end * channels; i += chunk) {
+      const int64_t last = Min(i + chunk, end * channels);
+      SumLanes(i, last, lanes, sums,
+               [=](int64_t k, int64_t j) { return math::Shifted(x[k], shift[j]); });
+      SumLanes(i, last, lanes, squares, [=](int64_t k, int64_t j) {
+        const double d = math::Shifted(x[k], shift[j]);
+        return d * d;
+      });
+    }
   });
-  CombineLanes(partials, blocks, channels, lanes);
-  for (int64_t c = 0; c < channels; ++c) args.mean[c] = partials[c] / rows;
-  RepeatChannels(args.mean, channels, mean);
-
-  ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
-    float* sums = partials + block * lanes;
-    memset(sums, 0, sizeof(float) * lanes);
-    SumLanes(begin * channels, end * channels, lanes, sums, [=](int64_t i, int64_t j) {
-      const float centered = x[i] - mean[j];
-      return centered * centered;
-    });
-  });
-  CombineLanes(partials, blocks, channels, lanes);
-  for (int64_t c = 0; c < channels; ++c) args.var[c] = partials[c] / rows;
+  CombineLanes(partials, blocks, channels, 2 * lanes);
+  const double rows = static_cast<double>(args.rows);
+  for (int64_t c = 0; c < channels; ++c) {
+    const math::FloatMoments m =
+        math::MomentsOfShifted(shift[c], partials[c], partials[lanes + c], rows);
+    args.mean[c] = m.mean;
+    args.var[c] = m.var;
+  }
 
   for (int64_t c = 0; args.running_mean != nullptr && c < channels; ++c) {
     args.running_mean[c] = math::MovingAverage(args.running_mean[c], args.mean[c], args.momentum);
-  }
-  for (int64_t c = 0; args.running_var != nullptr && c < channels; ++c) {
-    const float unbiased = math::UnbiasedVariance(args.var[c], rows);
+    const float unbiased = math::UnbiasedVariance(args.var[c], static_cast<float>(args.rows));
     args.running_var[c] = math::MovingAverage(args.running_var[c], unbiased, args.momentum);
   }
   return QT_OK;
@@ -84,15 +86,15 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
   const int64_t lanes = Lanes(channels);
   const int64_t rows_per_block = RowsPerBlock(channels);
   const int64_t blocks = DivUp(args.rows, rows_per_block);
-  float* mean = ScratchArray<float>(ctx, (6 + 2 * blocks) * lanes + 4 * channels);
-  if (mean == nullptr) return QT_OUT_OF_MEMORY;
+  double* partials = ScratchArray<double>(ctx, (3 + 2 * blocks) * lanes + 2 * channels);
+  if (partials == nullptr) return QT_OUT_OF_MEMORY;  // [blocks][dbeta, dgamma][lanes]
+  float* mean = reinterpret_cast<float*>(partials + 2 * blocks * lanes);
   float* std = mean + lanes;
   float* inv_std = std + lanes;
   float* gamma = inv_std + lanes;
   float* mean_dy = gamma + lanes;
   float* mean_dy_xhat = mean_dy + lanes;
-  float* partials = mean_dy_xhat + lanes;  // [blocks][dbeta, dgamma][lanes]
-  float* channel_std = partials + 2 * blocks * lanes;
+  float* channel_std = mean_dy_xhat + lanes;
   float* channel_inv_std = channel_std + channels;
   float* channel_mean_dy = channel_inv_std + channels;
   float* channel_mean_dy_xhat = channel_mean_dy + channels;
@@ -109,22 +111,24 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
   float* dx = args.dx;
 
   ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
-    float* dbeta = partials + block * 2 * lanes;
-    float* dgamma = dbeta + lanes;
-    memset(dbeta, 0, sizeof(float) * 2 * lanes);
-    // Both sums of a few lane rows before the next ones, so that dy comes from memory once.
-    const int64_t chunk = Max(1, 2048 / lanes) * 4 * lanes;
+    double* dbeta = partials + block * 2 * lanes;
+    double* dgamma = dbeta + lanes;
+    memset(dbeta, 0, sizeof(double) * 2 * lanes);
+    const int64_t chunk = LaneChunk(lanes);
     for (int64_t i = begin * channels; i < end * channels; i += chunk) {
       const int64_t last = Min(i + chunk, end * channels);
-      SumLanes(i, last, lanes, dbeta, [=](int64_t k, int64_t) { return dy[k]; });
+      SumLanes(i, last, lanes, dbeta,
+               [=](int64_t k, int64_t) { return static_cast<double>(dy[k]); });
       SumLanes(i, last, lanes, dgamma, [=](int64_t k, int64_t j) {
-        return dy[k] * math::BatchNormXhat(x[k], mean[j], std[j]);
+        return static_cast<double>(dy[k]) * math::Shifted(x[k], mean[j]);
       });
     }
   });
   CombineLanes(partials, blocks, channels, 2 * lanes);
-  memcpy(args.dbeta, partials, sizeof(float) * channels);
-  memcpy(args.dgamma, partials + lanes, sizeof(float) * channels);
+  for (int64_t c = 0; c < channels; ++c) {
+    args.dbeta[c] = static_cast<float>(partials[c]);
+    args.dgamma[c] = math::GammaGradient(partials[lanes + c], channel_std[c]);
+  }
 
   if (args.frozen != 0) {
     ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t, int64_t begin, int64_t end) {

@@ -35,14 +35,14 @@ inline void ForLanes(int64_t begin, int64_t end, int64_t lanes, F f) {
 }
 
 // sums[lane] += value(i, lane) over the elements [begin, end).
-template <class Value>
-inline void SumLanes(int64_t begin, int64_t end, int64_t lanes, float* sums, Value value) {
+template <class T, class Value>
+inline void SumLanes(int64_t begin, int64_t end, int64_t lanes, T* sums, Value value) {
   int64_t i = begin;
   for (; i + 4 * lanes <= end; i += 4 * lanes) {
 #pragma omp simd
     for (int64_t j = 0; j < lanes; ++j) {
-      const float low = value(i + j, j) + value(i + lanes + j, j);
-      const float high = value(i + 2 * lanes + j, j) + value(i + 3 * lanes + j, j);
+      const T low = value(i + j, j) + value(i + lanes + j, j);
+      const T high = value(i + 2 * lanes + j, j) + value(i + 3 * lanes + j, j);
       sums[j] += low + high;
     }
   }
@@ -51,14 +51,18 @@ inline void SumLanes(int64_t begin, int64_t end, int64_t lanes, float* sums, Val
 
 // Sums partials[blocks][width], blocks first, then the copies. width is a multiple of
 // Lanes(channels), one for each kind of sum; kind v is left in partials[v * Lanes(channels) + c].
-inline void CombineLanes(float* partials, int64_t blocks, int64_t channels, int64_t width) {
-  const auto add = [](float a, float b) { return a + b; };
+template <class T>
+inline void CombineLanes(T* partials, int64_t blocks, int64_t channels, int64_t width) {
+  const auto add = [](T a, T b) { return a + b; };
   CombinePairwise(partials, blocks, width, add);
   const int64_t lanes = Lanes(channels);
   for (int64_t v = 0; v < width; v += lanes) {
     CombinePairwise(partials + v, LaneCopies(channels), channels, add);
   }
 }
+
+// Elements, whole lane rows, that stay in the nearest cache while several sums are taken of them.
+inline int64_t LaneChunk(int64_t lanes) { return Max(1, 512 / lanes) * 4 * lanes; }
 
 }  // namespace qt::cpu::QT_ISA
 

@@ -67,29 +67,31 @@ qt_status channel_sum(qt_context& ctx, const qt_channel_sum_args& args) {
   const int64_t blocks = Max(1, DivUp(args.rows, rows_per_block));
   // The masked sum selects 8 lane rows (whole mask bytes) into a thread's buffer, then adds them.
   const int64_t chunk = 8 * lanes;
-  float* partials = ScratchArray<float>(ctx, blocks * lanes + ctx.threads * chunk);
+  double* partials = ScratchArray<double>(ctx, blocks * lanes + ctx.threads * chunk);
   if (partials == nullptr) return QT_OUT_OF_MEMORY;
-  float* buffers = partials + blocks * lanes;
-  memset(partials, 0, sizeof(float) * lanes);
+  float* buffers = reinterpret_cast<float*>(partials + blocks * lanes);
+  memset(partials, 0, sizeof(double) * lanes);
   const float* x = args.x;
   const uint8_t* mask = args.mask;
   ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
-    float* sums = partials + block * lanes;
-    memset(sums, 0, sizeof(float) * lanes);
+    double* sums = partials + block * lanes;
+    memset(sums, 0, sizeof(double) * lanes);
     const int64_t last = end * channels;
     if (mask == nullptr) {
-      SumLanes(begin * channels, last, lanes, sums, [=](int64_t i, int64_t) { return x[i]; });
+      SumLanes(begin * channels, last, lanes, sums,
+               [=](int64_t i, int64_t) { return static_cast<double>(x[i]); });
       return;
     }
     float* buffer = buffers + omp_get_thread_num() * chunk;
     for (int64_t i = begin * channels; i < last; i += chunk) {
       const int64_t n = Min(chunk, last - i);
       MaskSelect(x + i, mask + i / 8, n, buffer);
-      SumLanes(0, n, lanes, sums, [=](int64_t k, int64_t) { return buffer[k]; });
+      SumLanes(0, n, lanes, sums,
+               [=](int64_t k, int64_t) { return static_cast<double>(buffer[k]); });
     }
   });
   CombineLanes(partials, blocks, channels, lanes);
-  memcpy(args.sum, partials, sizeof(float) * channels);
+  for (int64_t c = 0; c < channels; ++c) args.sum[c] = static_cast<float>(partials[c]);
   return QT_OK;
 }
 

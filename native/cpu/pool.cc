@@ -1,23 +1,11 @@
 // max_pool, average_pool and their gradients on NHWC, walked as cpu/pool.h says. Gradients: a block
 // is a group of input rows, each gathering from the windows that cover it, so no two threads write
 // one element.
-#include <math.h>
-
 #include "cpu/pool.h"
 #include "math/layers.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
-
-// What a window without any cell inside the input holds.
-template <class T>
-constexpr T Lowest() {
-  return static_cast<T>(-1) > 0 ? static_cast<T>(0) : static_cast<T>(-128);
-}
-template <>
-constexpr float Lowest<float>() {
-  return -HUGE_VALF;
-}
 
 // An index as wide as T: comparing and selecting then need no conversion.
 template <class T>
@@ -41,7 +29,7 @@ void MaxPool(qt_context& ctx, const T* x, T* y, uint8_t* argmax, const qt_window
       const bool empty = cells.rows.first == cells.rows.last || cells.cols.first == cells.cols.last;
       const int64_t first = empty ? 0 : cells.rows.first * w.kernel_w + cells.cols.first;
 #pragma omp simd
-      for (int64_t c = 0; c < kSize; ++c) best[c] = Lowest<T>();
+      for (int64_t c = 0; c < kSize; ++c) best[c] = math::Lowest<T>();
 #pragma omp simd
       for (int64_t c = 0; c < kSize; ++c) index[c] = static_cast<Index>(first);
       ForCells(w, cells, [&](int64_t offset, int64_t cell) {

@@ -10,6 +10,27 @@ namespace qt::math {
 
 // ---- batch norm: x_hat = (x - mean) / std, y = x_hat * gamma + beta; std as in batch_norm.h
 
+// x - shift without rounding error to speak of: exact but for numbers 2^29 apart.
+QT_HD double Shifted(float x, float shift) {
+  return static_cast<double>(x) - static_cast<double>(shift);
+}
+
+struct FloatMoments {
+  float mean, var;
+};
+
+// Mean and biased variance of `rows` numbers from sum(x - shift) and sum((x - shift)^2), shift being
+// one of the numbers. Then (shift - mean)^2 < rows * var, so the difference below cancels at most
+// log2(rows) of the 53 bits: each moment is the float next to the true one, or its neighbour.
+QT_HD FloatMoments MomentsOfShifted(float shift, double sum, double squares, double rows) {
+  const double mean = sum / rows;
+  const double var = squares / rows - mean * mean;
+  FloatMoments m;
+  m.mean = static_cast<float>(static_cast<double>(shift) + mean);
+  m.var = static_cast<float>(var < 0.0 ? 0.0 : var);
+  return m;
+}
+
 QT_HD float BatchNormXhat(float x, float mean, float std) { return (x - mean) / std; }
 
 QT_HD float BatchNorm(float x, float mean, float std, float gamma, float beta) {
@@ -26,6 +47,11 @@ QT_HD float BatchNormGradient(float dy, float x_hat, float gamma, float inv_std,
 // Gradient to x where mean and var are constants.
 QT_HD float BatchNormGradientFrozen(float dy, float gamma, float inv_std) {
   return dy * gamma * inv_std;
+}
+
+// sum(dy * x_hat) from sum(dy * (x - mean)).
+QT_HD float GammaGradient(double sum, float std) {
+  return static_cast<float>(sum / static_cast<double>(std));
 }
 
 // Biased variance to the unbiased one that running statistics keep; one row has no unbiased
@@ -46,6 +72,13 @@ QT_HD float Relu(float x, float upper) {
 
 QT_HD float ReluGradient(float y, float dy, float upper) {
   return (y > 0.0f) & (y < upper) ? dy : 0.0f;
+}
+
+// What a window without any cell inside the input holds.
+template <class T>
+QT_HD T Lowest() {
+  if (sizeof(T) > 1) return static_cast<T>(BitsFloat(0xff800000u));  // -Inf
+  return static_cast<T>(-1) > 0 ? static_cast<T>(0) : static_cast<T>(-128);
 }
 
 // Whether the next cell of a window replaces the maximum so far: the first of equals stays, and so

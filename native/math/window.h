@@ -12,8 +12,12 @@ struct Span {
 
 QT_HD int64_t SpanLength(Span s) { return s.last - s.first; }
 
-// a / b rounded up; a >= 0, b > 0.
-QT_HD int64_t QuotientUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
+// a / b rounded up. Checked arguments have sizes below 2^31 and kernels, strides, pads and dilations
+// of at most 2^20, so 32 bits are enough, and a device divides those much faster.
+QT_HD int64_t QuotientUp(int64_t a, int64_t b) {
+  const uint32_t divisor = static_cast<uint32_t>(b);
+  return (static_cast<uint32_t>(a) + divisor - 1) / divisor;
+}
 
 // Cells k of the kernel with 0 <= out * stride - pad + k * dilation < size.
 QT_HD Span CellsInside(int64_t out, int64_t stride, int64_t pad, int64_t kernel, int64_t size,
@@ -33,7 +37,7 @@ QT_HD Span OutputsCovering(int64_t in, int64_t stride, int64_t pad, int64_t kern
   const int64_t low = in + pad - kernel + 1;
   Span covering;
   covering.first = low <= 0 ? 0 : QuotientUp(low, stride);
-  covering.last = (in + pad) / stride + 1;
+  covering.last = QuotientUp(in + pad + 1, stride);
   if (covering.last > outputs) covering.last = outputs;
   if (covering.last < covering.first) covering.last = covering.first;
   return covering;

@@ -89,21 +89,26 @@ __global__ void __launch_bounds__(kThreads)
   const int thread = static_cast<int>(threadIdx.x);
   const int64_t length = s.outer * s.inner;
   const int64_t work = s.parts * s.channels;  // a block strides over (channel, part)
+  // kThreads elements of a channel further: whole planes and a rest.
+  const int64_t plane_gap = (s.channels - 1) * s.inner;
+  const int64_t step_rest = kThreads % s.inner;
+  const int64_t step = kThreads / s.inner * (s.channels * s.inner) + step_rest;
   for (int64_t at = blockIdx.x; at < work; at += gridDim.x) {
     const int64_t channel = at / s.parts, part = at - channel * s.parts;
     const int64_t begin = part * s.part_items;
     const int64_t end = begin + s.part_items < length ? begin + s.part_items : length;
     Total total = reducer.Zero();
-    if (s.outer == 1 || s.channels == 1) {
-      const int64_t base = channel * s.inner;
-      for (int64_t j = begin + thread; j < end; j += kThreads) {
-        reducer.Add(&total, base + j, channel);
-      }
-    } else {
-      for (int64_t j = begin + thread; j < end; j += kThreads) {
-        const int64_t outer = j / s.inner;
-        reducer.Add(&total, (outer * s.channels + channel) * s.inner + (j - outer * s.inner),
-                    channel);
+    const int64_t first = begin + thread;
+    const int64_t outer = first / s.inner;
+    int64_t rest = first - outer * s.inner;
+    int64_t element = (outer * s.channels + channel) * s.inner + rest;
+    for (int64_t j = first; j < end; j += kThreads) {
+      reducer.Add(&total, element, channel);
+      rest += step_rest;
+      element += step;
+      if (rest >= s.inner) {  // into the next plane of this channel
+        rest -= s.inner;
+        element += plane_gap;
       }
     }
     __syncthreads();  // the totals before have been read
@@ -141,8 +146,8 @@ __global__ void __launch_bounds__(kThreads)
 // Parts for totals of this many bytes, which the workspace holds. Parts begin at multiples of 4.
 inline ReduceShape ShapeOf(int64_t outer, int64_t channels, int64_t inner, int64_t total_bytes) {
   const bool columns = inner == 1 && channels > 1;
-  ReduceShape s = {outer, channels, inner, 1, 0};
   const int64_t items = columns ? outer : outer * inner;  // per channel
+  ReduceShape s = {items == 0 ? 0 : outer, channels, items == 0 ? 1 : inner, 1, 0};
   const int64_t item_width = columns ? (channels < kThreads ? channels : kThreads) : 1;
   int64_t parts = items * item_width / kPartElements;
   const int64_t fits = kWorkspaceBytes / total_bytes / channels;
