@@ -57,6 +57,18 @@ inline Sums SumsAt(int64_t* scratch, int64_t block, int64_t lanes) {
           extremes, extremes + lanes};
 }
 
+// Calls four(i, j) for whole groups of 4 lane rows, elements i + j + k * lanes, and one(i, j) for the
+// rest: lanes are loaded and stored once per group.
+template <class FourRows, class OneRow>
+inline void ForFourRows(int64_t n, int64_t lanes, FourRows four, OneRow one) {
+  int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+#pragma omp simd
+    for (int64_t j = 0; j < lanes; ++j) four(i + j, j);
+  }
+  ForLanes(i, n, lanes, one);
+}
+
 // Extremes first; they tell which sums are safe. The second pass finds the block in the cache.
 void SumBlock(const int32_t* acc, int64_t n, int64_t lanes, const Sums& s) {
   for (int64_t j = 0; j < lanes; ++j) {
@@ -67,10 +79,20 @@ void SumBlock(const int32_t* acc, int64_t n, int64_t lanes, const Sums& s) {
   }
   int32_t* const min = s.min;
   int32_t* const max = s.max;
-  ForLanes(0, n, lanes, [=](int64_t i, int64_t j) {
-    min[j] = acc[i] < min[j] ? acc[i] : min[j];
-    max[j] = acc[i] > max[j] ? acc[i] : max[j];
-  });
+  const auto less = [](int32_t a, int32_t b) { return a < b ? a : b; };
+  const auto more = [](int32_t a, int32_t b) { return a > b ? a : b; };
+  ForFourRows(
+      n, lanes,
+      [=](int64_t i, int64_t j) {
+        const int32_t a = acc[i], b = acc[i + lanes], c = acc[i + 2 * lanes],
+                      d = acc[i + 3 * lanes];
+        min[j] = less(min[j], less(less(a, b), less(c, d)));
+        max[j] = more(max[j], more(more(a, b), more(c, d)));
+      },
+      [=](int64_t i, int64_t j) {
+        min[j] = less(min[j], acc[i]);
+        max[j] = more(max[j], acc[i]);
+      });
   int64_t most = 0;
   for (int64_t j = 0; j < Min(lanes, n); ++j) {
     most = Max(most, Max(-static_cast<int64_t>(min[j]), static_cast<int64_t>(max[j])));
@@ -79,20 +101,28 @@ void SumBlock(const int32_t* acc, int64_t n, int64_t lanes, const Sums& s) {
   int64_t* const sum = s.sum;
   uint64_t* const low = s.low;
   uint64_t* const high = s.high;
+  const auto square = [](int32_t a) {
+    return static_cast<uint64_t>(static_cast<int64_t>(a) * static_cast<int64_t>(a));
+  };
   if (most < (int64_t{1} << 31) / rows) {
-    // |a| < 2^31 / rows: rows * a^2 < 2^62.
-    ForLanes(0, n, lanes, [=](int64_t i, int64_t j) {
-      const int64_t a = acc[i];
-      sum[j] += a;
-      low[j] += static_cast<uint64_t>(a * a);
-    });
+    // |a| < 2^31 / rows: rows * a^2 < 2^62, and four of them sum up in int32 (rows >= 4 then).
+    ForFourRows(
+        n, lanes,
+        [=](int64_t i, int64_t j) {
+          const int32_t a = acc[i], b = acc[i + lanes], c = acc[i + 2 * lanes],
+                        d = acc[i + 3 * lanes];
+          sum[j] += (a + b) + (c + d);
+          low[j] += (square(a) + square(b)) + (square(c) + square(d));
+        },
+        [=](int64_t i, int64_t j) {
+          sum[j] += acc[i];
+          low[j] += square(acc[i]);
+        });
   } else {
     ForLanes(0, n, lanes, [=](int64_t i, int64_t j) {
-      const int64_t a = acc[i];
-      const uint64_t square = static_cast<uint64_t>(a * a);
-      sum[j] += a;
-      low[j] += square & 0xffffffffu;
-      high[j] += square >> 32;
+      sum[j] += acc[i];
+      low[j] += square(acc[i]) & 0xffffffffu;
+      high[j] += square(acc[i]) >> 32;
     });
   }
 }

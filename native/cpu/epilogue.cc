@@ -111,44 +111,32 @@ qt_status EpilogueOf(qt_context& ctx, const qt_epilogue_args& a) {
                    : Epilogue<Code, false, false>(ctx, a);
 }
 
-// v = x * correction + bias, clipped, and whether the clip has a slope there.
-template <class T>
-void ClipChunk(const T* x, int64_t n, const float* correction, const float* bias, float lower,
-               float upper, float* y, uint8_t* inside) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const float v = math::Corrected(math::Widen(x[i]), correction[i], bias[i]);
-    inside[i] = math::InsideClip(v, lower, upper) ? 1 : 0;
-    y[i] = math::Clip(v, lower, upper);
-  }
-}
-
-void ObserveChunk(const float* y, int64_t n, Seen* seen) {
-  float least = seen->extent.least, most = seen->extent.most;
-  int32_t nans = 0;
-#pragma omp simd reduction(min : least) reduction(max : most) reduction(+ : nans)
-  for (int64_t i = 0; i < n; ++i) {
-    least = y[i] < least ? y[i] : least;
-    most = y[i] > most ? y[i] : most;
-    nans += y[i] != y[i] ? 1 : 0;
-  }
-  seen->extent = {least, most};
-  seen->nans += nans;
-}
-
 struct Grid {
   float scale, zero_point, qmin, qmax;
 };
 
-// y becomes its code, as a float; flags loses what the grid clamps.
-void QuantizeChunk(float* y, int64_t n, const Grid& grid, uint8_t* flags) {
+// Codes of a chunk, as floats, and its flags; extends what was seen.
+template <class T, bool kObserve>
+void QuantizeChunk(const T* x, int64_t n, const float* correction, const float* bias, float lower,
+                   float upper, const Grid& grid, float* codes, uint8_t* flags, Seen* seen) {
   const Grid g = grid;
-#pragma omp simd
+  float least = seen->extent.least, most = seen->extent.most;
+  int32_t nans = 0;
+#pragma omp simd reduction(min : least) reduction(max : most) reduction(+ : nans)
   for (int64_t i = 0; i < n; ++i) {
-    const float level = math::Level(y[i], g.scale, g.zero_point);
-    flags[i] = static_cast<uint8_t>(flags[i] & (math::InRange(level, g.qmin, g.qmax) ? 1 : 0));
-    y[i] = math::Clamp(level, g.qmin, g.qmax);
+    const float v = math::Corrected(math::Widen(x[i]), correction[i], bias[i]);
+    const float y = math::Clip(v, lower, upper);
+    if (kObserve) {
+      least = y < least ? y : least;
+      most = y > most ? y : most;
+      nans += y != y ? 1 : 0;
+    }
+    const float level = math::Level(y, g.scale, g.zero_point);
+    flags[i] = math::InRange(level, g.qmin, g.qmax) & math::InsideClip(v, lower, upper) ? 1 : 0;
+    codes[i] = math::Clamp(level, g.qmin, g.qmax);
   }
+  seen->extent = {least, most};
+  seen->nans += nans;
 }
 
 template <class Code>
@@ -184,16 +172,16 @@ qt_status EpilogueReal(qt_context& ctx, const qt_epilogue_f32_args& args) {
   const Grid grid = {*a.y_scale, static_cast<float>(*a.y_zero_point), static_cast<float>(a.qmin),
                      static_cast<float>(a.qmax)};
   ParallelBlocks(ctx, n, kBlock, [=](int64_t block, int64_t begin, int64_t end) {
-    float y[kChunk];
+    float levels[kChunk];
     uint8_t flags[kChunk];
     Seen here = {math::NoExtent(), 0};
     for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
       const int64_t width = Min(end - chunk, kChunk), phase = chunk % channels;
-      ClipChunk(x + chunk, width, corrections + phase, biases + phase, a.lower, a.upper, y, flags);
-      if (a.min != nullptr) ObserveChunk(y, width, &here);
-      QuantizeChunk(y, width, grid, flags);
-      if (codes != nullptr) StoreCodes(y, width, codes + chunk);
-      if (reals != nullptr) StoreReal(y, width, grid, reals + chunk);
+      const auto quantize = a.min != nullptr ? QuantizeChunk<T, true> : QuantizeChunk<T, false>;
+      quantize(x + chunk, width, corrections + phase, biases + phase, a.lower, a.upper, grid,
+               levels, flags, &here);
+      if (codes != nullptr) StoreCodes(levels, width, codes + chunk);
+      if (reals != nullptr) StoreReal(levels, width, grid, reals + chunk);
       if (a.mask != nullptr) PackMask(flags, width, a.mask + chunk / 8);
     }
     seen[block] = here;
