@@ -33,7 +33,10 @@ struct Field {
   double bound = 0.0;  // of a float sum; 0: bit by bit
   bool is_sum = false;
   int64_t alignment = 4;
-  std::vector<uint8_t> expected;  // what an output must hold, from another computation; or empty
+  // What an output must hold, from another computation: bits, or floats within a distance. Or empty.
+  std::vector<uint8_t> expected;
+  std::vector<float> expected_near;
+  double distance = 0.0;
 };
 
 class Call {
@@ -111,6 +114,11 @@ class CallOf : public Call {
     std::vector<uint8_t>& expected = fields_.back().expected;
     expected.resize(values.size() * sizeof(T));
     if (!values.empty()) memcpy(expected.data(), values.data(), expected.size());
+  }
+  // The floats that the output added last must be near.
+  void ExpectNear(const std::vector<float>& values, double distance) {
+    fields_.back().expected_near = values;
+    fields_.back().distance = distance;
   }
   // The output added last may be this input.
   template <class P>

@@ -176,6 +176,14 @@ std::string Unexpected(Call* call, const Outcome& got) {
                " of " + std::to_string(bytes.size());
       }
     }
+    for (size_t k = 0; k < f.expected_near.size(); ++k) {
+      float value;
+      memcpy(&value, &bytes[4 * k], 4);
+      if (!(fabs(static_cast<double>(value) - f.expected_near[k]) <= f.distance)) {
+        return "field " + std::to_string(i) + ": element " + std::to_string(k) + " is " +
+               std::to_string(value) + ", expected " + std::to_string(f.expected_near[k]);
+      }
+    }
   }
   return "";
 }

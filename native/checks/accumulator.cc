@@ -30,6 +30,8 @@ qt_status Check(qt_context& ctx, const qt_batch_norm_absorb_args& a) {
   c.AllOrNone("running_mean, running_var", {a.running_mean, a.running_var});
   c.OutOptional("running_mean", a.running_mean, a.channels);
   c.OutOptional("running_var", a.running_var, a.channels);
+  if (a.fold_var != nullptr) c.Variances("fold_var", a.fold_var, a.channels);
+  c.InOptional("conv_bias", a.conv_bias, a.channels);
   c.Out("mean", a.mean, a.channels);
   c.Out("inv_std", a.inv_std, a.channels);
   c.Out("out_scale", a.out_scale, a.channels);
@@ -50,6 +52,10 @@ qt_status Check(qt_context& ctx, const qt_batch_norm_absorb_backward_args& a) {
   c.Scales("w_scale", a.w_scale, a.channels);
   c.In("mean", a.mean, a.channels);
   c.In("inv_std", a.inv_std, a.channels);
+  if (a.fold_var != nullptr) {
+    c.Positive("epsilon", a.epsilon);
+    c.Variances("fold_var", a.fold_var, a.channels);
+  }
   c.Out("du", a.du, n, a.dy);
   c.Out("dgamma", a.dgamma, a.channels);
   c.Out("dbeta", a.dbeta, a.channels);

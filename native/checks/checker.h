@@ -105,6 +105,14 @@ class Checker {
     }
   }
 
+  void Variances(const char* field, const float* p, int64_t count) {
+    In(field, p, count);
+    if (!HostValues()) return;
+    for (int64_t i = 0; ok() && i < count; ++i) {
+      if (!(p[i] >= 0.0f)) Failed(field, i, "expected >= 0, got %g", static_cast<double>(p[i]));
+    }
+  }
+
   void ZeroPoints(const char* field, const int32_t* p, int64_t count, int32_t least, int32_t most) {
     In(field, p, count);
     if (ctx_.on_device != nullptr) return;

@@ -3,6 +3,21 @@
 
 namespace qt {
 
+qt_status Check(qt_context& ctx, const qt_conv_bn_statistics_args& a) {
+  Checker c(ctx, "conv_bn_statistics");
+  c.Sizes("rows, channels", {a.rows, a.channels});
+  c.Range("rows", a.rows, 1, kMaxRows);
+  c.Within("momentum", a.momentum, 0.0f, 1.0f);
+  c.Range("order", a.order, QT_STATISTICS_PREVIOUS, QT_STATISTICS_UPDATED);
+  c.In("batch_mean", a.batch_mean, a.channels);
+  c.In("batch_var", a.batch_var, a.channels);
+  c.InOptional("conv_bias", a.conv_bias, a.channels);
+  c.Out("running_mean", a.running_mean, a.channels);
+  c.Out("running_var", a.running_var, a.channels);
+  c.Out("fold_var", a.fold_var, a.channels);
+  return c.Done();
+}
+
 qt_status Check(qt_context& ctx, const qt_conv_bn_fold_args& a) {
   Checker c(ctx, "conv_bn_fold");
   const int64_t n = c.Sizes("channels, inner", {a.channels, a.inner});
@@ -38,6 +53,7 @@ qt_status Check(qt_context& ctx, const qt_conv_bn_correct_args& a) {
   c.In("beta", a.beta, a.channels);
   c.Scales("x_scale", a.x_scale, 1);
   c.Scales("w_scale", a.w_scale, 1);
+  c.InOptional("conv_bias", a.conv_bias, a.channels);
   c.Out("out_scale", a.out_scale, a.channels);
   c.Out("bias", a.bias, a.channels);
   return c.Done();
@@ -56,6 +72,11 @@ qt_status Check(qt_context& ctx, const qt_conv_bn_correct_backward_args& a) {
   c.In("gamma", a.gamma, a.channels);
   c.Scales("x_scale", a.x_scale, 1);
   c.Scales("w_scale", a.w_scale, 1);
+  c.Flag("frozen", a.frozen);
+  c.Require(a.frozen != 0 || (a.conv_bias == nullptr && a.dconv_bias == nullptr),
+            "conv_bias, dconv_bias", "null before freezing");
+  c.InOptional("conv_bias", a.conv_bias, a.channels);
+  c.OutOptional("dconv_bias", a.dconv_bias, a.channels);
   c.Out("d_out", a.d_out, n);
   c.Out("dgamma", a.dgamma, a.channels);
   c.Out("dbeta", a.dbeta, a.channels);

@@ -14,20 +14,19 @@ qt_status batch_norm_absorb(qt_context&, const qt_batch_norm_absorb_args& a) {
     const double unit = static_cast<double>(x_scale) * static_cast<double>(a.w_scale[c]);
     const math::ChannelMoments m =
         math::MomentsOfSums(a.rows, a.sum[c], math::LoadUint128(a.sum_squares + 2 * c), unit);
-    const float inv_std = math::InverseStd(m.var, a.epsilon);
+    const math::ChannelNorm norm = math::NormOfMoments(
+        m, a.gamma[c], a.fold_var == nullptr ? -1.0f : a.fold_var[c], a.epsilon);
     const math::Absorbed absorbed =
-        math::AbsorbBatchNorm(x_scale, a.w_scale[c], a.gamma[c], a.beta[c], m.mean, inv_std);
+        math::AbsorbBatchNorm(x_scale, a.w_scale[c], norm.gain, a.beta[c], m.mean);
     a.mean[c] = static_cast<float>(m.mean);
-    a.inv_std[c] = inv_std;
+    a.inv_std[c] = norm.inv_std;
     a.out_scale[c] = absorbed.out_scale;
     a.bias[c] = absorbed.bias;
     a.keep[c] = absorbed.keep;
-    if (a.running_mean != nullptr) {
-      // The codes carry sign(gamma); running statistics do not.
-      const float mean = math::Sign(a.gamma[c]) * static_cast<float>(m.mean);
-      a.running_mean[c] = math::MovingAverage(a.running_mean[c], mean, a.momentum);
-      a.running_var[c] =
-          math::MovingAverage(a.running_var[c], static_cast<float>(m.var_unbiased), a.momentum);
+    if (a.running_mean != nullptr && norm.known) {
+      const float conv_bias = a.conv_bias == nullptr ? 0.0f : a.conv_bias[c];
+      a.running_mean[c] = math::MovingAverage(a.running_mean[c], norm.mean + conv_bias, a.momentum);
+      a.running_var[c] = math::MovingAverage(a.running_var[c], norm.var, a.momentum);
     }
   }
   return QT_OK;
@@ -53,7 +52,8 @@ qt_status batch_norm_absorb_backward(qt_context& ctx,
   for (int64_t g = 0; g < copies; ++g) {
     for (int64_t c = 0; c < channels; ++c) {
       unit[g * channels + c] = *a.x_scale * a.w_scale[c];
-      gain[g * channels + c] = math::FoldGain(a.gamma[c], a.inv_std[c]);
+      gain[g * channels + c] = a.fold_var == nullptr ? math::FoldGain(a.gamma[c], a.inv_std[c])
+                                                     : math::OneConvGain(a.gamma[c], a.inv_std[c]);
     }
   }
   RepeatChannels(a.mean, channels, mean);
@@ -78,7 +78,12 @@ qt_status batch_norm_absorb_backward(qt_context& ctx,
   const float rows = static_cast<float>(a.rows);
   for (int64_t c = 0; c < channels; ++c) {
     a.dbeta[c] = partials[c];
-    a.dgamma[c] = math::Sign(a.gamma[c]) * partials[lanes + c];
+    const float share =
+        a.fold_var == nullptr
+            ? 1.0f
+            : math::OneConvGammaShare(
+                  a.inv_std[c], math::OneConvEpsilon(a.gamma[c], a.fold_var[c], a.epsilon));
+    a.dgamma[c] = math::Sign(a.gamma[c]) * partials[lanes + c] * share;
     for (int64_t g = 0; g < copies; ++g) {
       mean_d[g * channels + c] = partials[c] / rows;
       mean_dx[g * channels + c] = partials[lanes + c] / rows;

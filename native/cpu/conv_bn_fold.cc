@@ -10,6 +10,16 @@
 
 namespace qt::cpu::QT_ISA {
 
+qt_status conv_bn_statistics(qt_context&, const qt_conv_bn_statistics_args& a) {
+  const float rows = static_cast<float>(a.rows);
+  for (int64_t c = 0; c < a.channels; ++c) {
+    a.fold_var[c] = math::UpdateFoldStatistics(
+        a.batch_mean[c], a.batch_var[c], a.conv_bias == nullptr ? 0.0f : a.conv_bias[c], rows,
+        a.momentum, a.order == QT_STATISTICS_UPDATED, a.running_mean + c, a.running_var + c);
+  }
+  return QT_OK;
+}
+
 qt_status conv_bn_fold(qt_context& ctx, const qt_conv_bn_fold_args& args) {
   const qt_conv_bn_fold_args a = args;
   ParallelBlocks(ctx, a.channels, ItemsPerBlock(a.inner), [=](int64_t, int64_t begin, int64_t end) {
@@ -44,7 +54,8 @@ qt_status conv_bn_fold_backward(qt_context& ctx, const qt_conv_bn_fold_backward_
 
 qt_status conv_bn_correct(qt_context&, const qt_conv_bn_correct_args& a) {
   for (int64_t c = 0; c < a.channels; ++c) {
-    math::CorrectFold(*a.x_scale, *a.w_scale, a.gamma[c], a.beta[c], a.batch_mean[c],
+    const double conv_bias = a.conv_bias == nullptr ? 0.0 : a.conv_bias[c];
+    math::CorrectFold(*a.x_scale, *a.w_scale, a.gamma[c], a.beta[c], a.batch_mean[c] - conv_bias,
                       a.batch_var[c], a.running_var[c], a.epsilon, a.out_scale + c, a.bias + c);
   }
   return QT_OK;
@@ -70,14 +81,16 @@ qt_status conv_bn_correct_backward(qt_context& ctx, const qt_conv_bn_correct_bac
       ctx, a.dy, a.mask, a.d_out, a.rows, channels, ratio,
       [=](int64_t i, int64_t) { return math::DequantizeAcc(acc[i], unit); }, partials);
   for (int64_t c = 0; c < channels; ++c) {
-    const math::CorrectionGradient g =
-        math::GradientOfCorrection(partials[c], partials[lanes + c], a.gamma[c], a.batch_mean[c],
-                                   math::StandardDeviation(a.batch_var[c], a.epsilon),
-                                   math::StandardDeviation(a.running_var[c], a.epsilon));
+    const float conv_bias = a.conv_bias == nullptr ? 0.0f : a.conv_bias[c];
+    const math::CorrectionGradient g = math::GradientOfCorrection(
+        partials[c], partials[lanes + c], a.gamma[c], a.batch_mean[c] - conv_bias,
+        math::StandardDeviation(a.batch_var[c], a.epsilon),
+        math::StandardDeviation(a.running_var[c], a.epsilon), a.frozen != 0);
     a.dbeta[c] = partials[c];
     a.dgamma[c] = g.dgamma;
     a.dmean[c] = g.dmean;
     a.dsigma[c] = g.dsigma;
+    if (a.dconv_bias != nullptr) a.dconv_bias[c] = g.dconv_bias;
   }
   return QT_OK;
 }

@@ -17,19 +17,19 @@ struct Absorb {
     const double unit = static_cast<double>(x_scale) * static_cast<double>(a.w_scale[c]);
     const math::ChannelMoments m =
         math::MomentsOfSums(a.rows, a.sum[c], math::LoadUint128(a.sum_squares + 2 * c), unit);
-    const float inv_std = math::InverseStd(m.var, a.epsilon);
+    const math::ChannelNorm norm = math::NormOfMoments(
+        m, a.gamma[c], a.fold_var == nullptr ? -1.0f : a.fold_var[c], a.epsilon);
     const math::Absorbed absorbed =
-        math::AbsorbBatchNorm(x_scale, a.w_scale[c], a.gamma[c], a.beta[c], m.mean, inv_std);
+        math::AbsorbBatchNorm(x_scale, a.w_scale[c], norm.gain, a.beta[c], m.mean);
     a.mean[c] = static_cast<float>(m.mean);
-    a.inv_std[c] = inv_std;
+    a.inv_std[c] = norm.inv_std;
     a.out_scale[c] = absorbed.out_scale;
     a.bias[c] = absorbed.bias;
     a.keep[c] = absorbed.keep;
-    if (a.running_mean != nullptr) {
-      const float mean = math::Sign(a.gamma[c]) * static_cast<float>(m.mean);
-      a.running_mean[c] = math::MovingAverage(a.running_mean[c], mean, a.momentum);
-      a.running_var[c] =
-          math::MovingAverage(a.running_var[c], static_cast<float>(m.var_unbiased), a.momentum);
+    if (a.running_mean != nullptr && norm.known) {
+      const float conv_bias = a.conv_bias == nullptr ? 0.0f : a.conv_bias[c];
+      a.running_mean[c] = math::MovingAverage(a.running_mean[c], norm.mean + conv_bias, a.momentum);
+      a.running_var[c] = math::MovingAverage(a.running_var[c], norm.var, a.momentum);
     }
   }
 };
@@ -60,6 +60,15 @@ struct GradientSums {
   }
 };
 
+// Of the one-convolution fold, after Gradient has read the sums.
+struct ShareGamma {
+  qt_batch_norm_absorb_backward_args a;
+  __device__ void operator()(int64_t c) const {
+    a.dgamma[c] *= math::OneConvGammaShare(
+        a.inv_std[c], math::OneConvEpsilon(a.gamma[c], a.fold_var[c], a.epsilon));
+  }
+};
+
 struct Gradient {
   struct Channel {
     float unit, mean, inv_std, gain, mean_d, mean_d_x_hat;
@@ -71,7 +80,8 @@ struct Gradient {
     return {*a.x_scale * a.w_scale[c],
             a.mean[c],
             inv_std,
-            math::FoldGain(a.gamma[c], inv_std),
+            a.fold_var == nullptr ? math::FoldGain(a.gamma[c], inv_std)
+                                  : math::OneConvGain(a.gamma[c], inv_std),
             a.dbeta[c] / rows,
             math::Sign(a.gamma[c]) * a.dgamma[c] / rows};
   }
@@ -90,8 +100,10 @@ cudaError_t batch_norm_absorb(const Stream& stream, const qt_batch_norm_absorb_a
 
 cudaError_t batch_norm_absorb_backward(const Stream& stream,
                                        const qt_batch_norm_absorb_backward_args& a) {
-  const cudaError_t status = ReduceChannels(stream, GradientSums{a}, a.rows, a.channels, 1);
-  return status != cudaSuccess ? status : ForColumns(stream, Gradient{a}, a.rows, a.channels);
+  cudaError_t status = ReduceChannels(stream, GradientSums{a}, a.rows, a.channels, 1);
+  if (status == cudaSuccess) status = ForColumns(stream, Gradient{a}, a.rows, a.channels);
+  if (status != cudaSuccess || a.fold_var == nullptr) return status;
+  return ForChannels(stream, ShareGamma{a}, a.channels);
 }
 
 }  // namespace qt::cuda

@@ -42,10 +42,21 @@ __global__ void __launch_bounds__(kThreads) FoldBackwardKernel(qt_conv_bn_fold_b
   }
 }
 
+struct Statistics {
+  qt_conv_bn_statistics_args a;
+  __device__ void operator()(int64_t c) const {
+    a.fold_var[c] = math::UpdateFoldStatistics(
+        a.batch_mean[c], a.batch_var[c], a.conv_bias == nullptr ? 0.0f : a.conv_bias[c],
+        static_cast<float>(a.rows), a.momentum, a.order == QT_STATISTICS_UPDATED,
+        a.running_mean + c, a.running_var + c);
+  }
+};
+
 struct Correct {
   qt_conv_bn_correct_args a;
   __device__ void operator()(int64_t c) const {
-    math::CorrectFold(*a.x_scale, *a.w_scale, a.gamma[c], a.beta[c], a.batch_mean[c],
+    const double conv_bias = a.conv_bias == nullptr ? 0.0 : a.conv_bias[c];
+    math::CorrectFold(*a.x_scale, *a.w_scale, a.gamma[c], a.beta[c], a.batch_mean[c] - conv_bias,
                       a.batch_var[c], a.running_var[c], a.epsilon, a.out_scale + c, a.bias + c);
   }
 };
@@ -77,14 +88,16 @@ struct CorrectGradient {
     return {x.d + y.d, x.d_o + y.d_o};
   }
   __device__ void Store(int64_t c, const Total& t) const {
-    const math::CorrectionGradient g =
-        math::GradientOfCorrection(t.d, t.d_o, a.gamma[c], a.batch_mean[c],
-                                   math::StandardDeviation(a.batch_var[c], a.epsilon),
-                                   math::StandardDeviation(a.running_var[c], a.epsilon));
+    const float conv_bias = a.conv_bias == nullptr ? 0.0f : a.conv_bias[c];
+    const math::CorrectionGradient g = math::GradientOfCorrection(
+        t.d, t.d_o, a.gamma[c], a.batch_mean[c] - conv_bias,
+        math::StandardDeviation(a.batch_var[c], a.epsilon),
+        math::StandardDeviation(a.running_var[c], a.epsilon), a.frozen != 0);
     a.dbeta[c] = t.d;
     a.dgamma[c] = g.dgamma;
     a.dmean[c] = g.dmean;
     a.dsigma[c] = g.dsigma;
+    if (a.dconv_bias != nullptr) a.dconv_bias[c] = g.dconv_bias;
   }
 };
 
@@ -109,6 +122,10 @@ inline dim3 BlockPerChannel(int64_t channels) {
 }
 
 }  // namespace
+
+cudaError_t conv_bn_statistics(const Stream& stream, const qt_conv_bn_statistics_args& a) {
+  return ForChannels(stream, Statistics{a}, a.channels);
+}
 
 cudaError_t conv_bn_fold(const Stream& stream, const qt_conv_bn_fold_args& a) {
   if (a.channels == 0) return cudaSuccess;

@@ -422,7 +422,13 @@ QT_API qt_status qt_acc_stats(qt_context* ctx, const qt_acc_stats_args* args);
  * Where |gamma| is so small that out_scale would underflow or |bias| pass 2^30, out_scale is the smallest that
  * fits and keep = 0: the accumulator's contribution is below its resolution and is dropped.
  * running_mean and running_var are in the sign convention of conv(x, W); r += momentum * (batch - r), with
- * var unbiased (rows / (rows - 1)). running pointers may be null. */
+ * var unbiased (rows / (rows - 1)). running pointers may be null. conv_bias, which batch statistics take off again, is
+ * added to the running mean only.
+ * With fold_var, the one-convolution fold: acc is that of the codes of W * g, g = gamma / sqrt(fold_var + epsilon), and
+ * batch norm is that of u = sx * sw[c] * acc / g. Nothing divides by g: y = |gamma| * (o - mean) * inv_std + beta with
+ * o = sx * sw[c] * acc, mean its mean and inv_std = 1 / sqrt(var(o) + epsilon * g^2). Where the deviation of o is below
+ * FLT_MIN (gamma = 0, or weights that quantize to nothing) inv_std is 0, the gain 1, y = beta, and the running
+ * statistics, which are those of u, stay as they are. */
 typedef struct qt_batch_norm_absorb_args {
   const int64_t* sum;          /* [channels] */
   const int64_t* sum_squares;  /* [channels, 2] */
@@ -439,12 +445,15 @@ typedef struct qt_batch_norm_absorb_args {
   int32_t* keep;               /* [channels], 0 or 1 */
   int64_t rows, channels;
   float epsilon, momentum;
+  const float* fold_var;       /* [channels], the variance of the fold, or null: weights are not folded */
+  const float* conv_bias;      /* [channels] or null */
 } qt_batch_norm_absorb_args;
 QT_API qt_status qt_batch_norm_absorb(qt_context* ctx, const qt_batch_norm_absorb_args* args);
 
 /* Gradient of the above with d = mask ? dy : 0 (real gradient of y):
  *   dbeta = sum d ; dgamma = sign * sum d * xhat ; du = |gamma| * inv_std * (d - dbeta / rows - xhat * sum(d xhat) / rows)
- * with xhat = (sx * sw[c] * acc - mean) * inv_std. */
+ * with xhat = (sx * sw[c] * acc - mean) * inv_std. With fold_var, dgamma is times 1 - epsilon * g^2 * inv_std^2 (gamma is
+ * in g as well; what goes through the weights is qt_conv_bn_fold_backward's), and the gain is 1 where inv_std is 0. */
 typedef struct qt_batch_norm_absorb_backward_args {
   const float* dy;       /* [rows, channels] */
   const uint8_t* mask;   /* or null: all ones */
@@ -458,6 +467,8 @@ typedef struct qt_batch_norm_absorb_backward_args {
   float* dgamma;         /* [channels] */
   float* dbeta;
   int64_t rows, channels;
+  const float* fold_var; /* [channels] or null, as in the forward */
+  float epsilon;         /* with fold_var */
 } qt_batch_norm_absorb_backward_args;
 QT_API qt_status qt_batch_norm_absorb_backward(qt_context* ctx, const qt_batch_norm_absorb_backward_args* args);
 
@@ -669,7 +680,46 @@ QT_API qt_status qt_epilogue_f32_backward(qt_context* ctx, const qt_epilogue_f32
 
 /* ---- conv-BN fold with correction and freeze, for per-tensor weights --------------------------------------
  * Source: Krishnamoorthi 2018, arXiv:1806.08342, section 3.2.2; two convolutions: y0 = conv(x, W) gives the batch
- * statistics, o = conv(x, Q(W * gamma / sigma_r)) the output. Safe at gamma = 0: nothing divides by gamma. */
+ * statistics, o = conv(x, Q(W * gamma / sigma_r)) the output. Safe at gamma = 0: nothing divides by gamma.
+ * A convolution's bias is in neither convolution: batch norm takes it off again. It is added to the running mean only.
+ *
+ * What makes each of the ways to train through a fold (F: each step, B: its gradients, in reverse):
+ *   0 fold and delete batch norm    once: qt_conv_bn_fold with the running variance, bias = beta + (conv_bias - mean) *
+ *                                   gamma / sigma; then weights and bias train as without batch norm
+ *   1 fold running statistics       F and B: qt_fold_weight, qt_fold_weight_backward (the frozen form of 2, 3 and 4)
+ *   2 two convolutions, batch       F: batch_norm_stats(y0), conv_bn_fold with the batch's variance, quantize, conv,
+ *     statistics in the weights     conv_bn_correct with running_var = batch_var (ratio 1), requantize. No correction:
+ *                                   the weights' scale moves with every batch. Source: Jacob et al. 2018,
+ *                                   arXiv:1712.05877, section 3.2
+ *   3 two convolutions, correction  F: batch_norm_stats(y0), conv_bn_statistics, conv_bn_fold, quantize, conv,
+ *                                   conv_bn_correct, epilogue. B: conv_bn_correct_backward, the convolution's,
+ *                                   conv_bn_fold_backward, batch_norm_stats_backward. Frozen: no y0; the running
+ *                                   statistics stand for the batch's
+ *   4 one convolution               F: conv_bn_fold with the running variance, quantize, conv, acc_stats,
+ *                                   batch_norm_absorb with fold_var, epilogue. B: batch_norm_absorb_backward, the
+ *                                   convolution's, conv_bn_fold_backward. Frozen: as 1 */
+
+/* Which running variance a step folds with. */
+typedef enum qt_statistics_order {
+  QT_STATISTICS_PREVIOUS = 0, /* of the steps before this one */
+  QT_STATISTICS_UPDATED = 1   /* this step's batch included */
+} qt_statistics_order;
+
+/* Running statistics from those of the batch: r += momentum * (batch - r), the mean that of conv(x, W) + conv_bias, the
+ * variance unbiased (rows / (rows - 1)); and the variance that the step folds with, for every kernel below that takes
+ * running_var. It is a constant for the gradient. After freezing this kernel is not called. */
+typedef struct qt_conv_bn_statistics_args {
+  const float* batch_mean;  /* [channels], of y0 */
+  const float* batch_var;   /* biased */
+  const float* conv_bias;   /* [channels] or null */
+  float* running_mean;      /* [channels], in and out */
+  float* running_var;
+  float* fold_var;          /* [channels] */
+  int64_t rows, channels;
+  float momentum;
+  int32_t order;            /* qt_statistics_order */
+} qt_conv_bn_statistics_args;
+QT_API qt_status qt_conv_bn_statistics(qt_context* ctx, const qt_conv_bn_statistics_args* args);
 
 /* w_folded = w * gamma / sqrt(running_var + epsilon). */
 typedef struct qt_conv_bn_fold_args {
@@ -696,7 +746,9 @@ typedef struct qt_conv_bn_fold_backward_args {
 QT_API qt_status qt_conv_bn_fold_backward(qt_context* ctx, const qt_conv_bn_fold_backward_args* args);
 
 /* y = o * sigma_r / sigma_B + beta - gamma * mu_B / sigma_B as out_scale * (acc + bias) with o = sx * sw * acc:
- *   out_scale = (sx * sw) * (sigma_r / sigma_B) ; bias = rint((beta - gamma * mu_B / sigma_B) / out_scale). */
+ *   out_scale = (sx * sw) * (sigma_r / sigma_B) ; bias = rint((beta - gamma * mu_B / sigma_B) / out_scale).
+ * Frozen: the running mean and variance are given as the batch's too (the ratio is 1), and mu_B - conv_bias takes the
+ * place of mu_B. */
 typedef struct qt_conv_bn_correct_args {
   const float* batch_mean;   /* [channels], of y0 */
   const float* batch_var;    /* biased */
@@ -709,12 +761,15 @@ typedef struct qt_conv_bn_correct_args {
   int32_t* bias;             /* [channels] */
   int64_t channels;
   float epsilon;
+  const float* conv_bias;    /* [channels]; frozen only, or null */
 } qt_conv_bn_correct_args;
 QT_API qt_status qt_conv_bn_correct(qt_context* ctx, const qt_conv_bn_correct_args* args);
 
 /* With d = mask ? dy : 0 and o = sx * sw * acc:
  *   dbeta = sum d ; do = d * sigma_r / sigma_B ; dgamma = -dbeta * mu_B / sigma_B ; dmean = -dbeta * gamma / sigma_B
- *   dsigma = (dbeta * gamma * mu_B - sigma_r * sum(d * o)) / sigma_B^2. */
+ *   dsigma = (dbeta * gamma * mu_B - sigma_r * sum(d * o)) / sigma_B^2.
+ * Frozen (arguments as in the forward): dmean = dsigma = 0, mu_B - conv_bias for mu_B, and
+ *   dconv_bias = dbeta * gamma / sigma_r. */
 typedef struct qt_conv_bn_correct_backward_args {
   const float* dy;           /* [rows, channels] */
   const uint8_t* mask;       /* or null */
@@ -732,6 +787,9 @@ typedef struct qt_conv_bn_correct_backward_args {
   float* dsigma;             /* [channels] */
   int64_t rows, channels;
   float epsilon;
+  int32_t frozen;            /* 0 or 1 */
+  const float* conv_bias;    /* [channels]; frozen only, or null */
+  float* dconv_bias;         /* [channels], written; frozen only, or null */
 } qt_conv_bn_correct_backward_args;
 QT_API qt_status qt_conv_bn_correct_backward(qt_context* ctx, const qt_conv_bn_correct_backward_args* args);
 

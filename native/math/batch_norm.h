@@ -6,6 +6,7 @@
 #define QUANTRAIN_MATH_BATCH_NORM_H_
 
 #include "math/int128.h"
+#include "math/layers.h"
 #include "math/quantize.h"
 #include "math/range.h"
 
@@ -97,10 +98,8 @@ struct Absorbed {
   int32_t keep;
 };
 
-// y = out_scale * (keep * acc + bias). mean is that of the sign(gamma) convention.
-QT_HD Absorbed AbsorbBatchNorm(float x_scale, float w_scale, float gamma, float beta, double mean,
-                               float inv_std) {
-  const float gain = FoldGain(gamma, inv_std);
+// y = out_scale * (keep * acc + bias) = gain * (sx * sw * acc - mean) + beta.
+QT_HD Absorbed AbsorbBatchNorm(float x_scale, float w_scale, float gain, float beta, double mean) {
   const double bias = FoldBias(beta, -mean, gain);
   const float least = SmallestOutScale(bias);
   Absorbed a;
@@ -109,6 +108,63 @@ QT_HD Absorbed AbsorbBatchNorm(float x_scale, float w_scale, float gamma, float 
   if (a.keep == 0) a.out_scale = least;
   a.bias = QuantizeBias(bias, a.out_scale);
   return a;
+}
+
+// ---- the one-convolution fold: o = conv(x, Q(W * g)), g = gamma / sqrt(fold_var + epsilon), and batch
+// norm of u = o / g, written without the division: epsilon becomes epsilon * g^2.
+
+QT_HD double OneConvEpsilon(float gamma, float fold_var, float epsilon) {
+  const double e = static_cast<double>(epsilon), g = static_cast<double>(gamma);
+  return e * (g * g) / (static_cast<double>(fold_var) + e);
+}
+
+// 1 / sqrt(var(o) + epsilon * g^2), or 0 where the deviation of o is no normal float: the channel's
+// weights quantize to (nearly) nothing and o says nothing of u.
+QT_HD float OneConvInverseStd(double var, double one_conv_epsilon) {
+  return sqrt(var) < static_cast<double>(kFloatMin)
+             ? 0.0f
+             : static_cast<float>(1.0 / sqrt(var + one_conv_epsilon));
+}
+
+// |gamma| * inv_std; there 1, what it is on average where sigma_r is the deviation of u.
+QT_HD float OneConvGain(float gamma, float inv_std) {
+  return inv_std == 0.0f ? 1.0f : FoldGain(gamma, inv_std);
+}
+
+// d inv_std-scaled output / d gamma keeps this share: gamma is in epsilon * g^2 as well.
+QT_HD float OneConvGammaShare(float inv_std, double one_conv_epsilon) {
+  const double i = static_cast<double>(inv_std);
+  return static_cast<float>(1.0 - one_conv_epsilon * (i * i));
+}
+
+// What a channel's statistics become.
+struct ChannelNorm {
+  float inv_std, gain;
+  float mean, var;  // for the running statistics, without the convolution's bias
+  bool known;       // whether those say anything
+};
+
+// fold_var < 0 stands for weights that are not folded.
+QT_HD ChannelNorm NormOfMoments(const ChannelMoments& m, float gamma, float fold_var,
+                                float epsilon) {
+  ChannelNorm n;
+  if (fold_var < 0.0f) {
+    n.inv_std = InverseStd(m.var, epsilon);
+    n.gain = FoldGain(gamma, n.inv_std);
+    // The codes carry sign(gamma); running statistics do not.
+    n.mean = Sign(gamma) * static_cast<float>(m.mean);
+    n.var = static_cast<float>(m.var_unbiased);
+    n.known = true;
+    return n;
+  }
+  const double g = static_cast<double>(gamma) * (1.0 / sqrt(static_cast<double>(fold_var) +
+                                                            static_cast<double>(epsilon)));
+  n.inv_std = OneConvInverseStd(m.var, OneConvEpsilon(gamma, fold_var, epsilon));
+  n.gain = OneConvGain(gamma, n.inv_std);
+  n.known = n.inv_std != 0.0f && g != 0.0;
+  n.mean = n.known ? static_cast<float>(m.mean / g) : 0.0f;
+  n.var = n.known ? static_cast<float>(m.var_unbiased / (g * g)) : 0.0f;
+  return n;
 }
 
 // The smallest weight scale at which a channel with this real bias can be deployed.
@@ -129,15 +185,14 @@ QT_HD float FoldGammaGradient(double weight_sum, float dbias, double shift, floa
 }
 
 // Correction of the two-convolution fold: y = out_scale * (acc + bias).
-QT_HD void CorrectFold(float x_scale, float w_scale, float gamma, float beta, float batch_mean,
+QT_HD void CorrectFold(float x_scale, float w_scale, float gamma, float beta, double batch_mean,
                        float batch_var, float running_var, float epsilon, float* out_scale,
                        int32_t* bias) {
   const float sigma_batch = StandardDeviation(batch_var, epsilon);
   const float ratio = StandardDeviation(running_var, epsilon) / sigma_batch;
   const float s = (x_scale * w_scale) * ratio;
   *out_scale = s < kFloatMin ? kFloatMin : s;
-  const double b = static_cast<double>(beta) - static_cast<double>(gamma) *
-                                                   static_cast<double>(batch_mean) /
+  const double b = static_cast<double>(beta) - static_cast<double>(gamma) * batch_mean /
                                                    static_cast<double>(sigma_batch);
   *bias = QuantizeBias(b, *out_scale);
 }
@@ -158,16 +213,31 @@ QT_HD float StatisticsGradient(float x, float mean, float mean_share, float std_
   return mean_share + (x - mean) * std_share;
 }
 
+// Running statistics of the two-convolution fold, and the variance that this step folds with.
+QT_HD float UpdateFoldStatistics(float batch_mean, float batch_var, float conv_bias, float rows,
+                                 float momentum, bool updated, float* running_mean,
+                                 float* running_var) {
+  const float before = *running_var;
+  *running_mean = MovingAverage(*running_mean, batch_mean + conv_bias, momentum);
+  *running_var = MovingAverage(before, UnbiasedVariance(batch_var, rows), momentum);
+  return updated ? *running_var : before;
+}
+
 // Per-channel gradients of the correction, from sum_d = sum(d) and sum_do = sum(d * o).
 struct CorrectionGradient {
-  float dgamma, dmean, dsigma;
+  float dgamma, dmean, dsigma, dconv_bias;
 };
 
 QT_HD CorrectionGradient GradientOfCorrection(float sum_d, float sum_do, float gamma,
                                               float batch_mean, float sigma_batch,
-                                              float sigma_running) {
+                                              float sigma_running, bool frozen) {
   CorrectionGradient g;
+  g.dconv_bias = sum_d * gamma / sigma_batch;  // of a frozen fold; otherwise there is none
   g.dgamma = -sum_d * batch_mean / sigma_batch;
+  if (frozen) {
+    g.dmean = g.dsigma = 0.0f;
+    return g;
+  }
   g.dmean = -sum_d * gamma / sigma_batch;
   g.dsigma = (sum_d * gamma * batch_mean - sum_do * sigma_running) / (sigma_batch * sigma_batch);
   return g;

@@ -54,10 +54,17 @@ void AccStats(Suite& suite, const Rows& shape, int64_t largest) {
   c.elements = shape.elements();
 }
 
-void Absorb(Suite& suite, const Rows& shape, bool running) {
-  auto& c = suite.Add("batch_norm_absorb", shape.name() + (running ? "" : ", no running statistics"),
+void Absorb(Suite& suite, const Rows& shape, bool running, bool folded) {
+  auto& c = suite.Add("batch_norm_absorb", shape.name() +
+                                               (running ? "" : ", no running statistics") +
+                                               (folded ? ", one convolution" : ""),
                       qt_batch_norm_absorb);
-  const std::vector<int32_t> acc = Integers<int32_t>(shape.elements(), -100000, 120000, 11);
+  std::vector<int32_t> acc = Integers<int32_t>(shape.elements(), -100000, 120000, 11);
+  if (folded) {  // channels whose folded weights quantized to nothing
+    for (int64_t i = 0; i < shape.elements(); ++i) {
+      if (i % shape.channels % 5 == 2) acc[i] = 0;
+    }
+  }
   std::vector<int64_t> sum(shape.channels, 0), squares(2 * shape.channels);
   std::vector<math::Uint128> wide(shape.channels, 0);
   for (int64_t i = 0; i < shape.elements(); ++i) {
@@ -75,6 +82,10 @@ void Absorb(Suite& suite, const Rows& shape, bool running) {
     c.InOut(&c.args.running_mean, Uniform(shape.channels, -1.0f, 1.0f, 4));
     c.InOut(&c.args.running_var, Uniform(shape.channels, 0.1f, 2.0f, 5));
   }
+  if (folded) {
+    c.In(&c.args.fold_var, Uniform(shape.channels, 0.0f, 2.0f, 6));
+    c.In(&c.args.conv_bias, Uniform(shape.channels, -1.0f, 1.0f, 7));
+  }
   c.Out(&c.args.mean, shape.channels);
   c.Out(&c.args.inv_std, shape.channels);
   c.Out(&c.args.out_scale, shape.channels);
@@ -87,8 +98,9 @@ void Absorb(Suite& suite, const Rows& shape, bool running) {
   c.elements = shape.channels;
 }
 
-void AbsorbBackward(Suite& suite, const Rows& shape, bool mask) {
-  auto& c = suite.Add("batch_norm_absorb_backward", shape.name() + (mask ? "" : ", no mask"),
+void AbsorbBackward(Suite& suite, const Rows& shape, bool mask, bool folded) {
+  auto& c = suite.Add("batch_norm_absorb_backward",
+                      shape.name() + (mask ? "" : ", no mask") + (folded ? ", one convolution" : ""),
                       qt_batch_norm_absorb_backward);
   const int64_t n = shape.elements();
   c.In(&c.args.dy, Uniform(n, -1.0f, 1.0f, 21));
@@ -99,7 +111,13 @@ void AbsorbBackward(Suite& suite, const Rows& shape, bool mask) {
   c.In(&c.args.x_scale, std::vector<float>{0.01f});
   c.In(&c.args.w_scale, Uniform(shape.channels, 0.05f, 0.1f, 25));
   c.In(&c.args.mean, Uniform(shape.channels, -0.5f, 0.5f, 26));
-  c.In(&c.args.inv_std, Uniform(shape.channels, 0.5f, 2.0f, 27));
+  std::vector<float> inv_std = Uniform(shape.channels, 0.5f, 2.0f, 27);
+  if (folded) {
+    for (int64_t i = 2; i < shape.channels; i += 5) inv_std[i] = 0.0f;
+    c.In(&c.args.fold_var, Uniform(shape.channels, 0.5f, 2.0f, 28));
+    c.args.epsilon = 1e-5f;
+  }
+  c.In(&c.args.inv_std, inv_std);
   const double sum_bound = SumBound(shape.rows, 3.0);
   // gain <= 3; the two means are off by sum_bound / rows, one of them times |x_hat| <= 3.
   c.OutSum(&c.args.du, n, 3.0 * 4.0 * sum_bound / static_cast<double>(shape.rows));
@@ -293,14 +311,16 @@ void AccumulatorCases(Suite& suite) {
   for (const int64_t size : suite.Sizes()) {
     for (const Rows& shape : RowsOf(suite, size)) {
       AccStats(suite, shape, 50000);
-      AbsorbBackward(suite, shape, /*mask=*/true);
+      AbsorbBackward(suite, shape, /*mask=*/true, /*folded=*/false);
       Requantize(suite, shape, QT_U8, /*relu=*/true, /*mask=*/true, /*bias=*/true);
       DequantizeAcc(suite, shape, /*bias=*/true);
       if (suite.timed()) continue;
       AccStats(suite, shape, INT32_MAX);
-      Absorb(suite, shape, /*running=*/true);
-      Absorb(suite, shape, /*running=*/false);
-      AbsorbBackward(suite, shape, /*mask=*/false);
+      Absorb(suite, shape, /*running=*/true, /*folded=*/false);
+      Absorb(suite, shape, /*running=*/true, /*folded=*/true);
+      Absorb(suite, shape, /*running=*/false, /*folded=*/false);
+      AbsorbBackward(suite, shape, /*mask=*/false, /*folded=*/false);
+      AbsorbBackward(suite, shape, /*mask=*/true, /*folded=*/true);
       Requantize(suite, shape, QT_S8, /*relu=*/false, /*mask=*/true, /*bias=*/false);
       Requantize(suite, shape, QT_U8, /*relu=*/false, /*mask=*/false, /*bias=*/true);
       DequantizeAcc(suite, shape, /*bias=*/false);
