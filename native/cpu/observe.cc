@@ -1,158 +1,130 @@
-// Observers: minimum and maximum in one pass, the moving average of a range, and range to scale and
-// zero-point. Minimum and maximum are exact in any order, so every path (flat, channel last,
-// channel outside) gives the same bits.
-#include "cpu/channels.h"
+// Ranges: minimum and maximum in one pass, the rules by which a range follows its batches, the merge
+// of two devices' ranges, and range to scale and zero-point.
+#include "cpu/extremes.h"
 #include "cpu/kernel.h"
 #include "math/range.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
 
-constexpr float kInfinity = __builtin_inff();
-
-// Extremes of lanes that saw different elements; NaN compares false and is only counted.
-struct Extremes {
-  float* min;
-  float* max;
-  int32_t* nans;
-};
-
-inline void Start(const Extremes& e, int64_t lanes) {
-  for (int64_t j = 0; j < lanes; ++j) {
-    e.min[j] = kInfinity;
-    e.max[j] = -kInfinity;
-    e.nans[j] = 0;
-  }
-}
-
-// Two rows of lanes at a time: half the loads and stores of the lanes.
-inline void Observe(const float* x, int64_t n, int64_t lanes, const Extremes& e) {
-  float* min = e.min;
-  float* max = e.max;
-  int32_t* nans = e.nans;
-  int64_t i = 0;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    const float* a = x + i;
-    const float* b = a + lanes;
-#pragma omp simd
-    for (int64_t j = 0; j < lanes; ++j) {
-      float lo = min[j], hi = max[j];
-      lo = a[j] < lo ? a[j] : lo;
-      hi = a[j] > hi ? a[j] : hi;
-      lo = b[j] < lo ? b[j] : lo;
-      hi = b[j] > hi ? b[j] : hi;
-      min[j] = lo;
-      max[j] = hi;
-      nans[j] += (a[j] != a[j] ? 1 : 0) + (b[j] != b[j] ? 1 : 0);
-    }
-  }
-  for (; i < n; i += lanes) {
-    const int64_t width = Min(lanes, n - i);
-    const float* a = x + i;
-#pragma omp simd
-    for (int64_t j = 0; j < width; ++j) {
-      min[j] = a[j] < min[j] ? a[j] : min[j];
-      max[j] = a[j] > max[j] ? a[j] : max[j];
-      nans[j] += a[j] != a[j] ? 1 : 0;
-    }
-  }
-}
-
-// min > max: no number was seen. Adding +0 turns -0 into +0.
-inline void Store(float min, float max, float* out_min, float* out_max) {
-  const bool none = min > max;
-  *out_min = (none ? 0.0f : min) + 0.0f;
-  *out_max = (none ? 0.0f : max) + 0.0f;
+// One channel: blocks of consecutive elements.
+template <class T>
+qt_status MinMaxFlat(qt_context& ctx, const T* x, const qt_min_max_args& a) {
+  const int64_t n = a.outer * a.inner;
+  Extremes* const parts = ScratchArray<Extremes>(ctx, DivUp(n, kBlock));
+  if (parts == nullptr) return QT_OUT_OF_MEMORY;
+  ParallelBlocks(ctx, n, kBlock, [=](int64_t block, int64_t begin, int64_t end) {
+    Extremes e;
+    ObserveRun(x + begin, end - begin, &e);
+    parts[block] = e;
+  });
+  Extremes all;
+  for (int64_t block = 0; block < DivUp(n, kBlock); ++block) Join(parts[block], &all);
+  StoreRange(all, a.min, a.max);
+  *a.nans = all.nans;
+  return QT_OK;
 }
 
 // [rows, channels]: per-block lanes, then blocks and lanes in order.
-qt_status MinMaxRows(qt_context& ctx, const qt_min_max_args& a, int64_t rows) {
+template <class T>
+qt_status MinMaxRows(qt_context& ctx, const T* x, const qt_min_max_args& a) {
   const int64_t channels = a.channels, lanes = Lanes(channels);
-  const int64_t step = RowsPerBlock(channels), blocks = DivUp(rows, step);
-  float* const scratch = ScratchArray<float>(ctx, blocks * lanes * 3);
+  const int64_t step = RowsPerBlock(channels), blocks = DivUp(a.outer, step);
+  float* const scratch = ScratchArray<float>(ctx, blocks * LaneExtremesFloats(lanes));
   if (scratch == nullptr) return QT_OUT_OF_MEMORY;
-  const float* x = a.x;
-  const auto extremes = [=](int64_t block) {
-    float* p = scratch + block * lanes * 3;
-    return Extremes{p, p + lanes, reinterpret_cast<int32_t*>(p + 2 * lanes)};
-  };
-  ParallelBlocks(ctx, rows, step, [=](int64_t block, int64_t begin, int64_t end) {
-    const Extremes e = extremes(block);
+  ParallelBlocks(ctx, a.outer, step, [=](int64_t block, int64_t begin, int64_t end) {
+    const LaneExtremes e = LaneExtremesAt(scratch + block * LaneExtremesFloats(lanes), lanes);
     Start(e, lanes);
-    Observe(x + begin * channels, (end - begin) * channels, lanes, e);
+    ObserveRows(x + begin * channels, (end - begin) * channels, lanes, e);
   });
   int64_t nans = 0;
   for (int64_t c = 0; c < channels; ++c) {
-    float min = kInfinity, max = -kInfinity;
-    for (int64_t block = 0; block < blocks; ++block) {
-      const Extremes e = extremes(block);
-      for (int64_t j = c; j < lanes; j += channels) {
-        min = e.min[j] < min ? e.min[j] : min;
-        max = e.max[j] > max ? e.max[j] : max;
-        nans += e.nans[j];
-      }
-    }
-    Store(min, max, a.min + c, a.max + c);
+    const Extremes all = JoinLanes(scratch, blocks, channels, c);
+    StoreRange(all, a.min + c, a.max + c);
+    nans += all.nans;
   }
   *a.nans = nans;
   return QT_OK;
 }
 
-// [outer, channels, inner] with inner > 1: threads take channels.
-qt_status MinMaxPlanes(qt_context& ctx, const qt_min_max_args& args) {
-  int64_t* const nans = ScratchArray<int64_t>(ctx, args.channels);
-  if (nans == nullptr) return QT_OUT_OF_MEMORY;
+// [outer, channels, inner] with inner > 1: threads take channels, or parts of long channels.
+template <class T>
+qt_status MinMaxPlanes(qt_context& ctx, const T* x, const qt_min_max_args& args) {
   const qt_min_max_args a = args;
-  ParallelBlocks(ctx, a.channels, ItemsPerBlock(a.outer * a.inner),
-                 [=](int64_t, int64_t begin, int64_t end) {
-                   constexpr int64_t kLanes = 64;
-                   float min[kLanes], max[kLanes];
-                   int32_t count[kLanes];
-                   const Extremes e{min, max, count};
-                   for (int64_t c = begin; c < end; ++c) {
-                     float least = kInfinity, most = -kInfinity;
-                     int64_t total = 0;
-                     for (int64_t o = 0; o < a.outer; ++o) {
-                       const float* x = a.x + (o * a.channels + c) * a.inner;
-                       // Parts bound the int32 counts.
-                       for (int64_t i = 0; i < a.inner; i += int64_t{1} << 30) {
-                         Start(e, kLanes);
-                         Observe(x + i, Min(a.inner - i, int64_t{1} << 30), kLanes, e);
-                         for (int64_t j = 0; j < kLanes; ++j) {
-                           least = min[j] < least ? min[j] : least;
-                           most = max[j] > most ? max[j] : most;
-                           total += count[j];
-                         }
-                       }
-                     }
-                     Store(least, most, a.min + c, a.max + c);
-                     nans[c] = total;
-                   }
-                 });
-  int64_t total = 0;
-  for (int64_t c = 0; c < a.channels; ++c) total += nans[c];
-  *a.nans = total;
+  // Items are (channel, outer, part of a plane).
+  const int64_t part = Min(a.inner, int64_t{1} << 20), parts = DivUp(a.inner, part);
+  const int64_t items_per_channel = parts > 1 ? a.outer * parts : 1;
+  const int64_t items = a.channels * items_per_channel;
+  Extremes* const seen = ScratchArray<Extremes>(ctx, items);
+  if (seen == nullptr) return QT_OUT_OF_MEMORY;
+  const int64_t elements = parts > 1 ? part : a.outer * a.inner;
+  ParallelBlocks(ctx, items, ItemsPerBlock(elements), [=](int64_t, int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      Extremes e;
+      const int64_t c = item / items_per_channel, rest = item % items_per_channel;
+      if (parts > 1) {
+        const int64_t o = rest / parts, i = rest % parts * part;
+        ObserveRun(x + (o * a.channels + c) * a.inner + i, Min(part, a.inner - i), &e);
+      } else {
+        for (int64_t o = 0; o < a.outer; ++o) {
+          ObserveRun(x + (o * a.channels + c) * a.inner, a.inner, &e);
+        }
+      }
+      seen[item] = e;
+    }
+  });
+  int64_t nans = 0;
+  for (int64_t c = 0; c < a.channels; ++c) {
+    Extremes all;
+    for (int64_t i = 0; i < items_per_channel; ++i) Join(seen[c * items_per_channel + i], &all);
+    StoreRange(all, a.min + c, a.max + c);
+    nans += all.nans;
+  }
+  *a.nans = nans;
   return QT_OK;
 }
 
 }  // namespace
 
 qt_status min_max(qt_context& ctx, const qt_min_max_args& a) {
-  if (a.channels == 1) return MinMaxRows(ctx, a, a.outer * a.inner);
-  if (a.inner == 1 && a.channels > 0) return MinMaxRows(ctx, a, a.outer);
-  return MinMaxPlanes(ctx, a);
+  return WithReal(a.element_type, [&](auto* type) {
+    const auto* x = static_cast<decltype(type)>(a.x);
+    if (a.channels == 1) return MinMaxFlat(ctx, x, a);
+    if (a.inner == 1) return MinMaxRows(ctx, x, a);
+    return MinMaxPlanes(ctx, x, a);
+  });
 }
 
 qt_status update_range(qt_context&, const qt_update_range_args& a) {
   const bool first = *a.count == 0;
   const float momentum = *a.momentum;
+  const int32_t rule = a.rule;
 #pragma omp simd
   for (int64_t c = 0; c < a.channels; ++c) {
-    const float min = a.batch_min[c], max = a.batch_max[c];
-    a.range_min[c] = first ? min : math::MovingAverage(a.range_min[c], min, momentum);
-    a.range_max[c] = first ? max : math::MovingAverage(a.range_max[c], max, momentum);
+    math::FollowRange(rule, first, a.batch_min[c], a.batch_max[c], momentum, a.range_min + c,
+                      a.range_max + c);
   }
-  if (*a.count < INT32_MAX) ++*a.count;
+  *a.count = math::AddCounts(*a.count, 1);
+  if (rule != QT_RANGE_EMA_DEBIASED) return QT_OK;
+  const float weight = math::MovingAverage(first ? 0.0f : *a.weight, 1.0f, momentum);
+  *a.weight = weight;
+  for (int64_t c = 0; c < a.channels; ++c) {
+    a.debiased_min[c] = a.range_min[c] / weight;
+    a.debiased_max[c] = a.range_max[c] / weight;
+  }
+  return QT_OK;
+}
+
+qt_status merge_ranges(qt_context&, const qt_merge_ranges_args& a) {
+  const int32_t count = *a.count, other = *a.other_count;
+  for (int64_t c = 0; c < a.channels; ++c) {
+    math::MergeRange(a.rule, count, other, a.other_min[c], a.other_max[c], a.range_min + c,
+                     a.range_max + c);
+  }
+  if (a.rule == QT_RANGE_EMA_DEBIASED) {
+    *a.weight = math::MergeAverages(*a.weight, count, *a.other_weight, other);
+  }
+  *a.count = math::AddCounts(count, other);
   return QT_OK;
 }
 

@@ -4,7 +4,7 @@
 // order that a seed permutes, so a kernel that depends on more order than it asked for gives
 // different results under different seeds. A barrier that some thread never reaches ends the
 // program with a message. Device pointers are host pointers; a launch has finished when it returns.
-// Not here: dynamic shared memory, atomics, several streams.
+// Not here: dynamic shared memory, several streams, and atomics on floats, whose order would show.
 #ifndef QUANTRAIN_EMULATOR_CUDA_RUNTIME_H_
 #define QUANTRAIN_EMULATOR_CUDA_RUNTIME_H_
 
@@ -114,6 +114,24 @@ T __shfl_down_sync(unsigned mask, T value, unsigned lanes) {
 template <class T>
 T __shfl_up_sync(unsigned mask, T value, unsigned lanes) {
   return emulator::Shuffle(mask, value, emulator::Lane() - static_cast<int>(lanes));
+}
+
+// On integers; fibers do not switch inside.
+template <class T>
+T atomicAdd(T* address, T value) {
+  const T before = *address;
+  *address = before + value;
+  return before;
+}
+inline unsigned atomicMin(unsigned* address, unsigned value) {
+  const unsigned before = *address;
+  if (value < before) *address = value;
+  return before;
+}
+inline unsigned atomicMax(unsigned* address, unsigned value) {
+  const unsigned before = *address;
+  if (value > before) *address = value;
+  return before;
 }
 
 template <class T>

@@ -362,30 +362,68 @@ QT_API qt_status qt_mse_scale(qt_context* ctx, const qt_mse_scale_args* args);
 
 /* ---- other quantizers: DoReFa, EWGS, APoT, N2UQ, stochastic rounding, oscillations ------------------------ */
 
-/* ---- observe ------------------------------------------------------------------------------------------- */
+/* ---- observe ---------------------------------------------------------------------------------------------
+ * Every observer has a state in caller's memory, begun with zeros unless a comment says otherwise, and a merge kernel
+ * that adds the state of another device to it. State is float32 or integer, whatever the element type. Minima, maxima,
+ * counts, histograms and top-K values are functions of the set of values seen: the same bits however the values are
+ * cut into batches, devices and threads. -0 counts as +0. */
 
 /* Minimum and maximum per channel in one pass; -0 becomes +0; NaN is skipped and counted. A channel without
  * any number gets min = max = 0. */
 typedef struct qt_min_max_args {
-  const float* x; /* [outer, channels, inner] */
+  const void* x;  /* real, [outer, channels, inner] */
   float* min;     /* [channels] */
   float* max;     /* [channels] */
   int64_t* nans;  /* [1] */
   int64_t outer, channels, inner;
+  int32_t element_type;
 } qt_min_max_args;
 QT_API qt_status qt_min_max(qt_context* ctx, const qt_min_max_args* args);
 
-/* Exponential moving range, copy-first: count = 0 copies, later r += momentum * (batch - r). Float32 state. */
+/* How a range follows its batches. With b the batch's end and m the momentum, in float32, this association:
+ *   EMA           the first batch is copied (count = 0), later r += m * (b - r)
+ *   MIN_MAX       the first batch is copied, later the range only grows
+ *   EMA_DEBIASED  r += m * (b - r) from r = 0 on, weight += m * (1 - weight); the range is r / weight. weight is the
+ *                 sum of the batches' weights, 1 - (1 - m)^count for a constant m, and stays right when m changes.
+ * Source of debiasing: Kingma and Ba 2015, arXiv:1412.6980, section 3. */
+typedef enum qt_range_rule {
+  QT_RANGE_EMA = 0,
+  QT_RANGE_MIN_MAX = 1,
+  QT_RANGE_EMA_DEBIASED = 2
+} qt_range_rule;
+
 typedef struct qt_update_range_args {
   const float* batch_min;  /* [channels] */
   const float* batch_max;
-  float* range_min;        /* [channels], in and out */
+  float* range_min;        /* [channels], state */
   float* range_max;
-  int32_t* count;          /* [1], batches seen; in and out */
+  int32_t* count;          /* [1], batches seen; state */
   const float* momentum;   /* [1], weight of the new batch, in (0, 1] */
   int64_t channels;
+  int32_t rule;            /* qt_range_rule */
+  float* weight;           /* [1], state of EMA_DEBIASED; null for the other rules */
+  float* debiased_min;     /* [channels], where EMA_DEBIASED leaves the range; null for the other rules, whose range is */
+  float* debiased_max;     /* the state itself */
 } qt_update_range_args;
 QT_API qt_status qt_update_range(qt_context* ctx, const qt_update_range_args* args);
+
+/* Adds the range state of another device. MIN_MAX: the wider end. Both EMA: an EMA is linear in its batches, so devices
+ * that took equally many steps have, averaged, the EMA of the averaged ends; general rule, with n = count:
+ * r = (n * r + n' * r') / (n + n'), weight likewise, computed in double and rounded once. count = n + n'. A state with
+ * count 0 changes nothing. */
+typedef struct qt_merge_ranges_args {
+  const float* other_min;      /* [channels] */
+  const float* other_max;
+  const int32_t* other_count;  /* [1] */
+  const float* other_weight;   /* [1], or null as in qt_update_range */
+  float* range_min;            /* [channels], in and out */
+  float* range_max;
+  int32_t* count;
+  float* weight;
+  int64_t channels;
+  int32_t rule;
+} qt_merge_ranges_args;
+QT_API qt_status qt_merge_ranges(qt_context* ctx, const qt_merge_ranges_args* args);
 
 /* Range to scale and zero-point (NUMERICS.md, "Range to qparams"); the range is widened to contain 0.
  * symmetric: s = max(|min|, |max|) / qmax, z = 0. affine: s = (max - min) / (qmax - qmin),
@@ -400,6 +438,115 @@ typedef struct qt_range_to_qparams_args {
   int32_t symmetric;      /* 0 or 1 */
 } qt_range_to_qparams_args;
 QT_API qt_status qt_range_to_qparams(qt_context* ctx, const qt_range_to_qparams_args* args);
+
+/* Mean, deviation and mean magnitude per channel, over the finite values, in one pass over the batch; the batch is merged
+ * into the state by the formula of Chan, Golub and LeVeque 1983 (doi:10.1080/00031305.1983.10483115, equation 2.1):
+ * with d = mean' - mean and n'' = n + n', mean += d * n' / n'', m2 += m2' + d^2 * n * n' / n''. Sums of a batch are in
+ * double, in a fixed order; the state is rounded to float32 once per batch. std = sqrt(m2 / count). */
+typedef struct qt_moments_args {
+  const void* x;       /* real, [outer, channels, inner] */
+  int64_t* count;      /* [channels], finite values seen; state */
+  float* mean;         /* [channels], state */
+  float* m2;           /* [channels], sum of (x - mean)^2; state */
+  float* mean_abs;     /* [channels], state */
+  float* std;          /* [channels], written; or null */
+  int64_t outer, channels, inner;
+  int32_t element_type;
+} qt_moments_args;
+QT_API qt_status qt_moments(qt_context* ctx, const qt_moments_args* args);
+
+typedef struct qt_merge_moments_args {
+  const int64_t* other_count;  /* [channels] */
+  const float* other_mean;
+  const float* other_m2;
+  const float* other_mean_abs;
+  int64_t* count;              /* [channels], in and out */
+  float* mean;
+  float* m2;
+  float* mean_abs;
+  float* std;                  /* [channels], written; or null */
+  int64_t channels;
+} qt_merge_moments_args;
+QT_API qt_status qt_merge_moments(qt_context* ctx, const qt_merge_moments_args* args);
+
+/* Histogram per channel whose range grows. Bins are 2^exponent wide; exponent is the smallest, from -126 on, with
+ * max|x| < m * 2^exponent over the finite values, m = bins (magnitude) or bins / 2 (signed):
+ *   magnitude  bin = floor(|x| / 2^exponent)
+ *   signed     x >= 0: bin = m + floor(x / 2^exponent); x < 0: bin = m - 1 - floor(|x| / 2^exponent)
+ * A wider batch doubles the width as often as needed and adds neighbouring bins, which is exact: floor(floor(v) / 2) =
+ * floor(v / 2). So counts and exponent are a function of the set of values, whatever the batches. Begin with counts 0
+ * and exponent -126. Inf and NaN are counted apart. */
+typedef struct qt_histogram_args {
+  const void* x;      /* real, [outer, channels, inner] */
+  int64_t* counts;    /* [channels, bins], state */
+  int32_t* exponent;  /* [channels], state */
+  int64_t* nans;      /* [channels], state */
+  int64_t* infs;      /* [channels], state */
+  int64_t outer, channels, inner;
+  int32_t bins;       /* even, 2..65536 */
+  int32_t is_signed;  /* 0: magnitude */
+  int32_t element_type;
+} qt_histogram_args;
+QT_API qt_status qt_histogram(qt_context* ctx, const qt_histogram_args* args);
+
+typedef struct qt_merge_histograms_args {
+  const int64_t* other_counts;    /* [channels, bins] */
+  const int32_t* other_exponent;  /* [channels] */
+  const int64_t* other_nans;
+  const int64_t* other_infs;
+  int64_t* counts;                /* [channels, bins], in and out */
+  int32_t* exponent;
+  int64_t* nans;
+  int64_t* infs;
+  int64_t channels;
+  int32_t bins;
+  int32_t is_signed;
+} qt_merge_histograms_args;
+QT_API qt_status qt_merge_histograms(qt_context* ctx, const qt_merge_histograms_args* args);
+
+/* The k largest and the k smallest values of everything seen, exactly. NaN is skipped and counted; Inf is a value. While
+ * fewer than k values were seen, the rest of largest is -Inf and of smallest +Inf; begin like that, with count 0. */
+typedef struct qt_top_k_args {
+  const void* x;    /* real, [n] */
+  float* largest;   /* [k], descending; state */
+  float* smallest;  /* [k], ascending; state */
+  int64_t* count;   /* [1], numbers seen; state */
+  int64_t* nans;    /* [1], state */
+  int64_t n;        /* < 2^31 */
+  int32_t k;        /* 1..16384 */
+  int32_t element_type;
+} qt_top_k_args;
+QT_API qt_status qt_top_k(qt_context* ctx, const qt_top_k_args* args);
+
+typedef struct qt_merge_top_k_args {
+  const float* other_largest;   /* [k] */
+  const float* other_smallest;
+  const int64_t* other_count;   /* [1] */
+  const int64_t* other_nans;
+  float* largest;               /* [k], in and out */
+  float* smallest;
+  int64_t* count;
+  int64_t* nans;
+  int32_t k;
+} qt_merge_top_k_args;
+QT_API qt_status qt_merge_top_k(qt_context* ctx, const qt_merge_top_k_args* args);
+
+/* The range between two percentiles by index: with j = max(1, rint(count * (1 - max_percentile))), the upper end is the
+ * j-th largest value; the lower end likewise the max(1, rint(count * (1 - min_percentile)))-th smallest. (A million
+ * values and 0.99999: the 10th.) exact = 0 where the index is beyond k: the end is then that of index k. Nothing seen:
+ * 0 and 0. */
+typedef struct qt_percentile_range_args {
+  const float* largest;   /* [k], of qt_top_k */
+  const float* smallest;
+  const int64_t* count;   /* [1] */
+  float* min;             /* [1] */
+  float* max;             /* [1] */
+  int32_t* exact;         /* [1], 0 or 1 */
+  int32_t k;
+  double max_percentile;  /* in [0.5, 1] */
+  double min_percentile;
+} qt_percentile_range_args;
+QT_API qt_status qt_percentile_range(qt_context* ctx, const qt_percentile_range_args* args);
 
 /* ---- accumulators: statistics, batch norm absorbed into the channel's scale, requantize ------------------ */
 

@@ -1,17 +1,63 @@
-// Observed ranges and what becomes of them: the moving average and the ONE formula from a range to
-// scale and zero-point that observers, training and export share. Derivation: NUMERICS.md, "Range
-// to qparams".
+// Observed ranges and what becomes of them: how a range follows its batches, and the ONE formula from
+// a range to scale and zero-point that observers, training and export share. Derivation: NUMERICS.md,
+// "Range to qparams".
 #ifndef QUANTRAIN_MATH_RANGE_H_
 #define QUANTRAIN_MATH_RANGE_H_
 
+#include "include/quantrain.h"
 #include "math/quantize.h"
 
 namespace qt::math {
+
+// An end of a batch's range from what was seen of it: +-Inf (seen is false) becomes 0, -0 becomes +0.
+QT_HD float RangeEnd(float end, bool seen) { return (seen ? end : 0.0f) + 0.0f; }
 
 // One step of the moving average, in this association; the first batch is copied by the caller.
 QT_HD float MovingAverage(float state, float batch, float momentum) {
   return state + momentum * (batch - state);
 }
+
+// One step of a range by qt_range_rule; first: no batch was seen before.
+QT_HD void FollowRange(int32_t rule, bool first, float batch_min, float batch_max, float momentum,
+                       float* range_min, float* range_max) {
+  float lo = batch_min, hi = batch_max;
+  if (rule == QT_RANGE_MIN_MAX) {
+    if (!first) {
+      lo = lo < *range_min ? lo : *range_min;
+      hi = hi > *range_max ? hi : *range_max;
+    }
+  } else if (!first || rule == QT_RANGE_EMA_DEBIASED) {
+    lo = MovingAverage(first ? 0.0f : *range_min, lo, momentum);
+    hi = MovingAverage(first ? 0.0f : *range_max, hi, momentum);
+  }
+  *range_min = lo;
+  *range_max = hi;
+}
+
+// The average of two states that are linear in their batches, weighted by the batches; a state
+// without batches has no weight.
+QT_HD float MergeAverages(float a, int32_t count_a, float b, int32_t count_b) {
+  if (count_b == 0) return a;
+  if (count_a == 0) return b;
+  const double n_a = static_cast<double>(count_a), n_b = static_cast<double>(count_b);
+  return static_cast<float>((n_a * static_cast<double>(a) + n_b * static_cast<double>(b)) /
+                            (n_a + n_b));
+}
+
+QT_HD void MergeRange(int32_t rule, int32_t count, int32_t other_count, float other_min,
+                      float other_max, float* range_min, float* range_max) {
+  float lo = MergeAverages(*range_min, count, other_min, other_count);
+  float hi = MergeAverages(*range_max, count, other_max, other_count);
+  if (rule == QT_RANGE_MIN_MAX && count > 0 && other_count > 0) {
+    lo = other_min < *range_min ? other_min : *range_min;
+    hi = other_max > *range_max ? other_max : *range_max;
+  }
+  *range_min = lo;
+  *range_max = hi;
+}
+
+// Counts stop at the largest int32.
+QT_HD int32_t AddCounts(int32_t a, int32_t b) { return a < INT32_MAX - b ? a + b : INT32_MAX; }
 
 // absmax / qmax for a symmetric grid, never below the smallest normal float. Weights use it as it
 // is: a channel of zeros gets the finest grid, so that its bias keeps its resolution.

@@ -1,0 +1,147 @@
+// Minimum, maximum and number of NaN of runs of elements. Lanes see different elements; NaN compares
+// false and is only counted. Exact in any order, so every decomposition gives the same bits.
+#ifndef QUANTRAIN_CPU_EXTREMES_H_
+#define QUANTRAIN_CPU_EXTREMES_H_
+
+#include "cpu/channels.h"
+#include "cpu/kernel.h"
+#include "math/bf16.h"
+#include "math/range.h"
+
+namespace qt::cpu::QT_ISA {
+
+constexpr float kInfinity = __builtin_inff();
+
+// Of one channel.
+struct Extremes {
+  float min = kInfinity, max = -kInfinity;
+  int64_t nans = 0;
+};
+
+inline void Join(const Extremes& b, Extremes* a) {
+  a->min = b.min < a->min ? b.min : a->min;
+  a->max = b.max > a->max ? b.max : a->max;
+  a->nans += b.nans;
+}
+
+// The range of what was seen, 0 and 0 without any number.
+inline void StoreRange(const Extremes& e, float* min, float* max) {
+  const bool seen = e.min <= e.max;
+  *min = math::RangeEnd(e.min, seen);
+  *max = math::RangeEnd(e.max, seen);
+}
+
+// A run of one channel, of at most 2^30 elements. The lanes stay in registers.
+template <class T>
+inline void ObserveRun(const T* x, int64_t n, Extremes* e) {
+  constexpr int64_t kLanes = 32;
+  float min[kLanes], max[kLanes];
+  int32_t nans[kLanes];
+  for (int64_t j = 0; j < kLanes; ++j) {
+    min[j] = e->min;
+    max[j] = e->max;
+    nans[j] = 0;
+  }
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+#pragma omp simd
+    for (int64_t j = 0; j < kLanes; ++j) {
+      const float v = math::Widen(x[i + j]);
+      min[j] = v < min[j] ? v : min[j];
+      max[j] = v > max[j] ? v : max[j];
+      nans[j] += v != v ? 1 : 0;
+    }
+  }
+  for (; i < n; ++i) {
+    const float v = math::Widen(x[i]);
+    min[0] = v < min[0] ? v : min[0];
+    max[0] = v > max[0] ? v : max[0];
+    nans[0] += v != v ? 1 : 0;
+  }
+  for (int64_t j = 0; j < kLanes; ++j) Join({min[j], max[j], nans[j]}, e);
+}
+
+// Lanes in memory, for rows of channels: arrays of `lanes` values each.
+struct LaneExtremes {
+  float* min;
+  float* max;
+  int32_t* nans;
+};
+
+// Floats of scratch that LaneExtremes of one block take.
+inline int64_t LaneExtremesFloats(int64_t lanes) { return 3 * lanes; }
+
+inline LaneExtremes LaneExtremesAt(float* p, int64_t lanes) {
+  return {p, p + lanes, reinterpret_cast<int32_t*>(p + 2 * lanes)};
+}
+
+inline void Start(const LaneExtremes& e, int64_t lanes) {
+  for (int64_t j = 0; j < lanes; ++j) {
+    e.min[j] = kInfinity;
+    e.max[j] = -kInfinity;
+    e.nans[j] = 0;
+  }
+}
+
+// n elements, the first of them in lane 0. Four rows of lanes at a time: the lanes are loaded and
+// stored once for them.
+template <class T>
+inline void ObserveRows(const T* x, int64_t n, int64_t lanes, const LaneExtremes& e) {
+  float* min = e.min;
+  float* max = e.max;
+  int32_t* nans = e.nans;
+  int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    const T* p = x + i;
+#pragma omp simd
+    for (int64_t j = 0; j < lanes; ++j) {
+      const float a = math::Widen(p[j]), b = math::Widen(p[j + lanes]);
+      const float c = math::Widen(p[j + 2 * lanes]), d = math::Widen(p[j + 3 * lanes]);
+      float lo = min[j], hi = max[j];
+      lo = a < lo ? a : lo;
+      hi = a > hi ? a : hi;
+      lo = b < lo ? b : lo;
+      hi = b > hi ? b : hi;
+      lo = c < lo ? c : lo;
+      hi = c > hi ? c : hi;
+      lo = d < lo ? d : lo;
+      hi = d > hi ? d : hi;
+      min[j] = lo;
+      max[j] = hi;
+      nans[j] += (a != a ? 1 : 0) + (b != b ? 1 : 0) + (c != c ? 1 : 0) + (d != d ? 1 : 0);
+    }
+  }
+  for (; i < n; i += lanes) {
+    const int64_t width = Min(lanes, n - i);
+    const T* p = x + i;
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) {
+      const float v = math::Widen(p[j]);
+      min[j] = v < min[j] ? v : min[j];
+      max[j] = v > max[j] ? v : max[j];
+      nans[j] += v != v ? 1 : 0;
+    }
+  }
+}
+
+// Joins the lanes of one channel over the blocks whose lanes begin at `lanes_of`, one after another.
+inline Extremes JoinLanes(float* scratch, int64_t blocks, int64_t channels, int64_t channel) {
+  const int64_t lanes = Lanes(channels);
+  Extremes all;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const LaneExtremes e = LaneExtremesAt(scratch + block * LaneExtremesFloats(lanes), lanes);
+    for (int64_t j = channel; j < lanes; j += channels) Join({e.min[j], e.max[j], e.nans[j]}, &all);
+  }
+  return all;
+}
+
+// Calls f with a null pointer of the tensor's element type.
+template <class F>
+inline qt_status WithReal(int32_t element_type, F f) {
+  return element_type == QT_ELEMENT_BF16 ? f(static_cast<const math::Bf16*>(nullptr))
+                                         : f(static_cast<const float*>(nullptr));
+}
+
+}  // namespace qt::cpu::QT_ISA
+
+#endif  // QUANTRAIN_CPU_EXTREMES_H_
