@@ -66,6 +66,25 @@ qt_status Check(qt_context& ctx, const qt_relu_backward_args& a) {
   return c.Done();
 }
 
+qt_status Check(qt_context& ctx, const qt_leaky_relu_args& a) {
+  Checker c(ctx, "leaky_relu");
+  const int64_t n = c.Sizes("n", {a.n});
+  c.Within("slope", a.slope, 0.0f, 3.40282347e+38f);
+  c.In("x", a.x, n);
+  c.Out("y", a.y, n, a.x);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_leaky_relu_backward_args& a) {
+  Checker c(ctx, "leaky_relu_backward");
+  const int64_t n = c.Sizes("n", {a.n});
+  c.Within("slope", a.slope, 0.0f, 3.40282347e+38f);
+  c.In("x", a.x, n);
+  c.In("dy", a.dy, n);
+  c.Out("dx", a.dx, n, a.x, a.dy);
+  return c.Done();
+}
+
 qt_status Check(qt_context& ctx, const qt_add_args& a) {
   Checker c(ctx, "add");
   const int64_t n = c.Sizes("n", {a.n});

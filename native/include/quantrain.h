@@ -1089,6 +1089,26 @@ typedef struct qt_relu_backward_args {
 } qt_relu_backward_args;
 QT_API qt_status qt_relu_backward(qt_context* ctx, const qt_relu_backward_args* args);
 
+/* y = x where x > 0, else slope * x. NaN stays NaN. Source: Maas et al. 2013, "Rectifier Nonlinearities Improve Neural
+ * Network Acoustic Models", equation 2. */
+typedef struct qt_leaky_relu_args {
+  const float* x;
+  float* y; /* may be x */
+  int64_t n;
+  float slope; /* finite, >= 0 */
+} qt_leaky_relu_args;
+QT_API qt_status qt_leaky_relu(qt_context* ctx, const qt_leaky_relu_args* args);
+
+/* dx = dy where x > 0, else slope * dy. */
+typedef struct qt_leaky_relu_backward_args {
+  const float* x;
+  const float* dy;
+  float* dx; /* may be x or dy */
+  int64_t n;
+  float slope;
+} qt_leaky_relu_backward_args;
+QT_API qt_status qt_leaky_relu_backward(qt_context* ctx, const qt_leaky_relu_backward_args* args);
+
 /* y = a + b. */
 typedef struct qt_add_args {
   const float* a;

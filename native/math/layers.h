@@ -74,6 +74,9 @@ QT_HD float ReluGradient(float y, float dy, float upper) {
   return (y > 0.0f) & (y < upper) ? dy : 0.0f;
 }
 
+// dy through the branch that x took: with dy = x the function itself.
+QT_HD float LeakyRelu(float x, float dy, float slope) { return x > 0.0f ? dy : slope * dy; }
+
 // What a window without any cell inside the input holds.
 template <class T>
 QT_HD T Lowest() {

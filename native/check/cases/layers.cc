@@ -54,6 +54,23 @@ void Elementwise(Suite& suite, int64_t n) {
     backward.elements = n;
     if (suite.timed()) break;
   }
+  auto& forward = suite.Add("leaky_relu", "", qt_leaky_relu);
+  forward.In(&forward.args.x, Values(n, 0.1f, -127, 127, 0, 3));
+  forward.Out(&forward.args.y, n);
+  forward.MayBe(&forward.args.x);
+  forward.args.n = n;
+  forward.args.slope = 0.01f;
+  forward.elements = n;
+
+  auto& backward = suite.Add("leaky_relu_backward", "", qt_leaky_relu_backward);
+  backward.In(&backward.args.x, Values(n, 0.1f, -127, 127, 0, 4));
+  backward.In(&backward.args.dy, Values(n, 0.1f, -127, 127, 0, 5));
+  backward.Out(&backward.args.dx, n);
+  backward.MayBe(&backward.args.dy);
+  backward.args.n = n;
+  backward.args.slope = 0.01f;
+  backward.elements = n;
+
   for (const bool in_b : {false, true}) {
     auto& c = suite.Add("add", in_b ? "in place of b" : "", qt_add);
     c.In(&c.args.a, Ordinary(n, 6));
