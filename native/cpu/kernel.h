@@ -15,6 +15,11 @@
 #include "include/quantrain.h"
 #include "math/hd.h"
 
+// After math/hd.h, which sets the target that the intrinsics must match.
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #ifndef QT_ISA
 #error "compile with -DQT_ISA=baseline, avx2 or avx512"
 #endif
@@ -42,6 +47,13 @@ inline int64_t RowsPerBlock(int64_t width) {
 // Outer items (channels, images) per block when each has `inner` elements; no alignment promise.
 inline int64_t ItemsPerBlock(int64_t inner) { return Max(1, kBlock / Max(1, inner)); }
 
+// Orders the non-temporal stores (stream.h) of this thread before whatever it does next.
+inline void StreamFence() {
+#if defined(__x86_64__)
+  _mm_sfence();
+#endif
+}
+
 // Calls f(block, begin, end) for each block of [0, n); blocks of one thread are neighbours. One
 // block (small work) opens no parallel region. f must not depend on the order of blocks.
 template <class F>
@@ -50,10 +62,32 @@ inline void ParallelBlocks(qt_context& ctx, int64_t n, int64_t block, F f) {
   const int threads = static_cast<int>(Min(ctx.threads, blocks));
   if (threads <= 1) {
     for (int64_t b = 0; b < blocks; ++b) f(b, b * block, Min(n, (b + 1) * block));
+    StreamFence();
     return;
   }
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (int64_t b = 0; b < blocks; ++b) f(b, b * block, Min(n, (b + 1) * block));
+#pragma omp parallel num_threads(threads)
+  {
+#pragma omp for schedule(static) nowait
+    for (int64_t b = 0; b < blocks; ++b) f(b, b * block, Min(n, (b + 1) * block));
+    StreamFence();
+  }
+}
+
+// Calls f(channel, begin, n) for the elements [begin, begin + n) of every channel of a [channels,
+// inner] tensor: whole channels, or parts of kBlock elements of a longer one.
+template <class F>
+inline void ParallelParts(qt_context& ctx, int64_t channels, int64_t inner, F f) {
+  if (inner <= kBlock) {
+    ParallelBlocks(ctx, channels, ItemsPerBlock(inner), [=](int64_t, int64_t begin, int64_t end) {
+      for (int64_t c = begin; c < end; ++c) f(c, int64_t{0}, inner);
+    });
+    return;
+  }
+  const int64_t parts = DivUp(inner, kBlock);
+  ParallelBlocks(ctx, channels * parts, 1, [=](int64_t item, int64_t, int64_t) {
+    const int64_t begin = item % parts * kBlock;
+    f(item / parts, begin, Min(kBlock, inner - begin));
+  });
 }
 
 // Scratch memory for `count` objects of T; null when out of memory (return QT_OUT_OF_MEMORY then;

@@ -22,6 +22,12 @@ QT_HD void Narrow(float x, Bf16* out) {
   out->bits = static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
 }
 
+// keep ? x : +0 with the bits of x; of integers for bf16, so that loops vectorize.
+QT_HD float Select(bool keep, float x) { return keep ? x : 0.0f; }
+QT_HD Bf16 Select(bool keep, Bf16 x) {
+  return {static_cast<uint16_t>(x.bits & (keep ? 0xffffu : 0u))};
+}
+
 }  // namespace qt::math
 
 #endif  // QUANTRAIN_MATH_BF16_H_
