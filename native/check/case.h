@@ -24,6 +24,9 @@
 
 namespace qt::check {
 
+// The values rounded to bf16.
+std::vector<uint16_t> ToBf16(const std::vector<float>& values);
+
 // A pointer field of the arguments and what it points to.
 struct Field {
   void** slot;
@@ -97,6 +100,20 @@ class CallOf : public Call {
   void OutBytes(P* slot, int64_t bytes, int64_t alignment) {
     Add(slot, std::vector<uint8_t>(bytes), /*input=*/false, /*output=*/true);
     fields_.back().alignment = alignment;
+  }
+  // "real" tensors: float, or the values rounded to bf16.
+  template <class P>
+  void RealIn(P* slot, int32_t element_type, const std::vector<float>& values) {
+    if (element_type == QT_ELEMENT_BF16) {
+      In(slot, ToBf16(values));
+    } else {
+      In(slot, values);
+    }
+  }
+  template <class P>
+  void RealOut(P* slot, int32_t element_type, int64_t count) {
+    const int64_t bytes = element_type == QT_ELEMENT_BF16 ? 2 : 4;
+    OutBytes(slot, count * bytes, bytes);
   }
   void OutSum(float** slot, int64_t count, double bound) {
     Out(slot, count);
@@ -206,8 +223,6 @@ std::vector<T> Repeated(int64_t n, Next next) {
 std::vector<float> Values(int64_t n, float scale, int32_t qmin, int32_t qmax, int32_t zero_point,
                           uint32_t seed, bool finite = false);
 std::vector<float> Uniform(int64_t n, float least, float most, uint32_t seed);
-// The same, rounded to bf16.
-std::vector<uint16_t> ToBf16(const std::vector<float>& values);
 template <class T>
 std::vector<T> Integers(int64_t n, int64_t least, int64_t most, uint32_t seed) {
   std::mt19937 random(seed);

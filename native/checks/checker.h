@@ -20,6 +20,7 @@ inline constexpr int64_t kMaxRows = (int64_t{1} << 31) - 1;
 inline int64_t ElementBytes(int32_t element_type) {
   return element_type == QT_ELEMENT_F32 ? 4 : element_type == QT_ELEMENT_BF16 ? 2 : 1;
 }
+inline int64_t CodeBytes(int32_t code_type) { return code_type >= QT_U16 ? 2 : 1; }
 inline int64_t MaskBytes(int64_t n) { return (n + 7) / 8; }
 
 // Collects the checks of one call; after the first failure every further check is a no-op.
@@ -144,19 +145,26 @@ class Checker {
     Add(field, p, count * bytes, bytes, /*output=*/true, may_be, nullptr);
   }
 
-  void CodeType(const char* field, int32_t type) { Range(field, type, QT_U8, QT_S8); }
+  // widest: QT_S16 where containers of 16 bits are known.
+  void CodeType(const char* field, int32_t type, int32_t widest = QT_S8) {
+    Range(field, type, QT_U8, widest);
+  }
 
   // A grid that the code type holds; 0 need not be in it (a clamp may begin above).
-  void CodeGrid(int32_t qmin, int32_t qmax, int32_t type) {
-    CodeType("code_type", type);
+  void CodeGrid(int32_t qmin, int32_t qmax, int32_t type, int32_t widest = QT_S8) {
+    CodeType("code_type", type, widest);
     const int32_t least = Least(type), most = Most(type);
     Range("qmin", qmin, least, most);
     Range("qmax", qmax, least, most);
     if (ok() && qmin >= qmax) Failed("qmax", "expected > qmin = %d, got %d", qmin, qmax);
   }
 
-  static int32_t Least(int32_t type) { return type == QT_U8 ? 0 : -128; }
-  static int32_t Most(int32_t type) { return type == QT_U8 ? 255 : 127; }
+  static int32_t Least(int32_t type) {
+    return type == QT_S8 ? -128 : type == QT_S16 ? -32768 : 0;
+  }
+  static int32_t Most(int32_t type) {
+    return type == QT_U8 ? 255 : type == QT_S8 ? 127 : type == QT_U16 ? 65535 : 32767;
+  }
 
   // Symmetric weight grid: qmin = -qmax or -qmax - 1.
   void WeightGrid(int32_t qmin, int32_t qmax) {

@@ -7,22 +7,37 @@ qt_status Check(qt_context& ctx, const qt_fake_quant_args& a) {
   Checker c(ctx, "fake_quant");
   const int64_t n = c.Sizes("outer, channels, inner", {a.outer, a.channels, a.inner});
   c.Grid(a.qmin, a.qmax, -32768, 65535);
-  c.In("x", a.x, n);
+  c.RealType(a.element_type);
+  c.RealIn("x", a.x, n, a.element_type);
   c.Scales("scale", a.scale, a.channels);
   c.ZeroPoints("zero_point", a.zero_point, a.channels, a.qmin, a.qmax);
-  c.Out("y", a.y, n, a.x);
+  c.RealOut("y", a.y, n, a.element_type, a.x);
   c.MaskOut(a.mask, n);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_fake_quant_backward_args& a) {
+  Checker c(ctx, "fake_quant_backward");
+  const int64_t n = c.Sizes("outer, channels, inner", {a.outer, a.channels, a.inner});
+  c.Grid(a.qmin, a.qmax, -32768, 65535);
+  c.RealType(a.element_type);
+  c.RealIn("x", a.x, n, a.element_type);
+  c.RealIn("dy", a.dy, n, a.element_type);
+  c.Scales("scale", a.scale, a.channels);
+  c.ZeroPoints("zero_point", a.zero_point, a.channels, a.qmin, a.qmax);
+  c.RealOut("dx", a.dx, n, a.element_type, a.dy);
   return c.Done();
 }
 
 qt_status Check(qt_context& ctx, const qt_quantize_args& a) {
   Checker c(ctx, "quantize");
   const int64_t n = c.Sizes("outer, channels, inner", {a.outer, a.channels, a.inner});
-  c.CodeGrid(a.qmin, a.qmax, a.code_type);
-  c.In("x", a.x, n);
+  c.CodeGrid(a.qmin, a.qmax, a.code_type, QT_S16);
+  c.RealType(a.element_type);
+  c.RealIn("x", a.x, n, a.element_type);
   c.Scales("scale", a.scale, a.channels);
   c.ZeroPoints("zero_point", a.zero_point, a.channels, c.Least(a.code_type), c.Most(a.code_type));
-  c.OutBytes("codes", a.codes, n, 1);
+  c.OutBytes("codes", a.codes, n * CodeBytes(a.code_type), CodeBytes(a.code_type));
   c.MaskOut(a.mask, n);
   return c.Done();
 }
@@ -30,13 +45,14 @@ qt_status Check(qt_context& ctx, const qt_quantize_args& a) {
 qt_status Check(qt_context& ctx, const qt_dequantize_args& a) {
   Checker c(ctx, "dequantize");
   const int64_t n = c.Sizes("outer, channels, inner", {a.outer, a.channels, a.inner});
-  c.CodeType("code_type", a.code_type);
-  c.InBytes("codes", a.codes, n, 1);
+  c.CodeType("code_type", a.code_type, QT_S16);
+  c.RealType(a.element_type);
+  c.InBytes("codes", a.codes, n * CodeBytes(a.code_type), CodeBytes(a.code_type));
   if (a.scale != nullptr) c.Scales("scale", a.scale, a.channels);
   if (a.zero_point != nullptr) {
     c.ZeroPoints("zero_point", a.zero_point, a.channels, c.Least(a.code_type), c.Most(a.code_type));
   }
-  c.Out("y", a.y, n);
+  c.RealOut("y", a.y, n, a.element_type);
   return c.Done();
 }
 
@@ -60,9 +76,10 @@ qt_status Check(qt_context& ctx, const qt_requantize_codes_args& a) {
 qt_status Check(qt_context& ctx, const qt_ste_backward_args& a) {
   Checker c(ctx, "ste_backward");
   const int64_t n = c.Sizes("n", {a.n});
-  c.In("dy", a.dy, n);
-  c.In("mask", a.mask, MaskBytes(n));
-  c.Out("dx", a.dx, n, a.dy);
+  c.RealType(a.element_type);
+  c.RealIn("dy", a.dy, n, a.element_type);
+  c.MaskIn(a.mask, n);
+  c.RealOut("dx", a.dx, n, a.element_type, a.dy);
   return c.Done();
 }
 
@@ -83,6 +100,17 @@ qt_status Check(qt_context& ctx, const qt_quantize_weight_backward_args& a) {
   c.In("dwq", a.dwq, n);
   c.InOptional("gamma", a.gamma, a.channels);
   c.Out("dw", a.dw, n, a.dwq);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_binary_weight_args& a) {
+  Checker c(ctx, "binary_weight");
+  const int64_t n = c.Sizes("channels, inner", {a.channels, a.inner});
+  c.RealType(a.element_type);
+  c.RealIn("w", a.w, n, a.element_type);
+  if (a.y != nullptr) c.RealOut("y", a.y, n, a.element_type, a.w);
+  c.OutOptional("codes", a.codes, n);
+  c.Out("scale", a.scale, a.channels);
   return c.Done();
 }
 

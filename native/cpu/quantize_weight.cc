@@ -2,6 +2,7 @@
 // it is in cache: the largest magnitude (an integer maximum of float bits, which vectorizes and
 // skips NaN), then the codes.
 #include "cpu/kernel.h"
+#include "cpu/stream.h"
 #include "math/batch_norm.h"
 
 namespace qt::cpu::QT_ISA {
@@ -32,6 +33,19 @@ inline void Codes(const float* w, int64_t n, float factor, float scale, int32_t 
   }
 }
 
+constexpr int64_t kChunk = 1024;
+
+// The same for outputs too large for the caches.
+inline void StreamCodes(const float* w, int64_t n, float factor, float scale, int32_t qmin,
+                        int32_t qmax, int8_t* codes) {
+  ChunkOut<int8_t, kChunk> chunks(/*stream=*/true);
+  for (int64_t i = 0; i < n; i += kChunk) {
+    const int64_t count = Min(n - i, kChunk);
+    Codes(w + i, count, factor, scale, qmin, qmax, chunks.At(codes + i));
+    chunks.Done(codes + i, count);
+  }
+}
+
 // One scale for everything: the maximum over blocks is exact in any order.
 qt_status QuantizeTensor(qt_context& ctx, const qt_quantize_weight_args& a) {
   const float* w = a.w;
@@ -49,8 +63,9 @@ qt_status QuantizeTensor(qt_context& ctx, const qt_quantize_weight_args& a) {
   const float sign = a.gamma == nullptr ? 1.0f : math::Sign(a.gamma[0]);
   *a.scale = scale;
   const int32_t qmin = a.qmin, qmax = a.qmax;
+  const auto write = Streams(5 * n) ? StreamCodes : Codes;
   ParallelBlocks(ctx, n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-    Codes(w + begin, end - begin, sign, scale, qmin, qmax, codes + begin);
+    write(w + begin, end - begin, sign, scale, qmin, qmax, codes + begin);
   });
   return QT_OK;
 }
@@ -138,12 +153,13 @@ qt_status FoldTensor(qt_context& ctx, const qt_fold_weight_args& args) {
 qt_status quantize_weight(qt_context& ctx, const qt_quantize_weight_args& args) {
   if (args.channels == 1) return QuantizeTensor(ctx, args);
   const qt_quantize_weight_args a = args;
+  const auto write = Streams(5 * a.channels * a.inner) ? StreamCodes : Codes;
   ParallelBlocks(ctx, a.channels, ItemsPerBlock(a.inner), [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
       const float* w = a.w + c * a.inner;
       const float scale = math::WeightScale(AbsMax(w, a.inner), a.qmax);
       const float sign = a.gamma == nullptr ? 1.0f : math::Sign(a.gamma[c]);
-      Codes(w, a.inner, sign, scale, a.qmin, a.qmax, a.codes + c * a.inner);
+      write(w, a.inner, sign, scale, a.qmin, a.qmax, a.codes + c * a.inner);
       a.scale[c] = scale;
     }
   });
@@ -152,13 +168,17 @@ qt_status quantize_weight(qt_context& ctx, const qt_quantize_weight_args& args) 
 
 qt_status quantize_weight_backward(qt_context& ctx, const qt_quantize_weight_backward_args& args) {
   const qt_quantize_weight_backward_args a = args;
-  ParallelBlocks(ctx, a.channels, ItemsPerBlock(a.inner), [=](int64_t, int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c) {
-      const float sign = a.gamma == nullptr ? 1.0f : math::Sign(a.gamma[c]);
-      const float* in = a.dwq + c * a.inner;
-      float* out = a.dw + c * a.inner;
+  const bool stream = Streams(8 * a.channels * a.inner) && a.dw != a.dwq;
+  ParallelParts(ctx, a.channels, a.inner, [=](int64_t c, int64_t begin, int64_t n) {
+    const float sign = a.gamma == nullptr ? 1.0f : math::Sign(a.gamma[c]);
+    ChunkOut<float, kChunk> chunks(stream);
+    for (int64_t k = 0; k < n; k += kChunk) {
+      const int64_t at = c * a.inner + begin + k, count = Min(n - k, kChunk);
+      const float* in = a.dwq + at;
+      float* to = chunks.At(a.dw + at);
 #pragma omp simd
-      for (int64_t i = 0; i < a.inner; ++i) out[i] = sign * in[i];
+      for (int64_t i = 0; i < count; ++i) to[i] = math::Signed(sign, in[i]);
+      chunks.Done(a.dw + at, count);
     }
   });
   return QT_OK;

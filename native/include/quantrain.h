@@ -13,7 +13,7 @@
  * exactly when it is read and rounded to nearest even when it is written; what lies between, and every scale,
  * gradient of a scale and statistic, is float32. Per group: a group of g consecutive elements of a weight's inner
  * dimension is a channel of its own, [1, channels * (inner / g), g].
- * float is IEEE binary32, codes are 8-bit containers (qt_code_type), accumulators int32. A mask holds
+ * float is IEEE binary32, codes are 8-bit containers (qt_code_type) but where 16 bits are named, accumulators int32. A mask holds
  * one bit per element: element i is bit (i % 8) of byte (i / 8); a mask buffer has (n + 7) / 8 bytes and its
  * unused bits are written as 0.
  *
@@ -48,7 +48,8 @@ typedef enum qt_status {
   QT_INTERNAL = 4
 } qt_status;
 
-typedef enum qt_code_type { QT_U8 = 0, QT_S8 = 1 } qt_code_type;
+/* 16 bits: of qt_quantize and qt_dequantize only. */
+typedef enum qt_code_type { QT_U8 = 0, QT_S8 = 1, QT_U16 = 2, QT_S16 = 3 } qt_code_type;
 
 /* What a tensor without a type in its pointer holds. */
 typedef enum qt_element_type {
@@ -86,28 +87,44 @@ QT_API void qt_free(void* memory, int64_t bytes);
 /* ---- quantize ------------------------------------------------------------------------------------------ */
 
 /* y = (clamp(rint(x / s) + z, qmin, qmax) - z) * s. mask bit: qmin <= rint(x / s) + z <= qmax (false for NaN).
- * Source: Jacob et al. 2018, arXiv:1712.05877; straight-through: Bengio et al. 2013, arXiv:1308.3432. */
+ * Source: Jacob et al. 2018, arXiv:1712.05877 (quantizer); Bengio et al. 2013, arXiv:1308.3432 (straight-through). */
 typedef struct qt_fake_quant_args {
-  const float* x;             /* [outer, channels, inner] */
+  const void* x;              /* real, [outer, channels, inner] */
   const float* scale;         /* [channels], all > 0 */
   const int32_t* zero_point;  /* [channels], in [qmin, qmax] */
-  float* y;                   /* like x; may be x */
+  void* y;                    /* real; may be x */
   uint8_t* mask;              /* one bit per element, or null */
   int64_t outer, channels, inner;
   int32_t qmin, qmax;         /* -32768 <= qmin <= 0 <= qmax <= 65535, qmin < qmax */
+  int32_t element_type;       /* of x and y */
 } qt_fake_quant_args;
 QT_API qt_status qt_fake_quant(qt_context* ctx, const qt_fake_quant_args* args);
 
+/* dx = dy where qmin <= rint(x / s) + z <= qmax, else 0: the gradient of qt_fake_quant and qt_quantize without a stored
+ * mask. */
+typedef struct qt_fake_quant_backward_args {
+  const void* x;              /* real, [outer, channels, inner] */
+  const void* dy;             /* real */
+  const float* scale;         /* [channels], all > 0 */
+  const int32_t* zero_point;  /* [channels], in [qmin, qmax] */
+  void* dx;                   /* real; may be dy */
+  int64_t outer, channels, inner;
+  int32_t qmin, qmax;         /* as in the forward */
+  int32_t element_type;       /* of x, dy and dx */
+} qt_fake_quant_backward_args;
+QT_API qt_status qt_fake_quant_backward(qt_context* ctx, const qt_fake_quant_backward_args* args);
+
 /* q = clamp(rint(x / s) + z, qmin, qmax), the same q and mask as qt_fake_quant. */
 typedef struct qt_quantize_args {
-  const float* x;             /* [outer, channels, inner] */
+  const void* x;              /* real, [outer, channels, inner] */
   const float* scale;         /* [channels], all > 0 */
   const int32_t* zero_point;  /* [channels] */
   void* codes;                /* like x, qt_code_type */
   uint8_t* mask;              /* one bit per element, or null */
   int64_t outer, channels, inner;
   int32_t qmin, qmax;         /* within the code type */
-  int32_t code_type;          /* qt_code_type */
+  int32_t code_type;          /* qt_code_type, 8 or 16 bits */
+  int32_t element_type;       /* of x */
 } qt_quantize_args;
 QT_API qt_status qt_quantize(qt_context* ctx, const qt_quantize_args* args);
 
@@ -116,9 +133,10 @@ typedef struct qt_dequantize_args {
   const void* codes;          /* [outer, channels, inner] */
   const float* scale;         /* [channels] or null */
   const int32_t* zero_point;  /* [channels], or null for 0 */
-  float* y;
+  void* y;                    /* real */
   int64_t outer, channels, inner;
-  int32_t code_type;
+  int32_t code_type;          /* qt_code_type, 8 or 16 bits */
+  int32_t element_type;       /* of y */
 } qt_dequantize_args;
 QT_API qt_status qt_dequantize(qt_context* ctx, const qt_dequantize_args* args);
 
@@ -137,12 +155,13 @@ typedef struct qt_requantize_codes_args {
 } qt_requantize_codes_args;
 QT_API qt_status qt_requantize_codes(qt_context* ctx, const qt_requantize_codes_args* args);
 
-/* dx = mask ? dy : 0. */
+/* dx = mask ? dy : 0, bit by bit; mask null: dx = dy. */
 typedef struct qt_ste_backward_args {
-  const float* dy;
-  const uint8_t* mask;
-  float* dx; /* may be dy */
+  const void* dy;       /* real */
+  const uint8_t* mask;  /* one bit per element, or null */
+  void* dx;             /* real; may be dy */
   int64_t n;
+  int32_t element_type; /* of dy and dx */
 } qt_ste_backward_args;
 QT_API qt_status qt_ste_backward(qt_context* ctx, const qt_ste_backward_args* args);
 
@@ -167,6 +186,20 @@ typedef struct qt_quantize_weight_backward_args {
   int64_t channels, inner;
 } qt_quantize_weight_backward_args;
 QT_API qt_status qt_quantize_weight_backward(qt_context* ctx, const qt_quantize_weight_backward_args* args);
+
+/* The binary scheme, the only one of 1 bit: y = sign(w) * s with s = mean |w| over the channel and sign(0) = +1; a code is
+ * the sign. NaN counts as 0; s is kept in [FLT_MIN, FLT_MAX]. The sum is formed in double. Its gradient is
+ * straight-through, qt_ste_backward without a mask. Source: Rastegari et al. 2016, arXiv:1603.05279, equation 6;
+ * Zhou et al. 2016, arXiv:1606.06160, equation 7. */
+typedef struct qt_binary_weight_args {
+  const void* w;         /* real, [channels, inner]; channels = 1 is per tensor */
+  void* y;               /* real; may be w; or null */
+  int8_t* codes;         /* [channels, inner], -1 or 1; or null */
+  float* scale;          /* [channels] */
+  int64_t channels, inner;
+  int32_t element_type;  /* of w and y */
+} qt_binary_weight_args;
+QT_API qt_status qt_binary_weight(qt_context* ctx, const qt_binary_weight_args* args);
 
 /* ---- learned quantizers ---------------------------------------------------------------------------------
  * The forward of a uniform learned quantizer is qt_fake_quant or qt_quantize with the scale and zero-point that the

@@ -27,6 +27,9 @@ QT_HD bool InRange(float level, float qmin, float qmax) {
   return (level >= qmin) & (level <= qmax);
 }
 
+// Whether the clamp left the level as it is: in range, with one comparison. False for NaN.
+QT_HD bool Kept(float level, float clamped) { return level == clamped; }
+
 QT_HD float Quantize(float x, float scale, float zero_point, float qmin, float qmax) {
   return Clamp(Level(x, scale, zero_point), qmin, qmax);
 }
@@ -36,13 +39,37 @@ QT_HD float Dequantize(float code, float scale, float zero_point) {
   return (code - zero_point) * scale;
 }
 
+// Code containers. A code lies in its container when it is stored.
+QT_HD float Widen(uint8_t code) { return static_cast<float>(code); }
+QT_HD float Widen(int8_t code) { return static_cast<float>(code); }
+QT_HD float Widen(uint16_t code) { return static_cast<float>(code); }
+QT_HD float Widen(int16_t code) { return static_cast<float>(code); }
+template <class Code>
+QT_HD void StoreCode(float code, Code* out) {
+  *out = static_cast<Code>(static_cast<int32_t>(code));
+}
+
 // -1 where batch norm's gamma is negative, else +1 (also for -0 and NaN).
 QT_HD float Sign(float gamma) { return gamma < 0.0f ? -1.0f : 1.0f; }
+
+// sign * x for a sign of +-1, NaN too, by its bits.
+QT_HD float Signed(float sign, float x) {
+  return BitsFloat(FloatBits(x) ^ (FloatBits(sign) & 0x80000000u));
+}
 
 // Bits of |x| as an integer that orders like |x|; NaN counts as 0, so that a maximum skips it.
 QT_HD int32_t MagnitudeBits(float x) {
   const int32_t bits = static_cast<int32_t>(FloatBits(x) & 0x7fffffffu);
   return bits > 0x7f800000 ? 0 : bits;
+}
+
+// |x|, 0 for NaN.
+QT_HD float Magnitude(float x) { return BitsFloat(static_cast<uint32_t>(MagnitudeBits(x))); }
+
+// Scale of the binary scheme from a sum of magnitudes.
+QT_HD float MeanMagnitude(double sum, int64_t n) {
+  const float mean = static_cast<float>(n > 0 ? sum / static_cast<double>(n) : 0.0);
+  return Clamp(mean, kFloatMin, kFloatMax);
 }
 
 }  // namespace qt::math

@@ -1,0 +1,102 @@
+// Elementwise kernels over a [outer, channels, inner] tensor with values per channel and one output.
+// One pass over memory: elements go in blocks of kBlock to the threads and in chunks of kChunk
+// through the vector loops. Outputs too large for the caches are streamed (stream.h).
+#ifndef QUANTRAIN_CPU_RUNS_H_
+#define QUANTRAIN_CPU_RUNS_H_
+
+#include "cpu/kernel.h"
+#include "cpu/mask.h"
+#include "cpu/stream.h"
+
+namespace qt::cpu::QT_ISA {
+
+constexpr int64_t kChunk = 1024;  // a multiple of 64: chunks share no mask byte
+
+// A per-channel value along a run of elements: the same for all, or one per element.
+struct Same {
+  float value;
+  float operator[](int64_t) const { return value; }
+};
+
+struct Each {
+  const float* values;
+  float operator[](int64_t i) const { return values[i]; }
+};
+
+// scale null is 1, zero_point null is 0.
+struct ChannelGrid {
+  int64_t outer, channels, inner;
+  const float* scale;
+  const int32_t* zero_point;
+
+  int64_t elements() const { return outer * channels * inner; }
+  float Scale(int64_t c) const { return scale == nullptr ? 1.0f : scale[c]; }
+  float ZeroPoint(int64_t c) const {
+    return zero_point == nullptr ? 0.0f : static_cast<float>(zero_point[c]);
+  }
+};
+
+template <class Args>
+inline ChannelGrid GridOf(const Args& a) {
+  return {a.outer, a.channels, a.inner, a.scale, a.zero_point};
+}
+
+// Calls body(i, n, to, flags, scale, zero_point) for runs of elements [i, i + n): it writes to[0] ..
+// to[n - 1], the elements from i on of out, and with kMask flags[0] .. flags[n - 1], 0 or -1, which
+// become the bits of mask. bytes: read and written by the call; in_place: out is an input.
+//   channels = 1        a chunk is one run with one scale
+//   inner = 1 or small  a chunk is one run over a periodic table of scales, entered at its phase
+//   otherwise           runs end where a channel ends
+template <bool kMask, class Out, class Body>
+inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, uint8_t* mask,
+                            int64_t bytes, bool in_place, Body body) {
+  const int64_t n = grid.elements(), channels = grid.channels, inner = grid.inner;
+  if (n == 0) return QT_OK;
+  float* table = nullptr;
+  // A table pays where it is short and used more than once.
+  const int64_t plane = channels * inner, period = plane + Min(kChunk, n);
+  const bool tabled =
+      channels > 1 && (inner == 1 || (inner < 256 && plane <= 65536 && grid.outer >= 4));
+  if (tabled) {
+    table = ScratchArray<float>(ctx, 2 * period);
+    if (table == nullptr) return QT_OUT_OF_MEMORY;
+    for (int64_t i = 0, c = 0; i < period; c = c + 1 == channels ? 0 : c + 1) {
+      for (const int64_t stop = Min(period, i + inner); i < stop; ++i) {
+        table[i] = grid.Scale(c);
+        table[period + i] = grid.ZeroPoint(c);
+      }
+    }
+  }
+  const bool stream = Streams(bytes) && !in_place;
+  ParallelBlocks(ctx, n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
+    int32_t flags[kMask ? kChunk : 1];
+    ChunkOut<Out, kChunk> chunks(stream);
+    const float same_scale = grid.Scale(0), same_zero_point = grid.ZeroPoint(0);
+    for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
+      const int64_t count = Min(end - chunk, kChunk);
+      Out* const to = chunks.At(out + chunk);
+      if (channels == 1) {
+        body(chunk, count, to, flags, Same{same_scale}, Same{same_zero_point});
+      } else if (tabled) {
+        const float* phase = table + chunk % plane;
+        body(chunk, count, to, flags, Each{phase}, Each{phase + period});
+      } else {
+        int64_t c = chunk / inner % channels, left = inner - chunk % inner;
+        for (int64_t i = 0; i < count;) {
+          const int64_t run = Min(left, count - i);
+          body(chunk + i, run, to + i, flags + i, Same{grid.Scale(c)}, Same{grid.ZeroPoint(c)});
+          i += run;
+          left = inner;
+          c = c + 1 == channels ? 0 : c + 1;
+        }
+      }
+      chunks.Done(out + chunk, count);
+      if (kMask) PackMask(flags, count, mask + chunk / 8);
+    }
+  });
+  return QT_OK;
+}
+
+}  // namespace qt::cpu::QT_ISA
+
+#endif  // QUANTRAIN_CPU_RUNS_H_

@@ -1,0 +1,103 @@
+// quantize, dequantize and requantize_codes, the same bits as cpu/quantize.cc. Elementwise:
+// device/elementwise.h says how the work is cut.
+#include "cuda/device/elementwise.h"
+#include "cuda/device/grid.h"
+#include "math/types.h"
+
+namespace qt::cuda {
+namespace {
+
+template <class Real, class Code8or16>
+struct QuantizeOp : GridOp {
+  using In = Real;
+  using Out = Code8or16;
+  static constexpr bool kSecond = false, kMask = true;
+
+  __device__ Out operator()(int64_t, Real x, Real, const Channel& channel, bool* bit) const {
+    Out code;
+    math::StoreCode(Code(math::Widen(x), channel, bit), &code);
+    return code;
+  }
+};
+
+template <class Code8or16, class Real>
+struct DequantizeOp : GridOp {
+  using In = Code8or16;
+  using Out = Real;
+  static constexpr bool kSecond = false, kMask = false;
+
+  __device__ Real operator()(int64_t, In code, In, const Channel& channel, bool*) const {
+    Real y;
+    math::Narrow(math::Dequantize(math::Widen(code), channel.scale, channel.zero_point), &y);
+    return y;
+  }
+};
+
+template <class From, class To>
+struct RequantizeCodesOp : GridOp {
+  using In = From;
+  using Out = To;
+  struct Channel {
+    GridOp::Channel from, to;
+  };
+  static constexpr bool kSecond = false, kMask = true;
+  const float* from_scale;
+  const int32_t* from_zero_point;
+
+  __device__ Channel At(int64_t) const {
+    return {{*from_scale, static_cast<float>(*from_zero_point)}, GridOp::At(0)};
+  }
+  __device__ To operator()(int64_t, From x, From, const Channel& channel, bool* bit) const {
+    const float value =
+        math::Dequantize(math::Widen(x), channel.from.scale, channel.from.zero_point);
+    To code;
+    math::StoreCode(Code(value, channel.to, bit), &code);
+    return code;
+  }
+};
+
+}  // namespace
+
+cudaError_t quantize(const Stream& stream, const qt_quantize_args& a) {
+  return math::WithReal(a.element_type, [&](auto* real) {
+    return math::WithCode(a.code_type, [&](auto* type) {
+      using Real = math::Pointed<decltype(real)>;
+      using Code = math::Pointed<decltype(type)>;
+      const QuantizeOp<Real, Code> op = {GridOf(a)};
+      return Elementwise(stream, op, static_cast<const Real*>(a.x), nullptr,
+                         static_cast<Code*>(a.codes), a.mask, a.outer, a.channels, a.inner);
+    });
+  });
+}
+
+cudaError_t dequantize(const Stream& stream, const qt_dequantize_args& a) {
+  return math::WithReal(a.element_type, [&](auto* real) {
+    return math::WithCode(a.code_type, [&](auto* type) {
+      using Real = math::Pointed<decltype(real)>;
+      using Code = math::Pointed<decltype(type)>;
+      const DequantizeOp<Code, Real> op = {{a.scale, a.zero_point, 0.0f, 0.0f}};
+      return Elementwise(stream, op, static_cast<const Code*>(a.codes), nullptr,
+                         static_cast<Real*>(a.y), nullptr, a.outer, a.channels, a.inner);
+    });
+  });
+}
+
+cudaError_t requantize_codes(const Stream& stream, const qt_requantize_codes_args& a) {
+  return math::WithCode8(a.code_type, [&](auto* from) {
+    return math::WithCode8(a.out_code_type, [&](auto* to) {
+      using From = math::Pointed<decltype(from)>;
+      using To = math::Pointed<decltype(to)>;
+      RequantizeCodesOp<From, To> op;
+      op.scale = a.out_scale;
+      op.zero_point = a.out_zero_point;
+      op.qmin = static_cast<float>(a.qmin);
+      op.qmax = static_cast<float>(a.qmax);
+      op.from_scale = a.scale;
+      op.from_zero_point = a.zero_point;
+      return Elementwise(stream, op, static_cast<const From*>(a.codes), nullptr,
+                         static_cast<To*>(a.out_codes), a.mask, 1, 1, a.n);
+    });
+  });
+}
+
+}  // namespace qt::cuda
