@@ -6,6 +6,7 @@
 #include "cpu/channels.h"
 #include "cpu/kernel.h"
 #include "cpu/mask.h"
+#include "cpu/stream.h"
 #include "math/epilogue.h"
 #include "math/int128.h"
 
@@ -142,23 +143,26 @@ qt_status Requantize(qt_context& ctx, const qt_requantize_args& a) {
   const float lo = a.relu != 0 && qmin < 0.0f ? 0.0f : qmin;
   // With ReLU the mask also asks for a positive sum; without it every sum passes.
   const int32_t least_sum = a.relu != 0 ? 1 : INT32_MIN;
+  const bool stream = Streams(5 * n);
   ParallelBlocks(ctx, n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-    uint8_t flags[kChunk];
+    int32_t flags[kChunk];
+    ChunkOut<Code, kChunk> chunks(stream);
     for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
       const int64_t width = Min(end - chunk, kChunk), phase = chunk % channels;
       const int32_t* in = acc + chunk;
       const int32_t* bias = table.bias + phase;
       const int32_t* keep = table.keep + phase;
       const float* multiplier = table.factor + phase;
-      Code* out = codes + chunk;
+      Code* out = chunks.At(codes + chunk);
 #pragma omp simd
       for (int64_t i = 0; i < width; ++i) {
         const int32_t sum = math::AddBias(in[i], keep[i], bias[i]);
         const float level = math::RequantizeLevel(sum, multiplier[i]);
-        if (kMask) flags[i] = math::InRange(level, lo, hi) & (sum >= least_sum) ? 1 : 0;
+        if (kMask) flags[i] = math::InRange(level, lo, hi) & (sum >= least_sum) ? -1 : 0;
         out[i] = static_cast<Code>(
             static_cast<int32_t>(math::RequantizeCode(level, lo, hi, zero_point)));
       }
+      chunks.Done(codes + chunk, width);
       if (kMask) PackMask(flags, width, mask + chunk / 8);
     }
   });
@@ -239,18 +243,21 @@ qt_status dequantize_acc(qt_context& ctx, const qt_dequantize_acc_args& a) {
   if (!MakeTable(ctx, n, channels, a.bias, a.keep, a.out_scale, &table)) return QT_OUT_OF_MEMORY;
   const int32_t* acc = a.acc;
   float* y = a.y;
+  const bool stream = Streams(8 * n);
   ParallelBlocks(ctx, n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
+    ChunkOut<float, kChunk> chunks(stream);
     for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
       const int64_t width = Min(end - chunk, kChunk), phase = chunk % channels;
       const int32_t* in = acc + chunk;
       const int32_t* bias = table.bias + phase;
       const int32_t* keep = table.keep + phase;
       const float* scale = table.factor + phase;
-      float* out = y + chunk;
+      float* out = chunks.At(y + chunk);
 #pragma omp simd
       for (int64_t i = 0; i < width; ++i) {
         out[i] = math::DequantizeAcc(math::AddBias(in[i], keep[i], bias[i]), scale[i]);
       }
+      chunks.Done(y + chunk, width);
     }
   });
   return QT_OK;
@@ -260,14 +267,22 @@ qt_status float_to_acc(qt_context& ctx, const qt_float_to_acc_args& a) {
   const float* x = a.x;
   int32_t* acc = a.acc;
   const bool accumulate = a.accumulate != 0;
+  const bool stream = Streams(8 * a.n);
   ParallelBlocks(ctx, a.n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-    if (accumulate) {
+    if (accumulate) {  // the output is read as well, so its lines are cached
 #pragma omp simd
       for (int64_t i = begin; i < end; ++i)
         acc[i] = math::AddBias(acc[i], 1, static_cast<int32_t>(x[i]));
-    } else {
+      return;
+    }
+    ChunkOut<int32_t, kChunk> chunks(stream);
+    for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
+      const int64_t width = Min(end - chunk, kChunk);
+      int32_t* out = chunks.At(acc + chunk);
+      const float* in = x + chunk;
 #pragma omp simd
-      for (int64_t i = begin; i < end; ++i) acc[i] = static_cast<int32_t>(x[i]);
+      for (int64_t i = 0; i < width; ++i) out[i] = static_cast<int32_t>(in[i]);
+      chunks.Done(acc + chunk, width);
     }
   });
   return QT_OK;

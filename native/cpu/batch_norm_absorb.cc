@@ -6,6 +6,7 @@
 #include "cpu/channels.h"
 #include "cpu/kernel.h"
 #include "cpu/masked_lanes.h"
+#include "cpu/stream.h"
 
 namespace qt::cpu::QT_ISA {
 qt_status batch_norm_absorb(qt_context&, const qt_batch_norm_absorb_args& a) {
@@ -89,18 +90,33 @@ qt_status batch_norm_absorb_backward(qt_context& ctx,
       mean_dx[g * channels + c] = partials[lanes + c] / rows;
     }
   }
+  constexpr int64_t kChunk = 1024;
+  const bool stream = Streams(12 * a.rows * channels);
   ParallelBlocks(ctx, a.rows, step, [=](int64_t, int64_t first, int64_t last) {
-    ForMaskedLanes(a.dy, a.mask, first * channels, last * channels, lanes,
-                   [=](int64_t i, int64_t j, int64_t n, const float* d) {
-                     float* const du = a.du + i;
+    float selected[kChunk];
+    ChunkOut<float, kChunk> chunks(stream);
+    int64_t lane = 0;
+    const int64_t end = last * channels;
+    for (int64_t chunk = first * channels; chunk < end; chunk += kChunk) {
+      const int64_t width = Min(end - chunk, kChunk);
+      const float* d = a.dy + chunk;
+      if (a.mask != nullptr) {
+        MaskSelect(d, a.mask + chunk / 8, width, selected);
+        d = selected;
+      }
+      float* const du = chunks.At(a.du + chunk);
+      lane = ForLaneRuns(width, lanes, lane, [=](int64_t i, int64_t j, int64_t n) {
+        const int32_t* const acc = a.acc + chunk + i;
 #pragma omp simd
-                     for (int64_t k = 0; k < n; ++k) {
-                       const float x_hat = math::NormalizedAcc(a.acc[i + k], unit[j + k],
-                                                               mean[j + k], inv_std[j + k]);
-                       du[k] = math::NormalizedGradient(d[k], x_hat, gain[j + k], mean_d[j + k],
-                                                        mean_dx[j + k]);
-                     }
-                   });
+        for (int64_t k = 0; k < n; ++k) {
+          const float x_hat =
+              math::NormalizedAcc(acc[k], unit[j + k], mean[j + k], inv_std[j + k]);
+          du[i + k] = math::NormalizedGradient(d[i + k], x_hat, gain[j + k], mean_d[j + k],
+                                               mean_dx[j + k]);
+        }
+      });
+      chunks.Done(a.du + chunk, width);
+    }
   });
   return QT_OK;
 }

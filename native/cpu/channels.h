@@ -34,6 +34,19 @@ inline void ForLanes(int64_t begin, int64_t end, int64_t lanes, F f) {
   }
 }
 
+// Calls body(i, lane, n) for the runs of a chunk of `width` elements that begins in `lane`: elements i
+// .. i + n - 1 of the chunk lie in the lanes from `lane` on. Returns the lane of what follows.
+template <class Body>
+inline int64_t ForLaneRuns(int64_t width, int64_t lanes, int64_t lane, Body body) {
+  for (int64_t i = 0; i < width;) {
+    const int64_t n = Min(lanes - lane, width - i);
+    body(i, lane, n);
+    i += n;
+    lane = lane + n == lanes ? 0 : lane + n;
+  }
+  return lane;
+}
+
 // sums[lane] += value(i, lane) over the elements [begin, end).
 template <class T, class Value>
 inline void SumLanes(int64_t begin, int64_t end, int64_t lanes, T* sums, Value value) {

@@ -5,10 +5,29 @@
 #include "cpu/channels.h"
 #include "cpu/corrected_gradient.h"
 #include "cpu/kernel.h"
+#include "cpu/stream.h"
 #include "math/batch_norm.h"
 #include "math/requantize.h"
 
 namespace qt::cpu::QT_ISA {
+namespace {
+
+constexpr int64_t kChunk = 1024;
+
+// out = in * gain.
+void Scale(const float* in, int64_t n, float gain, bool stream, float* out) {
+  ChunkOut<float, kChunk> chunks(stream);
+  for (int64_t chunk = 0; chunk < n; chunk += kChunk) {
+    const int64_t width = Min(n - chunk, kChunk);
+    float* const to = chunks.At(out + chunk);
+    const float* const from = in + chunk;
+#pragma omp simd
+    for (int64_t i = 0; i < width; ++i) to[i] = from[i] * gain;
+    chunks.Done(out + chunk, width);
+  }
+}
+
+}  // namespace
 
 qt_status conv_bn_statistics(qt_context&, const qt_conv_bn_statistics_args& a) {
   const float rows = static_cast<float>(a.rows);
@@ -22,30 +41,25 @@ qt_status conv_bn_statistics(qt_context&, const qt_conv_bn_statistics_args& a) {
 
 qt_status conv_bn_fold(qt_context& ctx, const qt_conv_bn_fold_args& args) {
   const qt_conv_bn_fold_args a = args;
-  ParallelBlocks(ctx, a.channels, ItemsPerBlock(a.inner), [=](int64_t, int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c) {
-      const float gain = a.gamma[c] * math::InverseStd(a.running_var[c], a.epsilon);
-      const float* w = a.w + c * a.inner;
-      float* folded = a.w_folded + c * a.inner;
-#pragma omp simd
-      for (int64_t i = 0; i < a.inner; ++i) folded[i] = w[i] * gain;
-    }
+  const bool stream = Streams(8 * a.channels * a.inner);
+  ParallelParts(ctx, a.channels, a.inner, [=](int64_t c, int64_t begin, int64_t n) {
+    const float gain = a.gamma[c] * math::InverseStd(a.running_var[c], a.epsilon);
+    const int64_t at = c * a.inner + begin;
+    Scale(a.w + at, n, gain, stream, a.w_folded + at);
   });
   return QT_OK;
 }
 
 qt_status conv_bn_fold_backward(qt_context& ctx, const qt_conv_bn_fold_backward_args& args) {
   const qt_conv_bn_fold_backward_args a = args;
+  const bool stream = Streams(12 * a.channels * a.inner);
   ParallelBlocks(ctx, a.channels, ItemsPerBlock(a.inner), [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
-      const float inv_std = math::InverseStd(a.running_var[c], a.epsilon),
-                  gain = a.gamma[c] * inv_std;
+      const float inv_std = math::InverseStd(a.running_var[c], a.epsilon);
       const float* w = a.w + c * a.inner;
       const float* d = a.dw_folded + c * a.inner;
-      float* dw = a.dw + c * a.inner;
       const double sum = SumFixed(a.inner, [=](int64_t i) { return d[i] * w[i]; });
-#pragma omp simd
-      for (int64_t i = 0; i < a.inner; ++i) dw[i] = d[i] * gain;
+      Scale(d, a.inner, a.gamma[c] * inv_std, stream, a.dw + c * a.inner);
       a.dgamma[c] += static_cast<float>(sum * static_cast<double>(inv_std));
     }
   });
@@ -114,10 +128,24 @@ qt_status batch_norm_stats_backward(qt_context& ctx,
           a.dsigma[c] / (math::StandardDeviation(a.var[c], a.epsilon) * rows);
     }
   }
+  const bool stream = Streams(8 * a.rows * channels);
   ParallelBlocks(ctx, a.rows, RowsPerBlock(channels), [=](int64_t, int64_t first, int64_t last) {
-    ForLanes(first * channels, last * channels, lanes, [=](int64_t i, int64_t j) {
-      a.dx[i] = math::StatisticsGradient(a.x[i], mean[j], mean_share[j], std_share[j]);
-    });
+    ChunkOut<float, kChunk> chunks(stream);
+    int64_t lane = 0;
+    const int64_t end = last * channels;
+    for (int64_t chunk = first * channels; chunk < end; chunk += kChunk) {
+      const int64_t width = Min(end - chunk, kChunk);
+      float* const dx = chunks.At(a.dx + chunk);
+      lane = ForLaneRuns(width, lanes, lane, [=](int64_t i, int64_t j, int64_t n) {
+        const float* const x = a.x + chunk + i;
+#pragma omp simd
+        for (int64_t k = 0; k < n; ++k) {
+          dx[i + k] = math::StatisticsGradient(x[k], mean[j + k], mean_share[j + k],
+                                               std_share[j + k]);
+        }
+      });
+      chunks.Done(a.dx + chunk, width);
+    }
   });
   return QT_OK;
 }

@@ -7,6 +7,7 @@
 #include "cpu/channels.h"
 #include "cpu/kernel.h"
 #include "cpu/mask.h"
+#include "cpu/stream.h"
 #include "math/bf16.h"
 
 namespace qt::cpu::QT_ISA {
@@ -24,9 +25,11 @@ void CorrectedGradient(qt_context& ctx, const T* dy, const uint8_t* mask, T* dx,
                        int64_t channels, const float* factor, Value value, float* partials) {
   constexpr int64_t kChunk = 1024;
   const int64_t lanes = Lanes(channels), step = RowsPerBlock(channels);
+  const bool stream = Streams(rows * channels * static_cast<int64_t>(2 * sizeof(T) + 4));
   for (int64_t j = 0; j < 2 * lanes; ++j) partials[j] = 0.0f;  // stands for the sums of no rows
   ParallelBlocks(ctx, rows, step, [=](int64_t block, int64_t first, int64_t last) {
     float d[kChunk];
+    ChunkOut<T, kChunk> chunks(stream);
     float* const sum_d = partials + block * 2 * lanes;
     float* const sum_dv = sum_d + lanes;
     for (int64_t j = 0; j < 2 * lanes; ++j) sum_d[j] = 0.0f;
@@ -37,31 +40,24 @@ void CorrectedGradient(qt_context& ctx, const T* dy, const uint8_t* mask, T* dx,
 #pragma omp simd
       for (int64_t i = 0; i < width; ++i) d[i] = math::Widen(dy[chunk + i]);
       if (mask != nullptr) MaskSelect(d, mask + chunk / 8, width, d);
-      for (int64_t i = 0; i < width;) {
-        const int64_t n = Min(lanes - lane, width - i), at = chunk + i;
-        float* const out_d = sum_d + lane;
-        float* const out_dv = sum_dv + lane;
+      T* const out = dx == nullptr ? nullptr : chunks.At(dx + chunk);
+      lane = ForLaneRuns(width, lanes, lane, [&](int64_t i, int64_t j, int64_t n) {
         const float* const in = d + i;
-        const float* const by = factor + lane;
-        const int64_t base = lane;
-        if (dx != nullptr) {
-          T* const out = dx + at;
+        float* const by_d = sum_d + j;
+        float* const by_dv = sum_dv + j;
+        const int64_t at = chunk + i;
 #pragma omp simd
-          for (int64_t k = 0; k < n; ++k) {
-            out_d[k] += in[k];
-            out_dv[k] += in[k] * value(at + k, base + k);
-            math::Narrow(in[k] * by[k], out + k);
-          }
-        } else {
-#pragma omp simd
-          for (int64_t k = 0; k < n; ++k) {
-            out_d[k] += in[k];
-            out_dv[k] += in[k] * value(at + k, base + k);
-          }
+        for (int64_t k = 0; k < n; ++k) {
+          by_d[k] += in[k];
+          by_dv[k] += in[k] * value(at + k, j + k);
         }
-        i += n;
-        lane = lane + n == lanes ? 0 : lane + n;
-      }
+        if (out == nullptr) return;
+        const float* const by = factor + j;
+        T* const to = out + i;
+#pragma omp simd
+        for (int64_t k = 0; k < n; ++k) math::Narrow(in[k] * by[k], to + k);
+      });
+      if (dx != nullptr) chunks.Done(dx + chunk, width);
     }
   });
   CombineLanes(partials, Max(1, DivUp(rows, step)), channels, 2 * lanes);

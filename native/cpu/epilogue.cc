@@ -6,6 +6,7 @@
 #include "cpu/corrected_gradient.h"
 #include "cpu/kernel.h"
 #include "cpu/mask.h"
+#include "cpu/stream.h"
 #include "math/bf16.h"
 
 namespace qt::cpu::QT_ISA {
@@ -60,8 +61,10 @@ qt_status Epilogue(qt_context& ctx, const qt_epilogue_args& args) {
   const math::LevelRange range =
       math::EpilogueLevels(static_cast<float>(a.qmin), static_cast<float>(a.qmax), zero_point,
                            *a.y_scale, a.lower, a.upper);
+  const bool stream = Streams(5 * n);
   ParallelBlocks(ctx, n, kBlock, [=](int64_t block, int64_t begin, int64_t end) {
-    uint8_t flags[kChunk];
+    int32_t flags[kChunk];
+    ChunkOut<Code, kChunk> chunks(stream);
     float least = __builtin_inff(), most = -__builtin_inff();
     for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
       const int64_t width = Min(end - chunk, kChunk), phase = chunk % channels;
@@ -70,7 +73,7 @@ qt_status Epilogue(qt_context& ctx, const qt_epilogue_args& args) {
       const int32_t* keep = keeps + phase;
       const float* scale = scales + phase;
       const float* multiplier = multipliers + phase;
-      Code* out = codes + chunk;
+      Code* out = chunks.At(codes + chunk);
 #pragma omp simd reduction(min : least) reduction(max : most)
       for (int64_t i = 0; i < width; ++i) {
         const int32_t sum = math::AddBias(in[i], keep[i], bias[i]);
@@ -80,7 +83,7 @@ qt_status Epilogue(qt_context& ctx, const qt_epilogue_args& args) {
           if (kMask) {
             flags[i] = math::InRange(level, range.lo, range.hi) &
                                math::InsideClip(v, a.lower, a.upper)
-                           ? 1
+                           ? -1
                            : 0;
           }
           if (kObserve) {
@@ -91,6 +94,7 @@ qt_status Epilogue(qt_context& ctx, const qt_epilogue_args& args) {
         out[i] = static_cast<Code>(static_cast<int32_t>(
             math::RequantizeCode(level, range.lo, range.hi, zero_point)));
       }
+      chunks.Done(codes + chunk, width);
       if (kMask) PackMask(flags, width, a.mask + chunk / 8);
     }
     if (kObserve) seen[block] = {{least, most}, 0};
@@ -118,7 +122,7 @@ struct Grid {
 // Codes of a chunk, as floats, and its flags; extends what was seen.
 template <class T, bool kObserve>
 void QuantizeChunk(const T* x, int64_t n, const float* correction, const float* bias, float lower,
-                   float upper, const Grid& grid, float* codes, uint8_t* flags, Seen* seen) {
+                   float upper, const Grid& grid, float* codes, int32_t* flags, Seen* seen) {
   const Grid g = grid;
   float least = seen->extent.least, most = seen->extent.most;
   int32_t nans = 0;
@@ -132,7 +136,7 @@ void QuantizeChunk(const T* x, int64_t n, const float* correction, const float* 
       nans += y != y ? 1 : 0;
     }
     const float level = math::Level(y, g.scale, g.zero_point);
-    flags[i] = math::InRange(level, g.qmin, g.qmax) & math::InsideClip(v, lower, upper) ? 1 : 0;
+    flags[i] = math::InRange(level, g.qmin, g.qmax) & math::InsideClip(v, lower, upper) ? -1 : 0;
     codes[i] = math::Clamp(level, g.qmin, g.qmax);
   }
   seen->extent = {least, most};
@@ -171,17 +175,27 @@ qt_status EpilogueReal(qt_context& ctx, const qt_epilogue_f32_args& args) {
   T* const reals = static_cast<T*>(a.y);
   const Grid grid = {*a.y_scale, static_cast<float>(*a.y_zero_point), static_cast<float>(a.qmin),
                      static_cast<float>(a.qmax)};
+  const bool stream = Streams(n * static_cast<int64_t>((codes == nullptr ? 0 : 1) +
+                                                       (reals == nullptr ? 1 : 2) * sizeof(T)));
   ParallelBlocks(ctx, n, kBlock, [=](int64_t block, int64_t begin, int64_t end) {
     float levels[kChunk];
-    uint8_t flags[kChunk];
+    int32_t flags[kChunk];
+    ChunkOut<Code, kChunk> code_chunks(stream);
+    ChunkOut<T, kChunk> real_chunks(stream);
     Seen here = {math::NoExtent(), 0};
     for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
       const int64_t width = Min(end - chunk, kChunk), phase = chunk % channels;
       const auto quantize = a.min != nullptr ? QuantizeChunk<T, true> : QuantizeChunk<T, false>;
       quantize(x + chunk, width, corrections + phase, biases + phase, a.lower, a.upper, grid,
                levels, flags, &here);
-      if (codes != nullptr) StoreCodes(levels, width, codes + chunk);
-      if (reals != nullptr) StoreReal(levels, width, grid, reals + chunk);
+      if (codes != nullptr) {
+        StoreCodes(levels, width, code_chunks.At(codes + chunk));
+        code_chunks.Done(codes + chunk, width);
+      }
+      if (reals != nullptr) {
+        StoreReal(levels, width, grid, real_chunks.At(reals + chunk));
+        real_chunks.Done(reals + chunk, width);
+      }
       if (a.mask != nullptr) PackMask(flags, width, a.mask + chunk / 8);
     }
     seen[block] = here;
