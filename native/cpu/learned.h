@@ -2,11 +2,11 @@
 // inner] tensor in one pass, sums per channel included. Elements go in chunks that stay in the
 // first cache; bf16 is widened and narrowed there.
 //
-// Order of sums, which depends on the shape only. An element belongs to a lane; per block and lane 4
-// rows of lanes at a time as a tree, then row by row; then blocks and lanes pairwise. Two walks:
-//   columns  one channel, inner = 1, or a short plane of channels * inner: the plane, repeated to 64
-//            lanes at least, is a row of lanes
-//   pieces   else: a run of inner elements is cut into pieces of a block, each with lanes of its own
+// Order of sums, which depends on the shape only. An element belongs to a lane; per block and lane
+// 4 rows of lanes at a time as a tree, then row by row; then blocks and lanes pairwise. Two walks:
+//   columns  one channel, inner = 1, or a short plane of channels * inner: the plane, repeated to
+//            64 lanes at least, is a row of lanes
+//   pieces   else: a run of inner elements is cut into pieces of a block, each with its own lanes
 #ifndef QUANTRAIN_CPU_LEARNED_H_
 #define QUANTRAIN_CPU_LEARNED_H_
 
@@ -21,21 +21,32 @@ namespace qt::cpu::QT_ISA {
 
 constexpr int64_t kLearnedChunk = 1024;
 
-// The values of one channel for every lane, or a table of them per lane.
-template <int kValues>
+template <class Args>
+using ValueOf = typename math::Learned<Args>::Value;
+template <class Args>
+constexpr int64_t kValues = sizeof(ValueOf<Args>) / sizeof(float);
+
+// The values of one channel for every lane, or a table of them: value k of a lane is
+// table[k * lanes + lane].
+template <class Value>
 struct OneChannel {
-  float values[kValues];
-  void Get(int64_t, float* value) const {
-    for (int k = 0; k < kValues; ++k) value[k] = values[k];
-  }
+  Value value;
+  Value At(int64_t) const { return value; }
 };
 
-template <int kValues>
+template <class Value>
 struct LaneTable {
   const float* table;
   int64_t lanes;
-  void Get(int64_t lane, float* value) const {
-    for (int k = 0; k < kValues; ++k) value[k] = table[k * lanes + lane];
+  Value At(int64_t lane) const {
+    const float* t = table + lane;
+    if constexpr (sizeof(Value) == 2 * sizeof(float)) {
+      return {t[0], t[lanes]};
+    } else {
+      static_assert(sizeof(Value) == 8 * sizeof(float));
+      return {t[0],         t[lanes],     t[2 * lanes], t[3 * lanes],
+              t[4 * lanes], t[5 * lanes], t[6 * lanes], t[7 * lanes]};
+    }
   }
 };
 
@@ -61,43 +72,51 @@ inline void NarrowChunk(const float* buffer, int64_t n, T* out) {
 }
 
 // n elements that begin in lane `first` of rows of `lanes` (n <= lanes unless first = 0);
-// sums[k * stride + lane] is added to.
+// sums[k * lanes + lane] is added to. By value, so that a store cannot change what the loop reads.
 template <class Args, class Values>
-inline void ApplyRows(const Args& args, const float* x, const float* dy, float* out, int64_t n,
-                      int64_t first, int64_t lanes, const Values& values, float* sums,
-                      int64_t stride) {
+inline void ApplyRows(const Args args, const float* x, const float* dy, float* out, int64_t n,
+                      int64_t first, int64_t lanes, const Values values, float* sums) {
+  using math::Term;
   constexpr int kSums = math::Learned<Args>::kSums;
-  const auto gradient = [=](int64_t i) { return kSums == 0 ? 0.0f : dy[i]; };
+  float* const second = sums + lanes;
+  float* const third = second + lanes;
+  // The bodies of the loops are functions: a struct that is declared in a vector loop itself
+  // becomes an array over the vector's lanes, in memory.
+  const auto apply = [=](int64_t i, int64_t lane) {
+    return math::Apply(args, x[i], kSums == 0 ? 0.0f : dy[i], values.At(lane));
+  };
+  const auto four_rows = [=](int64_t i, int64_t lane) {
+    const Term a = apply(i, lane), b = apply(i + lanes, lane);
+    const Term c = apply(i + 2 * lanes, lane), d = apply(i + 3 * lanes, lane);
+    out[i] = a.out;
+    out[i + lanes] = b.out;
+    out[i + 2 * lanes] = c.out;
+    out[i + 3 * lanes] = d.out;
+    if (kSums > 0) sums[lane] += (a.sum[0] + b.sum[0]) + (c.sum[0] + d.sum[0]);
+    if (kSums > 1) second[lane] += (a.sum[1] + b.sum[1]) + (c.sum[1] + d.sum[1]);
+    if (kSums > 2) third[lane] += (a.sum[2] + b.sum[2]) + (c.sum[2] + d.sum[2]);
+  };
+  const auto one_row = [=](int64_t i, int64_t lane) {
+    const Term a = apply(i, lane);
+    out[i] = a.out;
+    if (kSums > 0) sums[lane] += a.sum[0];
+    if (kSums > 1) second[lane] += a.sum[1];
+    if (kSums > 2) third[lane] += a.sum[2];
+  };
   int64_t i = 0;
   for (; i + 4 * lanes <= n; i += 4 * lanes) {
 #pragma omp simd
-    for (int64_t j = 0; j < lanes; ++j) {
-      const int64_t a = i + j, b = a + lanes, c = b + lanes, d = c + lanes;
-      float v[math::Learned<Args>::kValues], ta[kSums + 1], tb[kSums + 1], tc[kSums + 1], td[kSums + 1];
-      values.Get(j, v);
-      out[a] = math::Apply(args, x[a], gradient(a), v, ta);
-      out[b] = math::Apply(args, x[b], gradient(b), v, tb);
-      out[c] = math::Apply(args, x[c], gradient(c), v, tc);
-      out[d] = math::Apply(args, x[d], gradient(d), v, td);
-      for (int k = 0; k < kSums; ++k) {
-        sums[k * stride + j] += (ta[k] + tb[k]) + (tc[k] + td[k]);
-      }
-    }
+    for (int64_t j = 0; j < lanes; ++j) four_rows(i + j, j);
   }
   for (; i < n; i += lanes) {
     const int64_t width = Min(lanes, n - i);
 #pragma omp simd
-    for (int64_t j = 0; j < width; ++j) {
-      float v[math::Learned<Args>::kValues], t[kSums + 1];
-      values.Get(first + j, v);
-      out[i + j] = math::Apply(args, x[i + j], gradient(i + j), v, t);
-      for (int k = 0; k < kSums; ++k) sums[k * stride + first + j] += t[k];
-    }
+    for (int64_t j = 0; j < width; ++j) one_row(i + j, first + j);
   }
 }
 
-// The elements [begin, end), which begin in lane 0, in chunks of whole groups of 4 rows, or of parts
-// of a row where rows are long.
+// The elements [begin, end), which begin in lane 0, in chunks of whole groups of 4 rows, or of
+// parts of a row where rows are long.
 template <class Args, class T, class Values>
 inline void ApplyBlock(const Args& args, const RealTensors<T>& t, int64_t begin, int64_t end,
                        int64_t lanes, const Values& values, float* sums) {
@@ -109,7 +128,7 @@ inline void ApplyBlock(const Args& args, const RealTensors<T>& t, int64_t begin,
     const int64_t n = Min(end - i, grouped ? group : Min(kLearnedChunk, lanes - lane));
     const float* x = WidenChunk(t.x + i, n, x_buffer);
     const float* dy = t.dy == nullptr ? nullptr : WidenChunk(t.dy + i, n, dy_buffer);
-    ApplyRows(args, x, dy, out, n, lane, lanes, values, sums, lanes);
+    ApplyRows(args, x, dy, out, n, lane, lanes, values, sums);
     if (t.out != nullptr) NarrowChunk(out, n, t.out + i);
     if (!grouped) lane = lane + n == lanes ? 0 : lane + n;
     i += n;
@@ -121,30 +140,27 @@ template <class Args, class T>
 qt_status LearnedColumns(qt_context& ctx, const Args& args, const RealTensors<T>& tensors,
                          int64_t rows, int64_t channels, int64_t inner) {
   constexpr int64_t kSums = math::Learned<Args>::kSums;
-  constexpr int kValues = math::Learned<Args>::kValues;
   const int64_t plane = channels * inner, lanes = Lanes(plane);
   const int64_t step = RowsPerBlock(plane), blocks = Max(1, DivUp(rows, step));
   const bool one = channels == 1;
   // Sums of every block, then the table.
   float* const partials =
-      ScratchArray<float>(ctx, (blocks * kSums + (one ? 0 : kValues)) * lanes + 1);
+      ScratchArray<float>(ctx, (blocks * kSums + (one ? 0 : kValues<Args>)) * lanes + 1);
   if (partials == nullptr) return QT_OUT_OF_MEMORY;
   float* const table = partials + blocks * kSums * lanes;
-  OneChannel<kValues> values;
-  math::Load(args, 0, values.values);
-  if (!one) {
-    for (int64_t c = 0; c < channels; ++c) {
-      float value[kValues];
-      math::Load(args, c, value);
-      for (int64_t copy = 0; copy < lanes; copy += plane) {
-        for (int64_t k = 0; k < kValues; ++k) {
-          float* out = table + k * lanes + copy + c * inner;
-          for (int64_t j = 0; j < inner; ++j) out[j] = value[k];
-        }
+  for (int64_t c = 0; c < channels && !one; ++c) {
+    const ValueOf<Args> channel = math::Load(args, c);
+    float value[kValues<Args>];
+    memcpy(value, &channel, sizeof(channel));
+    for (int64_t copy = 0; copy < lanes; copy += plane) {
+      for (int64_t k = 0; k < kValues<Args>; ++k) {
+        float* out = table + k * lanes + copy + c * inner;
+        for (int64_t j = 0; j < inner; ++j) out[j] = value[k];
       }
     }
   }
-  const LaneTable<kValues> lane_values = {table, lanes};
+  const OneChannel<ValueOf<Args>> values = {math::Load(args, 0)};
+  const LaneTable<ValueOf<Args>> lane_values = {table, lanes};
   memset(partials, 0, sizeof(float) * kSums * lanes);
   ParallelBlocks(ctx, rows, step, [=](int64_t block, int64_t begin, int64_t end) {
     float* sums = partials + block * kSums * lanes;
@@ -159,14 +175,13 @@ qt_status LearnedColumns(qt_context& ctx, const Args& args, const RealTensors<T>
   CombineLanes(partials, blocks, plane, kSums * lanes);
   const auto add = [](float a, float b) { return a + b; };
   for (int64_t c = 0; c < channels; ++c) {
-    float value[kValues], sum[kSums + 1];
-    math::Load(args, c, value);
+    float sum[kSums + 1];
     for (int64_t k = 0; k < kSums; ++k) {
       float* lane = partials + k * lanes + c * inner;
       CombinePairwise(lane, inner, 1, add);
       sum[k] = lane[0];
     }
-    math::Store(args, c, value, sum);
+    math::Store(args, c, math::Load(args, c), sum);
   }
   return QT_OK;
 }
@@ -187,8 +202,7 @@ qt_status LearnedPieces(qt_context& ctx, const Args& args, const RealTensors<T>&
                    for (int64_t u = first; u < last; ++u) {
                      const int64_t c = u / units, o = u % units / pieces, piece = u % pieces;
                      const int64_t run = (o * channels + c) * inner;
-                     OneChannel<math::Learned<Args>::kValues> values;
-                     math::Load(args, c, values.values);
+                     const OneChannel<ValueOf<Args>> values = {math::Load(args, c)};
                      float sums[(kSums + 1) * kLanes];
                      memset(sums, 0, sizeof(float) * kSums * lanes);
                      ApplyBlock(args, tensors, run + piece * kBlock,
@@ -202,19 +216,18 @@ qt_status LearnedPieces(qt_context& ctx, const Args& args, const RealTensors<T>&
   if (kSums == 0) return QT_OK;
   ParallelBlocks(ctx, channels, ItemsPerBlock(units), [=](int64_t, int64_t first, int64_t last) {
     for (int64_t c = first; c < last; ++c) {
-      float value[math::Learned<Args>::kValues], none[kSums + 1] = {0.0f};
+      const float none[kSums + 1] = {0.0f};
       float* sums = partials + c * units * kSums;
-      math::Load(args, c, value);
       CombinePairwise(sums, units, kSums, add);
-      math::Store(args, c, value, units == 0 ? none : sums);
+      math::Store(args, c, math::Load(args, c), units == 0 ? none : sums);
     }
   });
   return QT_OK;
 }
 
 template <class Args, class T>
-qt_status LearnedWalk(qt_context& ctx, const Args& args, const RealTensors<T>& tensors, int64_t outer,
-                  int64_t channels, int64_t inner) {
+qt_status LearnedWalk(qt_context& ctx, const Args& args, const RealTensors<T>& tensors,
+                      int64_t outer, int64_t channels, int64_t inner) {
   if (channels == 0) return QT_OK;
   if (channels == 1) return LearnedColumns(ctx, args, tensors, outer * inner, 1, 1);
   // A short plane pays where it is repeated.

@@ -1,7 +1,7 @@
 // The step of least squared error, the same choice as cpu/mse_scale.cc: both sum in the order of
 // math/mse_scale.h. Range: a block per channel (device/reduce.h). Errors: a block per part of a
-// channel, whose elements pass through shared memory; a thread owns a candidate and adds the elements
-// one by one, so no sum is shared between threads. Channels whose partial sums exceed the workspace
+// channel, whose elements pass through shared memory; a thread owns a candidate and adds the
+// elements one by one, so no sum is shared between threads. Channels whose partial sums exceed the workspace
 // go in groups, one after another on the stream.
 #include "cuda/device/reduce.h"
 #include "cuda/device/rows.h"
@@ -108,7 +108,7 @@ cudaError_t mse_scale(const Stream& stream, const qt_mse_scale_args& args) {
   const int64_t length = args.outer * args.inner;
   if (length == 0) return status;
   Group g = {args, math::PartsOf(length), 0, 0, static_cast<double*>(stream.workspace)};
-  const int64_t channel_bytes = g.parts.count * args.candidates * static_cast<int64_t>(sizeof(double));
+  const int64_t channel_bytes = g.parts.count * args.candidates * int64_t{sizeof(double)};
   const int64_t group = kWorkspaceBytes / channel_bytes;  // at least 4: 1024 parts and candidates
   for (; status == cudaSuccess && g.first < args.channels; g.first += group) {
     g.count = args.channels - g.first < group ? args.channels - g.first : group;

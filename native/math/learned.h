@@ -1,10 +1,11 @@
 // Quantizers with learned values, one element and one channel at a time. The arguments of a kernel
 // are its rule, by overload:
-//   Load(args, channel, value)        what an element needs of its channel: Learned<Args>::kValues
-//   Apply(args, x, dy, value, sum)    the element's output; sets its terms of Learned<Args>::kSums sums
+//   Load(args, channel)               what an element needs of its channel: a struct of floats
+//   Apply(args, x, dy, value)         the element's output, and its terms of kSums sums
 //   Store(args, channel, value, sum)  once per channel, with the sums over its elements
 // The output of a backward kernel is dx, that of a forward kernel (no sums, no dy) y. CPU and CUDA
-// kernels add nothing but loops. An x of NaN has no gradient: dx and its terms are 0. Branch-free.
+// kernels add nothing but loops. An x of NaN has no gradient: dx and its terms are 0. Branch-free,
+// and small structs by value (never arrays or references to locals), so that loops vectorize.
 // Derivation: NUMERICS.md, "Learned quantizers".
 #ifndef QUANTRAIN_MATH_LEARNED_H_
 #define QUANTRAIN_MATH_LEARNED_H_
@@ -17,6 +18,17 @@ namespace qt::math {
 
 template <class Args>
 struct Learned;
+
+struct Term {
+  float out;
+  float sum[3];
+};
+
+// x where the condition holds, else +0. By bits: a compiler may move what only one arm of a ternary
+// uses into a branch, and loads in branches do not vectorize.
+QT_HD float Where(bool holds, float x) {
+  return BitsFloat(FloatBits(x) & (0u - static_cast<uint32_t>(holds)));
+}
 
 // A float made a scale: positive and normal, whatever an optimizer did to it; NaN gives the floor.
 QT_HD float ScaleOf(float x) {
@@ -33,86 +45,93 @@ QT_HD void LsqQparams(float learned_scale, float learned_zero_point, int32_t qmi
       Clamp(rintf(learned_zero_point), static_cast<float>(qmin), static_cast<float>(qmax)));
 }
 
-// d of the quantized value by the step, per unit of dy: the rounding residual inside the grid, the
-// end of the grid outside. v = x / s, code = rint(v); level is NaN where x is.
-QT_HD float StepSlope(float v, float code, float level, float zero_point, float qmin, float qmax) {
-  const float end = level < qmin ? qmin - zero_point : qmax - zero_point;
-  return InRange(level, qmin, qmax) ? code - v : end;
+// What the quantized value gains per unit of the step: the rounding residual inside the grid, the
+// end of the grid outside. code = rint(v) with v = x / s; level = code + zero_point as in Level(),
+// so that inside is the forward's mask; clamped is the level on the grid.
+QT_HD float StepSlope(float v, float code, float level, float clamped, float zero_point) {
+  const float residual = code - v, end = clamped - zero_point;
+  return level == clamped ? residual : end;
 }
+
+struct UniformValue {
+  float scale, zero_point;
+};
 
 template <>
 struct Learned<qt_lsq_backward_args> {
-  static constexpr int kValues = 2, kSums = 2;
+  using Value = UniformValue;
+  static constexpr int kSums = 2;
 };
 
-QT_HD void Load(const qt_lsq_backward_args& a, int64_t channel, float* value) {
-  value[0] = a.scale[channel];
-  value[1] = static_cast<float>(a.zero_point[channel]);
+QT_HD UniformValue Load(const qt_lsq_backward_args& a, int64_t channel) {
+  return {a.scale[channel], static_cast<float>(a.zero_point[channel])};
 }
 
-QT_HD float Apply(const qt_lsq_backward_args& a, float x, float dy, const float* value, float* sum) {
-  const float v = x / value[0];
+QT_HD Term Apply(const qt_lsq_backward_args& a, float x, float dy, UniformValue value) {
+  const float v = x / value.scale;
   const float code = rintf(v);
-  const float level = code + value[1];
-  const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
-  const bool inside = InRange(level, qmin, qmax);
-  const bool number = level == level;
-  const float term = dy * StepSlope(v, code, level, value[1], qmin, qmax);
-  sum[0] = number ? term : 0.0f;
-  sum[1] = number & !inside ? dy : 0.0f;  // times -s, once per channel
-  return inside ? dy : 0.0f;
+  const float level = code + value.zero_point;
+  const float clamped = Clamp(level, static_cast<float>(a.qmin), static_cast<float>(a.qmax));
+  const float term = dy * StepSlope(v, code, level, clamped, value.zero_point);
+  const bool inside = level == clamped, number = level == level;
+  // The second sum is times -s, once per channel.
+  return {Where(inside, dy), {Where(number, term), Where(number & !inside, dy), 0.0f}};
 }
 
-QT_HD void Store(const qt_lsq_backward_args& a, int64_t channel, const float* value, const float* sum) {
+QT_HD void Store(const qt_lsq_backward_args& a, int64_t channel, const UniformValue& value,
+                 const float* sum) {
   a.dscale[channel] = a.gradient_scale * sum[0];
   if (a.dzero_point != nullptr) {
-    a.dzero_point[channel] = a.gradient_scale * (-value[0] * sum[1]);
+    a.dzero_point[channel] = a.gradient_scale * (-value.scale * sum[1]);
   }
 }
 
 // ---- LSQ+ with a real offset: v = (x - beta) / s
 
-template <>
-struct Learned<qt_lsq_plus_args> {
-  static constexpr int kValues = 2, kSums = 0;
+struct OffsetValue {
+  float scale, beta;
 };
 
-QT_HD void Load(const qt_lsq_plus_args& a, int64_t channel, float* value) {
-  value[0] = a.scale[channel];
-  value[1] = a.beta[channel];
+template <>
+struct Learned<qt_lsq_plus_args> {
+  using Value = OffsetValue;
+  static constexpr int kSums = 0;
+};
+
+QT_HD OffsetValue Load(const qt_lsq_plus_args& a, int64_t channel) {
+  return {a.scale[channel], a.beta[channel]};
 }
 
-QT_HD float Apply(const qt_lsq_plus_args& a, float x, float, const float* value, float*) {
-  const float code = Quantize(x - value[1], value[0], 0.0f, static_cast<float>(a.qmin),
+QT_HD Term Apply(const qt_lsq_plus_args& a, float x, float, OffsetValue value) {
+  const float code = Quantize(x - value.beta, value.scale, 0.0f, static_cast<float>(a.qmin),
                               static_cast<float>(a.qmax));
-  return code * value[0] + value[1];
+  return {code * value.scale + value.beta, {0.0f, 0.0f, 0.0f}};
 }
 
-QT_HD void Store(const qt_lsq_plus_args&, int64_t, const float*, const float*) {}
+QT_HD void Store(const qt_lsq_plus_args&, int64_t, const OffsetValue&, const float*) {}
 
 template <>
 struct Learned<qt_lsq_plus_backward_args> {
-  static constexpr int kValues = 2, kSums = 2;
+  using Value = OffsetValue;
+  static constexpr int kSums = 2;
 };
 
-QT_HD void Load(const qt_lsq_plus_backward_args& a, int64_t channel, float* value) {
-  value[0] = a.scale[channel];
-  value[1] = a.beta[channel];
+QT_HD OffsetValue Load(const qt_lsq_plus_backward_args& a, int64_t channel) {
+  return {a.scale[channel], a.beta[channel]};
 }
 
-QT_HD float Apply(const qt_lsq_plus_backward_args& a, float x, float dy, const float* value, float* sum) {
-  const float v = (x - value[1]) / value[0];
+QT_HD Term Apply(const qt_lsq_plus_backward_args& a, float x, float dy, OffsetValue value) {
+  const float v = (x - value.beta) / value.scale;
   const float code = rintf(v);
-  const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
-  const bool inside = InRange(code, qmin, qmax);
-  const bool number = code == code;
-  const float term = dy * StepSlope(v, code, code, 0.0f, qmin, qmax);
-  sum[0] = number ? term : 0.0f;
-  sum[1] = number & !inside ? dy : 0.0f;
-  return inside ? dy : 0.0f;
+  const float level = code;
+  const float clamped = Clamp(level, static_cast<float>(a.qmin), static_cast<float>(a.qmax));
+  const float term = dy * StepSlope(v, code, level, clamped, 0.0f);
+  const bool inside = level == clamped, number = level == level;
+  return {Where(inside, dy), {Where(number, term), Where(number & !inside, dy), 0.0f}};
 }
 
-QT_HD void Store(const qt_lsq_plus_backward_args& a, int64_t channel, const float*, const float* sum) {
+QT_HD void Store(const qt_lsq_plus_backward_args& a, int64_t channel, const OffsetValue&,
+                 const float* sum) {
   a.dscale[channel] = a.gradient_scale * sum[0];
   a.dbeta[channel] = a.gradient_scale * sum[1];
 }
@@ -126,25 +145,31 @@ QT_HD void PactQparams(float alpha, int32_t qmin, int32_t qmax, bool is_signed, 
   *zero_point = is_signed ? 0 : qmin;
 }
 
-template <>
-struct Learned<qt_pact_backward_args> {
-  static constexpr int kValues = 2, kSums = 1;
+struct PactValue {
+  float alpha;
+  float below;  // the greatest float that is not inside at the lower end
 };
 
-QT_HD void Load(const qt_pact_backward_args& a, int64_t channel, float* value) {
-  value[0] = ScaleOf(a.alpha[channel]);
-  // x is inside above this: -alpha, or the float before 0, so that 0 and -0 are inside.
-  value[1] = a.is_signed != 0 ? -value[0] : BitsFloat(0x80000001u);
+template <>
+struct Learned<qt_pact_backward_args> {
+  using Value = PactValue;
+  static constexpr int kSums = 1;
+};
+
+QT_HD PactValue Load(const qt_pact_backward_args& a, int64_t channel) {
+  const float alpha = ScaleOf(a.alpha[channel]);
+  // The float below 0: 0 and -0 are inside.
+  return {alpha, a.is_signed != 0 ? -alpha : BitsFloat(0x80000001u)};
 }
 
-QT_HD float Apply(const qt_pact_backward_args& a, float x, float dy, const float* value, float* sum) {
-  const float low = a.is_signed != 0 ? -dy : 0.0f;
-  const float not_above = x <= value[1] ? low : 0.0f;
-  sum[0] = x >= value[0] ? dy : not_above;
-  return (x > value[1]) & (x < value[0]) ? dy : 0.0f;
+QT_HD Term Apply(const qt_pact_backward_args& a, float x, float dy, PactValue value) {
+  const float low = Where((x <= value.below) & (a.is_signed != 0), dy);
+  return {Where((x > value.below) & (x < value.alpha), dy),
+          {Where(x >= value.alpha, dy) - low, 0.0f, 0.0f}};
 }
 
-QT_HD void Store(const qt_pact_backward_args& a, int64_t channel, const float*, const float* sum) {
+QT_HD void Store(const qt_pact_backward_args& a, int64_t channel, const PactValue&,
+                 const float* sum) {
   a.dalpha[channel] = sum[0];
 }
 
@@ -166,26 +191,27 @@ QT_HD void TqtQparams(float log2_threshold, int32_t qmin, int32_t qmax, bool is_
 
 template <>
 struct Learned<qt_tqt_backward_args> {
-  static constexpr int kValues = 2, kSums = 1;
+  using Value = UniformValue;
+  static constexpr int kSums = 1;
 };
 
-QT_HD void Load(const qt_tqt_backward_args& a, int64_t channel, float* value) {
-  value[0] = a.scale[channel];
-  value[1] = static_cast<float>(a.zero_point[channel]);
+QT_HD UniformValue Load(const qt_tqt_backward_args& a, int64_t channel) {
+  return {a.scale[channel], static_cast<float>(a.zero_point[channel])};
 }
 
-QT_HD float Apply(const qt_tqt_backward_args& a, float x, float dy, const float* value, float* sum) {
-  const float v = x / value[0];
+QT_HD Term Apply(const qt_tqt_backward_args& a, float x, float dy, UniformValue value) {
+  const float v = x / value.scale;
   const float code = rintf(v);
-  const float level = code + value[1];
-  const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
-  const float term = dy * StepSlope(v, code, level, value[1], qmin, qmax);
-  sum[0] = level == level ? term : 0.0f;
-  return InRange(level, qmin, qmax) ? dy : 0.0f;
+  const float level = code + value.zero_point;
+  const float clamped = Clamp(level, static_cast<float>(a.qmin), static_cast<float>(a.qmax));
+  const float term = dy * StepSlope(v, code, level, clamped, value.zero_point);
+  const bool inside = level == clamped, number = level == level;
+  return {Where(inside, dy), {Where(number, term), 0.0f, 0.0f}};
 }
 
-QT_HD void Store(const qt_tqt_backward_args& a, int64_t channel, const float* value, const float* sum) {
-  a.dlog2_threshold[channel] = (value[0] * 0.693147180559945309f) * sum[0];
+QT_HD void Store(const qt_tqt_backward_args& a, int64_t channel, const UniformValue& value,
+                 const float* sum) {
+  a.dlog2_threshold[channel] = (value.scale * 0.693147180559945309f) * sum[0];
 }
 
 // ---- soft staircase (DSQ)
@@ -206,109 +232,106 @@ QT_HD void DsqQparams(float learned_lower, float learned_upper, int32_t qmin, in
   *upper = Dequantize(most, s, z);
 }
 
-// alpha stays in [2^-10, 1 - 2^-10]: at 0 the staircase is a step and its slope infinite, at 1 phi is
-// 0 / 0. NaN gives the lower end.
+// alpha stays in [2^-10, 1 - 2^-10]: at 0 the staircase is a step and its slope infinite, at 1 phi
+// is 0 / 0. NaN gives the lower end.
 QT_HD float DsqAlpha(float alpha) { return Clamp(alpha, 0.0009765625f, 0.9990234375f); }
 
-// Values of a channel, with k, S and phi as in the header: k * Delta = ln(2 / alpha - 1).
-enum DsqValue {
-  kDsqLower,
-  kDsqUpper,
-  kDsqDelta,
-  kDsqGain,       // k * Delta
-  kDsqHalf,       // S / 2
-  kDsqSlope,      // S / 2 * k * Delta, dy/dx in the middle of a step
-  kDsqAlphaTanh,  // dS/dalpha / 2
-  kDsqAlphaGain,  // S / 2 * d(k * Delta)/dalpha, negative
-  kDsqValues
+// Of a channel, with k, S and phi as in the header: k * Delta = ln(2 / alpha - 1).
+struct DsqValue {
+  float lower, upper, delta;
+  float gain;        // k * Delta
+  float half;        // S / 2
+  float slope;       // S / 2 * k * Delta, dy/dx in the middle of a step
+  float alpha_tanh;  // dS/dalpha / 2
+  float alpha_gain;  // S / 2 * d(k * Delta)/dalpha, negative
 };
 
-QT_HD void LoadDsq(float lower, float upper, float alpha, float levels, float* value) {
+QT_HD DsqValue DsqValueOf(float lower, float upper, float alpha, float levels) {
   const float a = DsqAlpha(alpha);
-  const float s = 1.0f / (1.0f - a);
-  value[kDsqLower] = lower;
-  value[kDsqUpper] = upper;
-  value[kDsqDelta] = DsqScale(lower, upper, levels);
-  value[kDsqGain] = Log(2.0f / a - 1.0f);
-  value[kDsqHalf] = 0.5f * s;
-  value[kDsqSlope] = (0.5f * s) * value[kDsqGain];
-  value[kDsqAlphaTanh] = (0.5f * s) * s;
-  value[kDsqAlphaGain] = -s / (a * (2.0f - a));
+  const float s = 1.0f / (1.0f - a), half = 0.5f * s;
+  const float gain = Log(2.0f / a - 1.0f);
+  return {lower, upper,       DsqScale(lower, upper, levels), gain,
+          half,  half * gain, half * s,                       -s / (a * (2.0f - a))};
 }
 
-// Where x lies on the staircase: position in steps from lower, and of that the step (0 .. levels - 1)
-// and the rest around the step's middle. Steps and rest are exact differences.
+// Where x lies on the staircase: position in steps from lower, of that the step (0 .. levels - 1)
+// and the rest around the step's middle. Step and rest are exact differences.
 struct DsqPlace {
   float position, step, rest, tanh;
 };
 
-QT_HD DsqPlace PlaceOnStaircase(float x, float levels, const float* value) {
-  DsqPlace at;
-  at.position = (x - value[kDsqLower]) / value[kDsqDelta];
-  const float nearest = rintf(at.position);
-  const float down = nearest > at.position ? nearest - 1.0f : nearest;
-  at.step = Clamp(down, 0.0f, levels - 1.0f);
-  at.rest = (at.position - at.step) - 0.5f;
-  at.tanh = Tanh(value[kDsqGain] * at.rest);
-  return at;
+QT_HD DsqPlace PlaceOnStaircase(float x, float levels, DsqValue value) {
+  const float position = (x - value.lower) / value.delta;
+  const float nearest = rintf(position);
+  const float down = nearest > position ? nearest - 1.0f : nearest;
+  const float step = Clamp(down, 0.0f, levels - 1.0f);
+  const float rest = (position - step) - 0.5f;
+  return {position, step, rest, Tanh(value.gain * rest)};
+}
+
+// In steps from lower.
+QT_HD float DsqHeight(DsqPlace at, DsqValue value) {
+  return at.step + (value.half * at.tanh + 0.5f);
+}
+
+QT_HD bool DsqInside(float x, DsqValue value) {
+  return (x >= value.lower) & (x <= value.upper);
 }
 
 template <>
 struct Learned<qt_dsq_forward_args> {
-  static constexpr int kValues = kDsqValues, kSums = 0;
+  using Value = DsqValue;
+  static constexpr int kSums = 0;
 };
 
-QT_HD void Load(const qt_dsq_forward_args& a, int64_t channel, float* value) {
-  LoadDsq(a.lower[channel], a.upper[channel], a.alpha[channel], static_cast<float>(a.levels), value);
+QT_HD DsqValue Load(const qt_dsq_forward_args& a, int64_t channel) {
+  return DsqValueOf(a.lower[channel], a.upper[channel], a.alpha[channel],
+                    static_cast<float>(a.levels));
 }
 
-QT_HD float Apply(const qt_dsq_forward_args& a, float x, float, const float* value, float*) {
-  const float levels = static_cast<float>(a.levels);
-  const DsqPlace at = PlaceOnStaircase(x, levels, value);
-  const float height = at.step + (value[kDsqHalf] * at.tanh + 0.5f);
-  const float y = value[kDsqLower] + value[kDsqDelta] * height;
-  const float end = x > value[kDsqUpper] ? value[kDsqUpper] : value[kDsqLower];
-  return (x >= value[kDsqLower]) & (x <= value[kDsqUpper]) ? y : end;
+QT_HD Term Apply(const qt_dsq_forward_args& a, float x, float, DsqValue value) {
+  const DsqPlace at = PlaceOnStaircase(x, static_cast<float>(a.levels), value);
+  const float y = value.lower + value.delta * DsqHeight(at, value);
+  const float end = x > value.upper ? value.upper : value.lower;
+  return {DsqInside(x, value) ? y : end, {0.0f, 0.0f, 0.0f}};
 }
 
-QT_HD void Store(const qt_dsq_forward_args&, int64_t, const float*, const float*) {}
+QT_HD void Store(const qt_dsq_forward_args&, int64_t, const DsqValue&, const float*) {}
 
 template <>
 struct Learned<qt_dsq_backward_args> {
-  static constexpr int kValues = kDsqValues, kSums = 3;
+  using Value = DsqValue;
+  static constexpr int kSums = 3;
 };
 
-QT_HD void Load(const qt_dsq_backward_args& a, int64_t channel, float* value) {
-  LoadDsq(a.lower[channel], a.upper[channel], a.alpha[channel], static_cast<float>(a.levels), value);
+QT_HD DsqValue Load(const qt_dsq_backward_args& a, int64_t channel) {
+  return DsqValueOf(a.lower[channel], a.upper[channel], a.alpha[channel],
+                    static_cast<float>(a.levels));
 }
 
 // Sums are those of levels * dy/dlower, levels * dy/dupper and dy/dalpha / Delta: what is common to
 // the channel's elements is multiplied once, in Store.
-QT_HD float Apply(const qt_dsq_backward_args& a, float x, float dy, const float* value, float* sum) {
+QT_HD Term Apply(const qt_dsq_backward_args& a, float x, float dy, DsqValue value) {
   const float levels = static_cast<float>(a.levels);
   const DsqPlace at = PlaceOnStaircase(x, levels, value);
   const float rise = (1.0f - at.tanh) * (1.0f + at.tanh);
-  const float slope = value[kDsqSlope] * rise;
-  const float height = at.step + (value[kDsqHalf] * at.tanh + 0.5f);
-  const float by_upper = height - slope * at.position;
+  const float slope = value.slope * rise;
+  const float by_upper = DsqHeight(at, value) - slope * at.position;
   const float by_lower = (levels - levels * slope) - by_upper;
-  const float by_alpha =
-      value[kDsqAlphaTanh] * at.tanh + value[kDsqAlphaGain] * (at.rest * rise);
-  const bool below = x < value[kDsqLower], above = x > value[kDsqUpper];
-  const bool inside = (x >= value[kDsqLower]) & (x <= value[kDsqUpper]);
-  const float end = dy * levels;
-  const float low = below ? end : 0.0f;
-  const float high = above & !below ? end : 0.0f;
-  sum[0] = inside ? dy * by_lower : low;
-  sum[1] = inside ? dy * by_upper : high;
-  sum[2] = inside ? dy * by_alpha : 0.0f;
-  return inside ? dy * slope : 0.0f;
+  const float by_alpha = value.alpha_tanh * at.tanh + value.alpha_gain * (at.rest * rise);
+  const bool inside = DsqInside(x, value), below = x < value.lower, above = x > value.upper;
+  const float low = Where(below, levels), high = Where(above & !below, levels);
+  const float reached = Where(inside | below | above, dy);  // NaN is none of them
+  return {Where(inside, dy * slope),
+          {reached * (inside ? by_lower : low), reached * (inside ? by_upper : high),
+           Where(inside, dy * by_alpha)}};
 }
 
-QT_HD void Store(const qt_dsq_backward_args& a, int64_t channel, const float* value, const float* sum) {
+QT_HD void Store(const qt_dsq_backward_args& a, int64_t channel, const DsqValue& value,
+                 const float* sum) {
   a.dlower[channel] = sum[0] / static_cast<float>(a.levels);
   a.dupper[channel] = sum[1] / static_cast<float>(a.levels);
-  a.dalpha[channel] = value[kDsqDelta] * sum[2];
+  a.dalpha[channel] = value.delta * sum[2];
 }
 
 }  // namespace qt::math

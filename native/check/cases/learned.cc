@@ -18,9 +18,9 @@ constexpr Grid kGrids[] = {
     {"s16", -32767, 32767, 0, 1.17549435e-38f},
 };
 
-// Two orders of a float sum of `count` terms below `most` each differ by at most 2 * h * 2^-24 times
-// the sum of the magnitudes, h the longest chain of additions. At these sizes h < 64: a thread adds
-// up to 17 terms, a lane up to 16 trees of 4, and up to 12 levels of a tree follow.
+// Two orders of a float sum of `count` terms below `most` each differ by at most 2 * h * 2^-24
+// times the sum of the magnitudes, h the longest chain of additions. At these sizes h < 64: a
+// thread adds up to 17 terms, a lane up to 16 trees of 4, and up to 12 levels of a tree follow.
 double SumBound(int64_t count, double most) {
   return 2.0 * 64.0 * 5.97e-8 * static_cast<double>(count) * most;
 }
@@ -195,8 +195,7 @@ void Dsq(Suite& suite, const Layout& layout, const Grid& g, Type type) {
   b.In(&b.args.upper, upper);
   b.In(&b.args.alpha, alpha);
   backward.Output(&b.args.dx, &b.args.dy);
-  // The slope in the middle of a step is 4.6 for the least alpha here (0.2: 1.4), 1 for the largest;
-  // alpha = 2^-10 has 3.9 and a term of 512 steps.
+  // The slope is at most 3.9 (alpha = 2^-10), a term of dalpha at most 512 steps there.
   backward.Sum(&b.args.dlower, 5.0);
   backward.Sum(&b.args.dupper, 5.0);
   backward.Sum(&b.args.dalpha, 8.0 * g.scale * 520.0);

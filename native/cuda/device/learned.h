@@ -2,8 +2,8 @@
 // tensor in one pass, sums per channel included, in the parts and the order of reduce.h. A block
 // takes one part of a channel, 4 consecutive elements per thread and step in one access; or, with
 // inner = 1, one part of the rows, where a thread stays in one channel and takes 4 rows per step.
-// What an element needs of its channel is computed once per thread. A forward kernel has no sums and
-// stops there. Outputs may be inputs (a thread writes where it read), so nothing is __restrict__.
+// What an element needs of its channel is computed once per thread. A forward kernel has no sums
+// and stops there. Outputs may be inputs (a thread writes where it read), so nothing is __restrict__.
 #ifndef QUANTRAIN_CUDA_DEVICE_LEARNED_H_
 #define QUANTRAIN_CUDA_DEVICE_LEARNED_H_
 
@@ -34,9 +34,7 @@ struct LearnedReducer {
     return a;
   }
   __device__ void Store(int64_t channel, const Total& total) const {
-    float value[math::Learned<Args>::kValues];
-    math::Load(args, channel, value);
-    math::Store(args, channel, value, total.sums);
+    math::Store(args, channel, math::Load(args, channel), total.sums);
   }
 };
 
@@ -52,14 +50,15 @@ struct LearnedTask {
 
 // One element; total is added to.
 template <class Args, class T>
-__device__ inline T LearnedElement(const LearnedTask<Args, T>& t, T x, T dy, const float* value,
+__device__ inline T LearnedElement(const LearnedTask<Args, T>& t, T x, T dy,
+                                   const typename math::Learned<Args>::Value& value,
                                    typename LearnedReducer<Args>::Total* total) {
   constexpr int kSums = math::Learned<Args>::kSums;
-  float sum[kSums + 1];
+  const math::Term term = math::Apply(t.reducer.args, math::Widen(x), math::Widen(dy), value);
   T out;
-  math::Narrow(math::Apply(t.reducer.args, math::Widen(x), math::Widen(dy), value, sum), &out);
+  math::Narrow(term.out, &out);
 #pragma unroll
-  for (int k = 0; k < kSums; ++k) total->sums[k] += sum[k];
+  for (int k = 0; k < kSums; ++k) total->sums[k] += term.sum[k];
   return out;
 }
 
@@ -78,8 +77,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   const int copies = kThreads / width;
   const int copy = thread / width;
   const int64_t channel = first + thread % width;
-  float value[math::Learned<Args>::kValues];
-  math::Load(t.reducer.args, channel, value);
+  const typename math::Learned<Args>::Value value = math::Load(t.reducer.args, channel);
   for (int64_t part = blockIdx.x; part < s.parts; part += gridDim.x) {
     Total total = t.reducer.Zero();
     if (copy < copies) {
@@ -132,8 +130,7 @@ __global__ void __launch_bounds__(kThreads, 2)
     const int64_t channel = at / s.parts, part = at - channel * s.parts;
     const int64_t begin = part * s.part_items;
     const int64_t end = begin + s.part_items < length ? begin + s.part_items : length;
-    float value[math::Learned<Args>::kValues];
-    math::Load(t.reducer.args, channel, value);
+    const typename math::Learned<Args>::Value value = math::Load(t.reducer.args, channel);
     Total total = t.reducer.Zero();
     for (int64_t j = begin + 4 * thread; j < end; j += 4 * kThreads) {
       // Element j of the channel, and whether the next three follow it in memory.
