@@ -5,6 +5,7 @@
 #include "cpu/kernel.h"
 #include "cpu/lookup.h"
 #include "cpu/mask.h"
+#include "cpu/stream.h"
 #include "math/quantize.h"
 
 namespace qt::cpu::QT_ISA {
@@ -45,8 +46,9 @@ qt_status concat_codes(qt_context& ctx, const qt_concat_codes_args& a) {
   }
   const uint8_t* x = static_cast<const uint8_t*>(a.x);
   uint8_t* y = static_cast<uint8_t*>(a.y) + a.offset;
+  const bool stream = Streams(2 * a.outer * a.width);
   ParallelBlocks(ctx, a.outer * a.width, kBlock, [&](int64_t, int64_t begin, int64_t end) {
-    uint8_t buffer[kChunk];
+    alignas(64) uint8_t buffer[kChunk];
     for (int64_t first = begin; first < end; first += kChunk) {
       const int64_t n = Min(kChunk, end - first);
       if (a.mask != nullptr) {
@@ -58,7 +60,12 @@ qt_status concat_codes(qt_context& ctx, const qt_concat_codes_args& a) {
       int64_t row = first / a.width, column = first % a.width;
       for (int64_t i = 0; i < n; ++row, column = 0) {
         const int64_t length = Min(a.width - column, n - i);
-        memcpy(y + row * a.y_width + column, buffer + i, length);
+        uint8_t* const to = y + row * a.y_width + column;
+        if (stream) {
+          StreamCopy(buffer + i, to, length);
+        } else {
+          memcpy(to, buffer + i, length);
+        }
         i += length;
       }
     }

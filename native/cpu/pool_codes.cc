@@ -86,11 +86,14 @@ void AveragePool(qt_context& ctx, const Args& args, bool count_padding, const ma
           for (int64_t c = 0; c < kSize; ++c) sums[c] += term(from[c]);
         });
         L levels[kSize];
+        const math::Divisor count = math::MakeDivisor(cells.count);
 #pragma omp simd
-        for (int64_t c = 0; c < kSize; ++c) levels[c] = level_of(sums[c], cells.count);
+        for (int64_t c = 0; c < kSize; ++c) levels[c] = level_of(sums[c], count);
         T* to = y + cells.out + c0;
 #pragma omp simd
-        for (int64_t c = 0; c < kSize; ++c) to[c] = static_cast<T>(math::LevelCode(levels[c], ends));
+        for (int64_t c = 0; c < kSize; ++c) {
+          to[c] = static_cast<T>(math::LevelCode(levels[c], ends));
+        }
         if (mask == nullptr) return;
         uint8_t* flags = run.Next(kSize);
 #pragma omp simd
@@ -104,11 +107,12 @@ void AveragePool(qt_context& ctx, const Args& args, bool count_padding, const ma
 template <class T>
 void AveragePoolCodes(qt_context& ctx, const qt_average_pool_codes_args& args) {
   const float x_scale = *args.x_scale, x_zero_point = static_cast<float>(*args.x_zero_point);
-  const float y_scale = *args.y_scale, y_zero_point = static_cast<float>(*args.y_zero_point);
+  const math::Divisor y_scale = math::MakeDivisor(*args.y_scale);
+  const float y_zero_point = static_cast<float>(*args.y_zero_point);
   AveragePool<T, float>(
       ctx, args, args.count_padding != 0, math::MakeEnds<float>(args.qmin, args.qmax, 0, false),
       [=](T code) { return math::Dequantize(static_cast<float>(code), x_scale, x_zero_point); },
-      [=](float sum, float count) {
+      [=](float sum, const math::Divisor& count) {
         return math::AveragePoolLevel(sum, count, y_scale, y_zero_point);
       });
 }
@@ -118,9 +122,7 @@ void AveragePoolCodesFixed(qt_context& ctx, const qt_average_pool_codes_fixed_ar
   AveragePool<T, int32_t>(
       ctx, args, /*count_padding=*/false, math::MakeEnds<int32_t>(args.qmin, args.qmax, 0, false),
       [](T code) { return static_cast<int32_t>(code); },
-      [](int32_t sum, float count) {
-        return math::AverageRounded(sum, static_cast<int32_t>(count));
-      });
+      [](int32_t sum, const math::Divisor& count) { return math::AverageRounded(sum, count); });
 }
 
 }  // namespace

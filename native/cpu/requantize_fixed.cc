@@ -1,6 +1,7 @@
 // fixed_multiplier and requantize_fixed. Integers only, so every instruction set gives the same bits.
 #include "cpu/kernel.h"
 #include "cpu/mask.h"
+#include "cpu/stream.h"
 #include "math/fixed_point.h"
 
 namespace qt::cpu::QT_ISA {
@@ -32,11 +33,11 @@ bool Repeat(qt_context& ctx, const qt_requantize_fixed_args& a, Channels* channe
 
 template <class Contract, bool kMask, class Code>
 void RequantizeChunk(const int32_t* acc, const Channels k, int64_t n, const math::FixedLimits l, Code* codes,
-                     uint8_t* flags) {
+                     int32_t* flags) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const int32_t v = Contract::Scale(math::AddInt(acc[i], k.bias[i]), k.multiplier[i], k.shift[i]);
-    if (kMask) flags[i] = math::FixedPasses(v, l) ? 1 : 0;
+    if (kMask) flags[i] = math::FixedPasses(v, l) ? -1 : 0;
     codes[i] = static_cast<Code>(math::FixedCode(v, l));
   }
 }
@@ -51,17 +52,22 @@ qt_status Requantize(qt_context& ctx, const qt_requantize_fixed_args& a) {
   Code* codes = static_cast<Code*>(a.codes);
   uint8_t* mask = a.mask;
   const math::FixedLimits limits = math::MakeFixedLimits(a.qmin, a.qmax, *a.zero_point, a.relu != 0);
+  const bool stream = Streams(5 * n);
   ParallelBlocks(ctx, n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-    uint8_t flags[kChunk];
+    int32_t flags[kChunk];
+    ChunkOut<Code, kChunk> to(stream);
     for (int64_t first = begin; first < end; first += kChunk) {
       const int64_t width = Min(end - first, kChunk), phase = first % channels;
       const Channels k = {table.bias + phase, table.multiplier + phase, table.shift + phase};
       if (mask == nullptr) {
-        RequantizeChunk<Contract, false>(acc + first, k, width, limits, codes + first, flags);
+        RequantizeChunk<Contract, false>(acc + first, k, width, limits, to.At(codes + first),
+                                         flags);
       } else {
-        RequantizeChunk<Contract, true>(acc + first, k, width, limits, codes + first, flags);
+        RequantizeChunk<Contract, true>(acc + first, k, width, limits, to.At(codes + first),
+                                        flags);
         PackMask(flags, width, mask + first / 8);
       }
+      to.Done(codes + first, width);
     }
   });
   return QT_OK;

@@ -52,16 +52,18 @@ struct FloatAverage {
   using Sum = float;
   qt_average_pool_codes_args args;
   struct Constants {
-    float x_scale, x_zero_point, y_scale, y_zero_point;
+    float x_scale, x_zero_point;
+    math::Divisor y_scale;
+    float y_zero_point;
   };
   __device__ Constants Read() const {
-    return {*args.x_scale, static_cast<float>(*args.x_zero_point), *args.y_scale,
-            static_cast<float>(*args.y_zero_point)};
+    return {*args.x_scale, static_cast<float>(*args.x_zero_point),
+            math::MakeDivisor(*args.y_scale), static_cast<float>(*args.y_zero_point)};
   }
   __device__ static float Term(const Constants& k, T code) {
     return math::Dequantize(static_cast<float>(code), k.x_scale, k.x_zero_point);
   }
-  __device__ static float LevelOf(const Constants& k, float sum, float count) {
+  __device__ static float LevelOf(const Constants& k, float sum, const math::Divisor& count) {
     return math::AveragePoolLevel(sum, count, k.y_scale, k.y_zero_point);
   }
   __device__ bool CountPadding() const { return args.count_padding != 0; }
@@ -74,8 +76,8 @@ struct FixedAverage {
   struct Constants {};
   __device__ Constants Read() const { return {}; }
   __device__ static int32_t Term(const Constants&, T code) { return static_cast<int32_t>(code); }
-  __device__ static int32_t LevelOf(const Constants&, int32_t sum, float count) {
-    return math::AverageRounded(sum, static_cast<int32_t>(count));
+  __device__ static int32_t LevelOf(const Constants&, int32_t sum, const math::Divisor& count) {
+    return math::AverageRounded(sum, count);
   }
   __device__ bool CountPadding() const { return false; }
 };
@@ -105,8 +107,8 @@ __global__ void __launch_bounds__(kThreads) AveragePoolKernel(Average average) {
           sum += Average::Term(constants, x[((top + r) * w.w + left + s) * w.c + at.c]);
         }
       }
-      const float count =
-          math::WindowCount(rows, cols, w.kernel_h, w.kernel_w, average.CountPadding());
+      const math::Divisor count = math::MakeDivisor(
+          math::WindowCount(rows, cols, w.kernel_h, w.kernel_w, average.CountPadding()));
       const auto level = Average::LevelOf(constants, sum, count);
       y[i + k] = static_cast<T>(math::LevelCode(level, ends));
       bits |= (math::Passes(level, ends) ? 1u : 0u) << k;

@@ -40,14 +40,12 @@ QT_HD int32_t HighProduct(int32_t x, int32_t m) {
   return static_cast<int32_t>(static_cast<uint32_t>(static_cast<uint64_t>(product) >> 31));
 }
 
-// x * m * 2^(shift - 31) rounded once, half up; shift in -31..30.
+// x * m * 2^(shift - 31) rounded once, half up; shift in -31..30. The bit below the last one says
+// whether to round up.
 QT_HD int32_t ScaleOnce(int32_t x, int32_t m, int32_t shift) {
-  const int32_t n = 31 - shift;  // 1..62
-  const uint64_t sign = uint64_t{1} << 63;
-  const uint64_t product = static_cast<uint64_t>(static_cast<int64_t>(x) * m);
-  // The arithmetic shift as a logical one of x + 2^63, which every instruction set has for vectors.
-  const uint64_t sum = (product + (uint64_t{1} << (n - 1))) ^ sign;
-  return static_cast<int32_t>(static_cast<uint32_t>((sum >> n) - (sign >> n)));
+  const int64_t n = 31 - static_cast<int64_t>(shift);  // 1..62
+  const int64_t product = static_cast<int64_t>(x) * m;
+  return static_cast<int32_t>(static_cast<uint32_t>((product >> n) + (product >> (n - 1) & 1)));
 }
 
 // One contract each: the accumulator x scaled by (m, shift).
@@ -86,8 +84,8 @@ struct PowerOfTwoUp {
   }
 };
 
-// From a scaled accumulator v to its code: the zero-point is added after the clamp, so that it cannot
-// overflow. With ReLU codes are >= z, and only v > 0 passes a gradient.
+// From a scaled accumulator v to its code: the zero-point is added after the clamp, so that it
+// cannot overflow. With ReLU codes are >= z, and only v > 0 passes a gradient.
 struct FixedLimits {
   int32_t lo, hi, first_passing, zero_point;
 };
@@ -129,8 +127,8 @@ QT_HD FixedMultiplier MakeFixedMultiplier(double value) {
 
 // What is to be scaled by: (sx * sw) / sy in double, or with the product rounded to float first.
 QT_HD double RealMultiplier(float x_scale, float w_scale, float y_scale, bool float_product) {
-  const double product = float_product ? static_cast<double>(x_scale * w_scale)
-                                       : static_cast<double>(x_scale) * static_cast<double>(w_scale);
+  const double x = static_cast<double>(x_scale), w = static_cast<double>(w_scale);
+  const double product = float_product ? static_cast<double>(x_scale * w_scale) : x * w;
   return product / static_cast<double>(y_scale);
 }
 
@@ -191,14 +189,6 @@ QT_HD XnnpackAdd MakeXnnpackAdd(float a_scale, int32_t a_zero_point, float b_sca
   k.bias = (1 << (k.shift - 1)) - k.a * a_zero_point - k.b * b_zero_point;
   k.y_zero_point = y_zero_point;
   return k;
-}
-
-// TFLite's integer average: sum / count, halves away from 0. Exact in float while |sum| + count / 2
-// < 2^24: the quotient of two such integers lies nearer to its own integer part than half a unit in
-// the last place.
-QT_HD int32_t AverageRounded(int32_t sum, int32_t count) {
-  const int32_t nudged = sum > 0 ? sum + count / 2 : sum - count / 2;
-  return static_cast<int32_t>(static_cast<float>(nudged) / static_cast<float>(count));
 }
 
 }  // namespace qt::math

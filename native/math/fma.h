@@ -17,13 +17,12 @@ QT_HD float FmaByDouble(float a, float b, float c) {
   const double sum = product + addend;
   const double part = sum - product;
   const double error = (product - (sum - part)) + (addend - part);
-  uint64_t bits, error_bits;
+  int64_t bits, error_bits;
   memcpy(&bits, &sum, sizeof(bits));
   memcpy(&error_bits, &error, sizeof(error_bits));
-  const uint64_t away = (bits ^ error_bits) >> 63;  // 1: towards 0
-  const uint64_t moved = bits + 1 - 2 * away;
-  const bool inexact = (error < 0.0) | (error > 0.0);
-  bits = inexact & ((bits & 1) == 0) ? moved : bits;
+  const int64_t towards_0 = static_cast<int64_t>(static_cast<uint64_t>(bits ^ error_bits) >> 63);
+  const int64_t step = (error < 0.0) | (error > 0.0) ? 1 - 2 * towards_0 : 0;
+  bits += step & ((bits & 1) - 1);
   double odd;
   memcpy(&odd, &bits, sizeof(odd));
   return static_cast<float>(odd);

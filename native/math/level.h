@@ -29,7 +29,7 @@ QT_HD Ends<L> MakeEnds(int32_t qmin, int32_t qmax, int32_t zero_point, bool relu
 }
 
 QT_HD int32_t LevelCode(float level, const Ends<float>& e) {
-  return static_cast<int32_t>(rintf(Clamp(level, e.lo, e.hi)));
+  return RoundToInt(Clamp(level, e.lo, e.hi));
 }
 QT_HD int32_t LevelCode(int32_t level, const Ends<int32_t>& e) {
   return ClampInt(level, e.lo, e.hi);

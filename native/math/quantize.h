@@ -19,6 +19,12 @@ QT_HD float Clamp(float v, float lo, float hi) {
   return v < hi ? v : hi;
 }
 
+// rint(v) for |v| <= 2^22: the sum lies where floats are integers, and its low bits are the number.
+// One addition instead of a rounding and a conversion, and the same tie rule.
+QT_HD int32_t RoundToInt(float v) {
+  return static_cast<int32_t>(FloatBits(v + 12582912.0f) - 0x4b400000u);
+}
+
 // The code before the clamp. A division: x * (1 / s) rounds twice and flips ties.
 QT_HD float Level(float x, float scale, float zero_point) { return rintf(x / scale) + zero_point; }
 

@@ -39,10 +39,38 @@ QT_HD float RequantizeCode(float level, float lo, float hi, float zero_point) {
   return rintf(Clamp(level, lo, hi)) + zero_point;
 }
 
-// QLinearAveragePool: sum = sum of s * (q - z) in float, row-major over the window, count the
-// divisor. The zero-point is inside the rounding.
-QT_HD float AveragePoolLevel(float sum, float count, float y_scale, float y_zero_point) {
-  return (sum / count) / y_scale + y_zero_point;
+// A divisor for many quotients. A division by a power of two is a multiplication by its reciprocal,
+// bit for bit: both round the same number once.
+struct Divisor {
+  float value, reciprocal;
+  bool multiplies;
+};
+
+QT_HD Divisor MakeDivisor(float value) {
+  const uint32_t bits = FloatBits(value);
+  // 2^-126 .. 2^126: the reciprocal is no denormal.
+  const bool power = (bits & 0x7fffffu) == 0 && bits >= 0x00800000u && bits <= 0x7e800000u;
+  return {value, power ? 1.0f / value : 0.0f, power};
+}
+
+QT_HD float Quotient(float x, const Divisor& d) {
+  return d.multiplies ? x * d.reciprocal : x / d.value;
+}
+
+// QLinearAveragePool: sum = sum of s * (q - z) in float, row-major over the window. The zero-point
+// is inside the rounding.
+QT_HD float AveragePoolLevel(float sum, const Divisor& count, const Divisor& y_scale,
+                             float y_zero_point) {
+  return Quotient(Quotient(sum, count), y_scale) + y_zero_point;
+}
+
+// TFLite's integer average: sum / count, halves away from 0. Exact in float while |sum| + count / 2
+// < 2^24: the quotient of two such integers lies nearer to its own integer part than half a unit in
+// the last place.
+QT_HD int32_t AverageRounded(int32_t sum, const Divisor& count) {
+  const int32_t half = static_cast<int32_t>(count.value) / 2;
+  const int32_t nudged = sum > 0 ? sum + half : sum - half;
+  return static_cast<int32_t>(Quotient(static_cast<float>(nudged), count));
 }
 
 }  // namespace qt::math

@@ -12,8 +12,8 @@ struct Scales {
 constexpr Scales kScales[] = {
     {"plain", 0.0173f, 0.05f, 0.031f, 3, -7, 11},
     {"powers of two", 0.25f, 0.5f, 0.5f, 0, 0, 0},  // ties everywhere
-    // ratio b times 77 is 2^-21 (1 + 2^-30): added to a multiple of 1/2 in double it is rounded to a
-    // tie of float, which a second rounding would resolve downwards.
+    // Ratio b times 205 is 2^-21 (1 + 2^-30): added to a multiple of 1/2 in double it is rounded to
+    // a tie of float, which a second rounding would resolve downwards.
     {"double rounding", 0.5f, 10475530.0f / 4503599627370496.0f, 1.0f, 17, 0, 0},
     {"tiny output scale", 1.0f, 2.0f, 1.17549435e-38f, 1, 2, 3},  // ratios are infinite
 };
