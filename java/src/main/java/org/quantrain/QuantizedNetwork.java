@@ -17,6 +17,7 @@ import org.quantrain.integer.IntegerModel;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.onnx.QdqWriter;
 import org.quantrain.op.FoldWeight;
+import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.Lowering;
 import org.quantrain.pass.Phase;
 import org.quantrain.pass.Pipelines;
@@ -114,7 +115,7 @@ public final class QuantizedNetwork {
     Graph graph = Pipelines.forward(model.graph(), Phase.EVAL, Lowering.INTEGER);
     Set<Value> wanted = new LinkedHashSet<>();
     for (Node node : graph.nodes()) {
-      if (node.op() instanceof FoldWeight) {
+      if (node.op() instanceof FoldWeight || node.op() instanceof LearnedQParams) {
         wanted.addAll(node.outputs());
       }
     }

@@ -13,9 +13,9 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * {@code quantrain bench kernels}: every native kernel beside the machine's copy bandwidth and, where
- * libtorch has the operation, beside libtorch, in one run. A sample of ours and a sample of the peer
- * take turns, so that what else the machine does falls on both; figures are medians.
+ * {@code quantrain bench kernels}: every native kernel beside the machine's copy bandwidth and,
+ * where libtorch has the operation, beside libtorch, in one run. A sample of ours and a sample of
+ * the peer take turns, so that what else the machine does falls on both; figures are medians.
  */
 @Command(
     name = "kernels",

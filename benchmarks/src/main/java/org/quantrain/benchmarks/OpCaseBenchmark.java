@@ -68,7 +68,7 @@ public class OpCaseBenchmark {
     "Dequantize",
     "SteBackward",
     "QuantizeWeight",
-    "QuantizeWeightBackward",
+    "TimesSign",
     "MinMax",
     "UpdateQParams",
     "AddCodes",

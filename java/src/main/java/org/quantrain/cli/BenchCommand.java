@@ -8,7 +8,8 @@ import picocli.CommandLine.Parameters;
 /** Only for the help: the launcher in the source tree builds and runs the benchmarks. */
 @Command(
     name = "bench",
-    description = "Time the native kernels beside a copy and beside libtorch, from the source tree.",
+    description =
+        "Time the native kernels beside a copy and beside libtorch, from the source tree.",
     abbreviateSynopsis = true,
     optionListHeading = "%nOptions:%n",
     footer = {"", "Example:", "  ./quantrain bench kernels", "  ./quantrain bench kernels --help"})

@@ -3,6 +3,7 @@ package org.quantrain.cli;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Matcher;
@@ -11,6 +12,7 @@ import java.util.regex.PatternSyntaxException;
 import org.quantrain.data.Augmentation;
 import org.quantrain.op.Lowering;
 import org.quantrain.quant.QuantPolicy;
+import org.quantrain.quant.Quantizer;
 import org.quantrain.quant.Target;
 import org.quantrain.train.Recipe;
 
@@ -18,6 +20,7 @@ import org.quantrain.train.Recipe;
  * Everything that a training run depends on: what config.yaml says, with the names of the options.
  *
  * @param model a name of the zoo, or the path of an ONNX file
+ * @param quantizer how scales are found: ema, lsq, lsq+, pact or dsq
  * @param override layers with other bits, each REGEX=W4A8
  * @param lr learning rate of the float stage
  * @param validation part of the training images held out
@@ -55,7 +58,6 @@ record RunConfig(
     String device,
     int threads) {
   private static final int MOST_THREADS = 1024;
-  private static final String EMA = "ema";
   private static final String PER_CHANNEL = "per-channel";
   private static final String PER_TENSOR = "per-tensor";
   private static final Pattern AUGMENT = Pattern.compile("(crop|crop-flip):(\\d{1,4})");
@@ -79,7 +81,7 @@ record RunConfig(
         policy.weightBits(),
         policy.activationBits(),
         policy.firstAndLastBits(),
-        EMA,
+        policy.quantizer().id(),
         PER_CHANNEL,
         policy.target().id(),
         List.of(),
@@ -147,7 +149,7 @@ record RunConfig(
    * @throws UsageException if a value is not one of those there are
    */
   QuantPolicy policy() {
-    oneOf("quantizer", quantizer, List.of(EMA));
+    oneOf("quantizer", quantizer, Arrays.stream(Quantizer.values()).map(Quantizer::id).toList());
     oneOf("weights", weights, List.of(PER_CHANNEL, PER_TENSOR));
     try {
       QuantPolicy policy =
@@ -158,6 +160,7 @@ record RunConfig(
       if (weights.equals(PER_TENSOR)) {
         policy = policy.perTensorWeights();
       }
+      policy = policy.quantizer(Quantizer.of(quantizer));
       for (String text : override) {
         LayerBits one = parse(text);
         policy = policy.override(one.layer(), one.weightBits(), one.activationBits());

@@ -30,6 +30,7 @@ import picocli.CommandLine.Spec;
       "Examples:",
       "  quantrain train",
       "  quantrain train --data fashion-mnist --model resnet8 --wbits 4 --override 'block3.*=W2A4'",
+      "  quantrain train --quantizer lsq --wbits 2 --abits 2",
       "  quantrain train --config run.yaml --lr 0.02 --out runs/try",
       "  quantrain train --resume runs/try"
     })
@@ -103,7 +104,9 @@ final class TrainCommand extends Verb {
     @Option(
         names = "--quantizer",
         paramLabel = "NAME",
-        description = "ema (default): ranges by moving averages of minimum and maximum.")
+        description =
+            "How scales are found: ema (default) by moving averages of minimum and maximum; learned:"
+                + " lsq, lsq+ (zero-points too), pact (clips of activations), dsq (soft gradients).")
     private String quantizer;
 
     @Option(

@@ -239,6 +239,8 @@ final class TrainRun {
         Version.NUMBER,
         QdqMetadata.TARGET,
         config.target(),
+        QdqMetadata.QUANTIZER,
+        config.quantizer(),
         QdqMetadata.SOURCE,
         "sha256:" + sha256(run.floatModel()));
   }

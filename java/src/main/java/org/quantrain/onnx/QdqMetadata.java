@@ -8,6 +8,9 @@ public final class QdqMetadata {
   /** The runtime that the integers are meant for. */
   public static final String TARGET = "quantrain.target";
 
+  /** How the scales were found. */
+  public static final String QUANTIZER = "quantrain.quantizer";
+
   /** The rule by which accumulators become codes. */
   public static final String CONTRACT = "quantrain.contract";
 

@@ -20,6 +20,7 @@ import org.quantrain.op.DequantizeAcc;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.FoldWeight;
 import org.quantrain.op.GlobalPoolSum;
+import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.Multiplier;
@@ -81,8 +82,8 @@ public final class QdqWriter {
    * Writes a file, completely or not at all.
    *
    * @param integerGraph a lowered evaluation graph: codes from the input to the logits
-   * @param contents of its scales and zero-points and of the outputs of its {@link FoldWeight}
-   *     nodes
+   * @param contents of its scales and zero-points, and of the outputs of its {@link FoldWeight} and
+   *     {@link LearnedQParams} nodes
    * @param metadata what the file says about itself, see {@link QdqMetadata}; the digest is added
    * @throws OnnxException if the graph has a node without a QDQ form, an accumulator could
    *     overflow, or scales contradict each other
@@ -166,6 +167,7 @@ public final class QdqWriter {
   private static boolean isKnown(Op op) {
     return op instanceof Quantize
         || op instanceof FoldWeight
+        || op instanceof LearnedQParams
         || op instanceof ConvCodes
         || op instanceof LinearCodes
         || op instanceof Multiplier

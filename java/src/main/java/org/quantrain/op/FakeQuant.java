@@ -9,9 +9,14 @@ import org.quantrain.tensor.TensorSpec;
 /**
  * A quantizer's place in a graph that is not yet lowered: x on the grid of {@code spec}, float32 in
  * and out. Lowering turns it into codes; {@code quantizer} names its state (range, scale,
- * zero-point).
+ * zero-point) and its learned values.
  */
-public record FakeQuant(String quantizer, QuantSpec spec) implements Op {
+public record FakeQuant(String quantizer, QuantSpec spec, ScaleRule rule) implements Op {
+  /** One whose range is observed. */
+  public FakeQuant(String quantizer, QuantSpec spec) {
+    this(quantizer, spec, ScaleRule.OBSERVED);
+  }
+
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 1, 1);

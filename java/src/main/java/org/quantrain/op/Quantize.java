@@ -11,16 +11,17 @@ import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Float32 to codes. Inputs x, scale [1], zero-point [1]; outputs codes and the straight-through
- * mask.
+ * Float32 to codes. Inputs x, scale [C], zero-point [C], one for each of dimension 0 per channel;
+ * outputs codes and the straight-through mask.
  */
 public record Quantize(QuantSpec spec) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 3, 3);
     Expect.dtype("x", in.get(0), DType.F32);
-    Expect.vectors(in, 1, 2, DType.F32, 1);
-    Expect.vectors(in, 2, 3, DType.S32, 1);
+    int c = spec.perChannel() ? in.get(0).shape().dim(0) : 1;
+    Expect.vectors(in, 1, 2, DType.F32, c);
+    Expect.vectors(in, 2, 3, DType.S32, c);
     return List.of(in.get(0).as(spec.container()), in.get(0).as(DType.MASK));
   }
 

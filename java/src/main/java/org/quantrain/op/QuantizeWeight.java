@@ -34,8 +34,7 @@ public record QuantizeWeight(QuantSpec spec) implements Op {
     if (node.inputs().size() == 1) {
       return List.of(outputGrads.get(0));
     }
-    Value dw =
-        b.add(node.name() + ".dw", new QuantizeWeightBackward(), outputGrads.get(0), node.input(1));
+    Value dw = b.add(node.name() + ".dw", new TimesSign(), outputGrads.get(0), node.input(1));
     return Arrays.asList(dw, null);
   }
 }

@@ -9,18 +9,18 @@ import org.quantrain.tensor.TensorSpec;
 
 /**
  * Moves an exponential moving range by one batch (the first batch is copied) and derives scale and
- * zero-point from it. Inputs batch min [1], batch max [1]; STATE range min, range max, count
- * (int32), scale, zero-point (int32), all [1] and updated in place. No outputs. The momentum is a
- * step scalar.
+ * zero-point from it. Inputs batch min [C], batch max [C]; STATE range min, range max, count [1]
+ * (int32), scale, zero-point (int32), updated in place. No outputs. The momentum is a step scalar.
  */
 public record UpdateQParams(QuantSpec spec) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 7, 7);
-    Expect.vectors(in, 0, 4, DType.F32, 1);
+    int c = in.get(0).shape().dim(0);
+    Expect.vectors(in, 0, 4, DType.F32, c);
     Expect.vectors(in, 4, 5, DType.S32, 1);
-    Expect.vectors(in, 5, 6, DType.F32, 1);
-    Expect.vectors(in, 6, 7, DType.S32, 1);
+    Expect.vectors(in, 5, 6, DType.F32, c);
+    Expect.vectors(in, 6, 7, DType.S32, c);
     return List.of();
   }
 

@@ -22,6 +22,8 @@ import org.quantrain.op.Flatten;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.Linear;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.Relu;
+import org.quantrain.op.ScaleRule;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.tensor.QuantSpec;
 
@@ -122,7 +124,8 @@ public final class InsertQuantizers {
       inputs.set(0, version(node.input(0), policy.inputBits(node.name(), edge)));
       QuantSpec spec = policy.weightSpec(node.name(), edge);
       Value weight = node.input(1);
-      inputs.set(1, builder.add(weight.name() + ".q", new FakeQuant(weight.name(), spec), weight));
+      FakeQuant quant = new FakeQuant(weight.name(), spec, policy.quantizer().weights());
+      inputs.set(1, builder.add(weight.name() + ".q", quant, weight));
     } else if (node.op() instanceof Add) {
       inputs.set(0, version(node.input(0), QuantPolicy.ADD_BITS));
       inputs.set(1, version(node.input(1), QuantPolicy.ADD_BITS));
@@ -138,6 +141,21 @@ public final class InsertQuantizers {
     quantize(node.output(0), keepsGrid(node));
   }
 
+  /** Known from the graph alone: what a ReLU made so, and what keeps it so. */
+  private boolean isNonNegative(Value value) {
+    Node producer = graph.producer(value).orElse(null);
+    if (producer == null) {
+      return false;
+    }
+    boolean carries =
+        keepsGrid(producer)
+            || producer.op() instanceof AveragePool
+            || producer.op() instanceof GlobalAveragePool
+            || producer.op() instanceof Add;
+    return producer.op() instanceof Relu
+        || (carries && producer.inputs().stream().allMatch(this::isNonNegative));
+  }
+
   /** Adds the quantizers that the readers of {@code value} want. */
   private void quantize(Value value, boolean onGridAlready) {
     NavigableSet<Integer> widths = demands.get(value);
@@ -146,20 +164,21 @@ public final class InsertQuantizers {
     }
     TreeMap<Integer, Value> versions = new TreeMap<>();
     quantized.put(value, versions);
+    ScaleRule rule = policy.quantizer().activations(isNonNegative(value));
     int widest = widths.last();
     Value wide = plain.get(value);
     if (!onGridAlready) {
-      wide = fakeQuant(value.name(), widest, wide);
+      wide = fakeQuant(value.name(), widest, rule, wide);
     }
     versions.put(widest, wide);
     for (int bits : widths.headSet(widest)) {
-      versions.put(bits, fakeQuant(value.name() + ".b" + bits, bits, wide));
+      versions.put(bits, fakeQuant(value.name() + ".b" + bits, bits, rule, wide));
     }
   }
 
-  private Value fakeQuant(String quantizer, int bits, Value x) {
+  private Value fakeQuant(String quantizer, int bits, ScaleRule rule, Value x) {
     return builder.add(
-        quantizer + ".q", new FakeQuant(quantizer, policy.target().activation(bits)), x);
+        quantizer + ".q", new FakeQuant(quantizer, policy.target().activation(bits), rule), x);
   }
 
   private Value version(Value value, int bits) {

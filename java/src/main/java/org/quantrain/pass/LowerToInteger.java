@@ -45,6 +45,7 @@ import org.quantrain.op.QuantizeWeight;
 import org.quantrain.op.Relu;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.TimesSign;
 import org.quantrain.quant.QuantizerState;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
@@ -64,8 +65,10 @@ public final class LowerToInteger {
   public enum Mode {
     /** The batch's statistics; running statistics and ranges move. */
     TRAIN,
-    /** Running statistics and ranges as they stand: evaluation, late training, export. */
-    FROZEN
+    /** Running statistics and ranges as they stand: late training. */
+    TRAIN_FROZEN,
+    /** The same codes, nothing for gradients: evaluation and export. */
+    EVAL
   }
 
   private sealed interface Lowered {}
@@ -182,7 +185,7 @@ public final class LowerToInteger {
 
   private void layer(Node node, Codes x) {
     Value w = weightParams.get(node.input(1));
-    QuantSpec spec = weights.get(node.input(1)).spec();
+    FakeQuant quant = weights.get(node.input(1));
     Value bias = node.inputs().size() > 2 ? node.input(2) : null;
     Node norm = batchNormAfter(node);
     Accumulated result;
@@ -194,12 +197,12 @@ public final class LowerToInteger {
               + node.name()
               + "] has a bias before batch norm; apply AbsorbBias first");
     }
-    if (norm == null || mode == Mode.FROZEN) {
-      result = foldedLayer(node, x, w, spec, bias, norm);
-    } else if (spec.perChannel()) {
-      result = absorbedLayer(node, x, w, spec, norm);
+    if (norm == null || mode != Mode.TRAIN) {
+      result = foldedLayer(node, x, w, quant, bias, norm);
+    } else if (quant.spec().perChannel()) {
+      result = absorbedLayer(node, x, w, quant, norm);
     } else {
-      result = correctedLayer(node, x, w, spec, norm);
+      result = correctedLayer(node, x, w, quant.spec(), norm);
     }
     if (norm != null) {
       fused.add(norm);
@@ -225,7 +228,7 @@ public final class LowerToInteger {
 
   /** The deployed form: weights with the running statistics folded in. */
   private Accumulated foldedLayer(
-      Node node, Codes x, Value w, QuantSpec spec, Value bias, Node norm) {
+      Node node, Codes x, Value w, FakeQuant quant, Value bias, Node norm) {
     List<Value> inputs = new ArrayList<>(List.of(w, x.scale()));
     if (bias != null) {
       inputs.add(bias);
@@ -235,9 +238,16 @@ public final class LowerToInteger {
       inputs.addAll(norm.inputs().subList(1, 5));
       epsilon = ((BatchNorm) norm.op()).epsilon();
     }
-    Node fold =
-        builder.node(
-            w.name() + ".codes", new FoldWeight(spec, bias != null, norm != null, epsilon), inputs);
+    float gradientScale = 1;
+    if (quant.rule().isLearned()) {
+      LearnedQuantizer learned = learnedWeight(quant, w);
+      gradientScale = learned.gradientScale(w);
+      inputs.addAll(learned.operands());
+    }
+    FoldWeight op =
+        new FoldWeight(
+            quant.spec(), bias != null, norm != null, epsilon, quant.rule(), gradientScale);
+    Node fold = builder.node(w.name() + ".codes", op, inputs);
     Value acc = product(node, x, fold.output(0), fold.output(1));
     return new Accumulated(
         acc,
@@ -250,10 +260,29 @@ public final class LowerToInteger {
   }
 
   /** Batch norm over the batch goes into the channels' scales; one convolution. */
-  private Accumulated absorbedLayer(Node node, Codes x, Value w, QuantSpec spec, Node norm) {
+  private Accumulated absorbedLayer(Node node, Codes x, Value w, FakeQuant quant, Node norm) {
     BatchNorm bn = (BatchNorm) norm.op();
-    Node weight = builder.node(w.name() + ".codes", new QuantizeWeight(spec), w, norm.input(1));
-    Value acc = product(node, x, weight.output(0), weight.output(1));
+    Value wCodes;
+    Value wScale;
+    if (quant.rule().isLearned()) {
+      LearnedQuantizer learned = learnedWeight(quant, w);
+      Value signed = builder.add(w.name() + ".signed", new TimesSign(), w, norm.input(1));
+      Node codes =
+          builder.node(
+              w.name() + ".codes",
+              new Quantize(quant.spec()),
+              signed,
+              learned.scale(),
+              learned.zeroPoint());
+      wCodes = learned.attach(builder, codes.output(0), signed);
+      wScale = learned.scale();
+    } else {
+      Node codes =
+          builder.node(w.name() + ".codes", new QuantizeWeight(quant.spec()), w, norm.input(1));
+      wCodes = codes.output(0);
+      wScale = codes.output(1);
+    }
+    Value acc = product(node, x, wCodes, wScale);
     Node stats = stats(node, acc);
     Node absorb =
         builder.node(
@@ -265,7 +294,7 @@ public final class LowerToInteger {
             norm.input(1),
             norm.input(2),
             x.scale(),
-            weight.output(1),
+            wScale,
             norm.input(3),
             norm.input(4));
     return new Accumulated(
@@ -276,6 +305,10 @@ public final class LowerToInteger {
         stats,
         false,
         Float.POSITIVE_INFINITY);
+  }
+
+  private LearnedQuantizer learnedWeight(FakeQuant quant, Value w) {
+    return LearnedQuantizer.in(builder, quant, w.spec().shape().dim(0));
   }
 
   /** Per-tensor weights: two convolutions, the folded one corrected to the batch's statistics. */
@@ -323,14 +356,42 @@ public final class LowerToInteger {
   // ---- quantizers
 
   private Codes quantize(FakeQuant quant, Lowered in) {
+    if (quant.rule().isLearned()) {
+      return quantizeLearned(quant, in);
+    }
     QuantizerState state = QuantizerState.in(builder, quant.quantizer());
     Range range = mode == Mode.TRAIN ? range(quant, in) : new Range(null, null);
     if (mode == Mode.TRAIN) {
       ObserveRanges.update(builder, quant, range.min(), range.max());
     }
+    Value codes = codes(quant, in, state.scale(), state.zeroPoint());
+    return new Codes(codes, state.scale(), state.zeroPoint(), range.min(), range.max());
+  }
+
+  /**
+   * The codes are made as those of any quantizer. The gradient does not go the way they were made
+   * but by the real value that they round, which is computed for it. A learned range takes the
+   * place of an activation's upper bound.
+   */
+  private Codes quantizeLearned(FakeQuant quant, Lowered in) {
+    LearnedQuantizer learned = LearnedQuantizer.in(builder, quant, 1);
+    Value codes = codes(quant, in, learned.scale(), learned.zeroPoint());
+    if (mode != Mode.EVAL) {
+      codes = learned.attach(builder, codes, real(unbounded(in), quant.quantizer() + ".x"));
+    }
+    return new Codes(codes, learned.scale(), learned.zeroPoint(), null, null);
+  }
+
+  private static Lowered unbounded(Lowered in) {
+    float none = Float.POSITIVE_INFINITY;
+    if (in instanceof Accumulated a) {
+      return new Accumulated(a.acc(), a.outScale(), a.bias(), a.keep(), a.stats(), a.relu(), none);
+    }
+    return in instanceof Sum sum ? new Sum(sum.a(), sum.b(), sum.relu(), none) : in;
+  }
+
+  private Value codes(FakeQuant quant, Lowered in, Value scale, Value zero) {
     String name = quant.quantizer() + ".codes";
-    Value scale = state.scale();
-    Value zero = state.zeroPoint();
     Value codes;
     if (in instanceof Accumulated acc) {
       Value m =
@@ -375,7 +436,7 @@ public final class LowerToInteger {
               .node(name, new Quantize(quant.spec()), ((Real) in).value(), scale, zero)
               .output(0);
     }
-    return new Codes(codes, scale, zero, range.min(), range.max());
+    return codes;
   }
 
   private Value quantizeMean(FakeQuant quant, Mean mean, String name, Value scale, Value zero) {

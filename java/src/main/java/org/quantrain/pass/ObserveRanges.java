@@ -10,17 +10,27 @@ import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.MinMax;
+import org.quantrain.op.MseRange;
 import org.quantrain.op.UpdateQParams;
 import org.quantrain.quant.QuantizerState;
 
 /**
- * Float execution of a graph with quantizers: activation quantizers only observe, weight quantizers
- * do nothing.
+ * Float execution of a graph with quantizers: observed activation quantizers only observe, the
+ * others do nothing but, when calibrating, find where learned values start.
  */
 public final class ObserveRanges {
   private ObserveRanges() {}
 
   public static Graph apply(Graph graph) {
+    return apply(graph, false);
+  }
+
+  /** With the ranges of least squared error of learned quantizers, of weights too. */
+  public static Graph calibrating(Graph graph) {
+    return apply(graph, true);
+  }
+
+  private static Graph apply(Graph graph, boolean calibrating) {
     GraphBuilder builder = new GraphBuilder();
     Map<Value, Value> map = new HashMap<>();
     Map<Value, Node> observed = new HashMap<>();
@@ -31,7 +41,12 @@ public final class ObserveRanges {
       if (node.op() instanceof FakeQuant quant) {
         Value x = inputs.get(0);
         map.put(node.output(), x);
-        if (!node.input(0).isPersistent()) {
+        if (quant.rule().isLearned()) {
+          if (calibrating) {
+            Node range = builder.node(node.name() + ".range", new MseRange(quant.spec()), x);
+            update(builder, quant, range.output(0), range.output(1));
+          }
+        } else if (!node.input(0).isPersistent()) {
           Node range =
               observed.computeIfAbsent(
                   x, v -> builder.node(node.name() + ".range", new MinMax(), v));
@@ -49,7 +64,8 @@ public final class ObserveRanges {
 
   /** Adds the node that moves a quantizer's range by one batch. */
   static void update(GraphBuilder builder, FakeQuant quant, Value batchMin, Value batchMax) {
-    QuantizerState state = QuantizerState.in(builder, quant.quantizer());
+    int scales = batchMin.spec().shape().dim(0);
+    QuantizerState state = QuantizerState.in(builder, quant.quantizer(), scales);
     builder.node(
         quant.quantizer() + ".update",
         new UpdateQParams(quant.spec()),

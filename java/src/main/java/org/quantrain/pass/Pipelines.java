@@ -11,6 +11,7 @@ import org.quantrain.op.BatchNorm;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.Lowering;
 import org.quantrain.pass.LowerToInteger.Mode;
+import org.quantrain.quant.LearnedValues;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.QuantizerState;
 import org.quantrain.tensor.HostTensor;
@@ -25,11 +26,17 @@ public final class Pipelines {
     Graph graph = InsertQuantizers.apply(ReluBeforeMaxPool.apply(plain.graph()), policy);
     Map<String, HostTensor> contents = new HashMap<>(plain.contents());
     for (Node node : graph.nodes()) {
-      if (node.op() instanceof FakeQuant quant && !node.input(0).isPersistent()) {
-        contents.putAll(QuantizerState.initial(quant.quantizer()));
+      if (node.op() instanceof FakeQuant quant && hasState(node)) {
+        contents.putAll(QuantizerState.initial(quant.quantizer(), LearnedValues.scales(node)));
       }
     }
+    LearnedValues.quantizers(graph).forEach(n -> contents.putAll(LearnedValues.initial(n)));
     return new Model(model.name(), graph, contents);
+  }
+
+  /** Scales of weights are recomputed at each step, unless they are learned. */
+  private static boolean hasState(Node quantizer) {
+    return !quantizer.input(0).isPersistent() || ((FakeQuant) quantizer.op()).rule().isLearned();
   }
 
   /**
@@ -40,15 +47,19 @@ public final class Pipelines {
     return switch (phase) {
       case FLOAT_TRAIN -> SetBatchNormMode.apply(graph, BatchNorm.Mode.TRAIN);
       case FLOAT_EVAL -> SetBatchNormMode.apply(graph, BatchNorm.Mode.FROZEN);
-      case CALIBRATE -> SetBatchNormMode.apply(ObserveRanges.apply(graph), BatchNorm.Mode.FROZEN);
+      case CALIBRATE ->
+          SetBatchNormMode.apply(ObserveRanges.calibrating(graph), BatchNorm.Mode.FROZEN);
       case TRAIN_DELAYED ->
           SetBatchNormMode.apply(ObserveRanges.apply(graph), BatchNorm.Mode.TRAIN);
       case TRAIN ->
           LowerToInteger.apply(
               SetBatchNormMode.apply(graph, BatchNorm.Mode.TRAIN), Mode.TRAIN, lowering);
-      case TRAIN_FROZEN, EVAL ->
+      case TRAIN_FROZEN ->
           LowerToInteger.apply(
-              SetBatchNormMode.apply(graph, BatchNorm.Mode.FROZEN), Mode.FROZEN, lowering);
+              SetBatchNormMode.apply(graph, BatchNorm.Mode.FROZEN), Mode.TRAIN_FROZEN, lowering);
+      case EVAL ->
+          LowerToInteger.apply(
+              SetBatchNormMode.apply(graph, BatchNorm.Mode.FROZEN), Mode.EVAL, lowering);
     };
   }
 

@@ -19,6 +19,7 @@ public record QuantPolicy(
     int activationBits,
     int firstAndLastBits,
     boolean perChannelWeights,
+    Quantizer quantizer,
     List<Override> overrides) {
 
   /** Bits of the layers whose name matches; 0 keeps what the policy says. */
@@ -32,6 +33,10 @@ public record QuantPolicy(
     target.weight(weightBits, perChannelWeights);
     target.activation(activationBits);
     target.weight(firstAndLastBits, perChannelWeights);
+    if (quantizer.weights().isLearned() && !perChannelWeights) {
+      throw new IllegalArgumentException(
+          "quantizer " + quantizer.id() + " learns weight scales per channel, not per tensor");
+    }
     for (Override o : overrides) {
       if (o.weightBits() != 0) {
         target.weight(o.weightBits(), perChannelWeights);
@@ -42,27 +47,34 @@ public record QuantPolicy(
     }
   }
 
-  /** W8A8, per-channel weights. */
+  /** W8A8, per-channel weights, {@link Quantizer#EMA}. */
   public static QuantPolicy forTarget(Target target) {
-    return new QuantPolicy(target, 8, 8, 8, true, List.of());
+    return new QuantPolicy(target, 8, 8, 8, true, Quantizer.EMA, List.of());
   }
 
   public QuantPolicy weights(int bits) {
     return new QuantPolicy(
-        target, bits, activationBits, firstAndLastBits, perChannelWeights, overrides);
+        target, bits, activationBits, firstAndLastBits, perChannelWeights, quantizer, overrides);
   }
 
   public QuantPolicy activations(int bits) {
     return new QuantPolicy(
-        target, weightBits, bits, firstAndLastBits, perChannelWeights, overrides);
+        target, weightBits, bits, firstAndLastBits, perChannelWeights, quantizer, overrides);
   }
 
   public QuantPolicy firstAndLast(int bits) {
-    return new QuantPolicy(target, weightBits, activationBits, bits, perChannelWeights, overrides);
+    return new QuantPolicy(
+        target, weightBits, activationBits, bits, perChannelWeights, quantizer, overrides);
   }
 
   public QuantPolicy perTensorWeights() {
-    return new QuantPolicy(target, weightBits, activationBits, firstAndLastBits, false, overrides);
+    return new QuantPolicy(
+        target, weightBits, activationBits, firstAndLastBits, false, quantizer, overrides);
+  }
+
+  public QuantPolicy quantizer(Quantizer other) {
+    return new QuantPolicy(
+        target, weightBits, activationBits, firstAndLastBits, perChannelWeights, other, overrides);
   }
 
   /** Adds an override for the layers whose whole name matches a regular expression. */
@@ -70,7 +82,13 @@ public record QuantPolicy(
     List<Override> more = new ArrayList<>(overrides);
     more.add(new Override(Pattern.compile(layer), weightBits, activationBits));
     return new QuantPolicy(
-        target, this.weightBits, this.activationBits, firstAndLastBits, perChannelWeights, more);
+        target,
+        this.weightBits,
+        this.activationBits,
+        firstAndLastBits,
+        perChannelWeights,
+        quantizer,
+        more);
   }
 
   /** Grid of a layer's weights. */
@@ -98,6 +116,12 @@ public record QuantPolicy(
 
   @java.lang.Override
   public String toString() {
-    return "W" + weightBits + "A" + activationBits + " for " + target.id();
+    return "W"
+        + weightBits
+        + "A"
+        + activationBits
+        + " for "
+        + target.id()
+        + (quantizer == Quantizer.EMA ? "" : " by " + quantizer.id());
   }
 }

@@ -2,6 +2,7 @@ package org.quantrain.runtime;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 import org.quantrain.graph.Value;
 
 /**
@@ -46,27 +47,35 @@ public final class Sgd implements AutoCloseable {
   private final Kernel kernel;
 
   public Sgd(ParameterStore store, Options options) {
-    kernel = store.backend().prepare(launch(store, options));
+    this(store, options, v -> false);
   }
 
-  private static Launch launch(ParameterStore store, Options options) {
+  /**
+   * @param decays further parameters that weight decay acts on
+   */
+  public Sgd(ParameterStore store, Options options, Predicate<Value> decays) {
+    kernel = store.backend().prepare(launch(store, options, decays));
+  }
+
+  private static Launch launch(ParameterStore store, Options options, Predicate<Value> decays) {
     List<Long> ends = new ArrayList<>();
-    List<Float> decays = new ArrayList<>();
+    List<Float> segments = new ArrayList<>();
     for (Value param : store.params()) {
       // Padding after an entry is zero and stays so, hence it may belong to either segment.
       long end = (store.offset(param) + param.spec().bytes()) / Float.BYTES;
-      float decay = param.spec().shape().rank() >= 2 ? options.weightDecay() : 0;
-      if (!decays.isEmpty() && decays.get(decays.size() - 1) == decay) {
+      boolean decayed = param.spec().shape().rank() >= 2 || decays.test(param);
+      float decay = decayed ? options.weightDecay() : 0;
+      if (!segments.isEmpty() && segments.get(segments.size() - 1) == decay) {
         ends.set(ends.size() - 1, end);
       } else {
         ends.add(end);
-        decays.add(decay);
+        segments.add(decay);
       }
     }
     long elements = store.memory(Arena.PARAMS).bytes() / Float.BYTES;
     if (ends.isEmpty()) {
       ends.add(elements);
-      decays.add(0f);
+      segments.add(0f);
     }
     ends.set(ends.size() - 1, elements);
     return new Launch(
@@ -76,7 +85,7 @@ public final class Sgd implements AutoCloseable {
         store.scalars().address(StepScalars.Slot.LEARNING_RATE),
         elements,
         List.copyOf(ends),
-        List.copyOf(decays),
+        List.copyOf(segments),
         options);
   }
 

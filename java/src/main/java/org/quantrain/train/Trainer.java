@@ -22,7 +22,9 @@ import org.quantrain.data.Batches;
 import org.quantrain.data.DataSource;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
+import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
+import org.quantrain.op.FakeQuant;
 import org.quantrain.op.Lowering;
 import org.quantrain.pass.AddLoss;
 import org.quantrain.pass.Phase;
@@ -30,6 +32,8 @@ import org.quantrain.pass.Pipelines;
 import org.quantrain.plan.Plan;
 import org.quantrain.plan.PlanCompiler;
 import org.quantrain.plan.PlanOptions;
+import org.quantrain.quant.LearnedValues;
+import org.quantrain.quant.QuantizerState;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.runtime.QuantrainException;
@@ -63,6 +67,10 @@ public final class Trainer implements AutoCloseable {
   private final ParameterStore store;
   private final Sgd optimizer;
   private final Evaluator evaluator;
+
+  /** Quantizers that learn; empty in the float stage. */
+  private final List<Node> learned;
+
   private final Map<Phase, Plan> plans = new EnumMap<>(Phase.class);
   private final int epochs;
   private final long totalSteps;
@@ -132,8 +140,12 @@ public final class Trainer implements AutoCloseable {
     }
     Graph evaluation = forward.get(stage == Stage.FLOAT ? Phase.FLOAT_EVAL : Phase.EVAL);
     this.evaluator = new Evaluator(evaluation, EVALUATION_BATCH, store);
+    this.learned = LearnedValues.quantizers(model.graph());
     this.optimizer =
-        new Sgd(store, new Sgd.Options(recipe.momentum(), recipe.weightDecay(), false));
+        new Sgd(
+            store,
+            new Sgd.Options(recipe.momentum(), recipe.weightDecay(), false),
+            v -> LearnedValues.decays(model.graph(), v.name()));
     store.scalars().set(StepScalars.Slot.OBSERVER_MOMENTUM, recipe.observerMomentum());
   }
 
@@ -211,10 +223,15 @@ public final class Trainer implements AutoCloseable {
     return saved;
   }
 
+  /** Observed ranges go on from what they are, learned values start anew. */
   private void calibrate() {
     Plan plan = plans.get(Phase.CALIBRATE);
     if (plan == null) {
       return;
+    }
+    for (Node node : learned) {
+      String quantizer = ((FakeQuant) node.op()).quantizer();
+      store.restore(QuantizerState.initial(quantizer, LearnedValues.scales(node)));
     }
     Batches inOrder = Batches.shuffled(training, recipe.batch(), recipe.seed());
     FloatBuffer images = images(plan);
@@ -222,6 +239,16 @@ public final class Trainer implements AutoCloseable {
     for (int b = 0; b < Math.min(recipe.calibrationBatches(), inOrder.batchesPerEpoch()); b++) {
       inOrder.fill(0, b, images, labels);
       plan.run();
+    }
+    for (Node node : learned) {
+      store.restore(LearnedValues.start((FakeQuant) node.op(), store::get));
+    }
+  }
+
+  /** After steps in float: learned values start from the weights as they are now. */
+  private void endOfDelay(Phase phase) {
+    if (phase == Phase.TRAIN_DELAYED && !learned.isEmpty()) {
+      calibrate();
     }
   }
 
@@ -250,6 +277,7 @@ public final class Trainer implements AutoCloseable {
       long step = (long) epoch * steps + b;
       Plan plan = plans.get(phaseAt(step));
       if (phase != phaseAt(step)) {
+        endOfDelay(phase);
         phase = phaseAt(step);
         images = images(plan);
         labels = labels(plan);
@@ -265,6 +293,7 @@ public final class Trainer implements AutoCloseable {
       correct += plan.readInt(plan.graph().outputs().get(2));
       listener.step(stage, phase, epoch + 1, b + 1, stepLoss, rate);
     }
+    endOfDelay(phase);
     double seconds = (System.nanoTime() - started) / 1e9;
     long seen = (long) steps * recipe.batch();
 

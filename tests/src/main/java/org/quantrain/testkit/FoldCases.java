@@ -17,6 +17,7 @@ import org.quantrain.op.ConvBnFold;
 import org.quantrain.op.ConvBnFoldBackward;
 import org.quantrain.op.FoldWeight;
 import org.quantrain.op.FoldWeightBackward;
+import org.quantrain.op.ScaleRule;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
@@ -24,6 +25,7 @@ import org.quantrain.tensor.Shape;
 /** Batch norm folded into weights. */
 final class FoldCases {
   private static final float EPSILON = 1e-5f;
+  private static final float LEARNED_GRADIENT_SCALE = 0.25f;
 
   private static final List<Shape> WEIGHTS =
       List.of(
@@ -45,8 +47,8 @@ final class FoldCases {
     return List.of(
         new OpCase(
             FoldWeight.class,
-            FoldCases::foldWeight,
-            FoldCases::foldWeightGradients,
+            FoldCases::foldWeightsOfAllRules,
+            FoldCases::foldWeightGradientsOfAllRules,
             () ->
                 foldWeight(
                     "large",
@@ -110,6 +112,55 @@ final class FoldCases {
         in);
   }
 
+  /** The same layer with learned scales that clamp some weights. */
+  private static Example learned(Example plain, ScaleRule rule) {
+    FoldWeight op = (FoldWeight) plain.op();
+    int k = plain.inputs().get(0).shape().dim(0);
+    float[] scale = between(k, 9, 1.5f, 2.5f);
+    float[] clip = new float[k];
+    float[] lower = new float[k];
+    for (int c = 0; c < k; c++) {
+      scale[c] /= op.spec().qmax();
+      clip[c] = Arithmetic.dequantize(op.spec().qmax(), scale[c], 0);
+      lower[c] = Arithmetic.dequantize(op.spec().qmin(), scale[c], 0);
+    }
+    List<HostTensor> in = new ArrayList<>(plain.inputs());
+    in.add(Tensors.vector(scale));
+    in.add(Tensors.vector(new int[k]));
+    if (rule == ScaleRule.SOFT_CLIP) {
+      in.addAll(
+          List.of(
+              Tensors.vector(lower),
+              Tensors.vector(clip),
+              Tensors.vector(between(k, 10, 0.1f, 0.4f))));
+    }
+    return new Example(
+        rule + " " + plain.name(),
+        new FoldWeight(
+            op.spec(), op.hasBias(), op.hasBatchNorm(), op.epsilon(), rule, LEARNED_GRADIENT_SCALE),
+        in);
+  }
+
+  private static List<Example> learned(List<Example> examples, ScaleRule rule) {
+    return examples.stream()
+        .filter(e -> ((FoldWeight) e.op()).spec().perChannel())
+        .map(e -> learned(e, rule))
+        .toList();
+  }
+
+  private static List<Example> foldWeightsOfAllRules() {
+    List<Example> list = new ArrayList<>(foldWeight());
+    list.addAll(learned(foldWeight(), ScaleRule.STEP));
+    return list;
+  }
+
+  private static List<Example> foldWeightGradientsOfAllRules() {
+    List<Example> list = new ArrayList<>(foldWeightGradients());
+    list.addAll(learned(foldWeightGradients(), ScaleRule.STEP));
+    list.addAll(learned(foldWeightGradients(), ScaleRule.SOFT_CLIP));
+    return list;
+  }
+
   private static List<Example> foldWeight() {
     List<Example> list = new ArrayList<>();
     for (QuantSpec tensor : Grids.WEIGHTS) {
@@ -163,6 +214,17 @@ final class FoldCases {
         in);
   }
 
+  private static Example learnedBackward(Example plain) {
+    FoldWeightBackward op = (FoldWeightBackward) plain.op();
+    int k = plain.inputs().get(0).shape().dim(0);
+    List<HostTensor> in = new ArrayList<>(plain.inputs());
+    in.add(Tensors.vector(between(k, 9, 0.01f, 0.5f)));
+    return new Example(
+        plain.name() + " learned",
+        new FoldWeightBackward(op.spec(), op.hasBatchNorm(), op.epsilon(), true),
+        in);
+  }
+
   private static List<Example> foldWeightBackward() {
     List<Example> list = new ArrayList<>();
     for (QuantSpec tensor : Grids.WEIGHTS) {
@@ -170,6 +232,9 @@ final class FoldCases {
         for (Shape shape : WEIGHTS) {
           list.add(foldWeightBackward(spec, shape, false));
           list.add(foldWeightBackward(spec, shape, true));
+          if (spec.perChannel()) {
+            list.add(learnedBackward(foldWeightBackward(spec, shape, true)));
+          }
         }
       }
     }

@@ -57,8 +57,10 @@ final class FoldRules {
       for (int c = 0; c < channels; c++) {
         float sign = op.hasBatchNorm() ? sign(call.floats(FoldWeight.GAMMA)[c]) : 1;
         float unfolded =
-            Arithmetic.weightScale(
-                QuantizeRules.absmax(w, c * inner, (c + 1) * inner), spec.qmax());
+            op.rule().isLearned()
+                ? call.floats(op.learnedInput())[c]
+                : Arithmetic.weightScale(
+                    QuantizeRules.absmax(w, c * inner, (c + 1) * inner), spec.qmax());
         scale[c] = unfolded * Math.abs(gain[c]);
         boolean raised = scale[c] < least[c];
         scale[c] = raised ? least[c] : scale[c];
@@ -122,7 +124,10 @@ final class FoldRules {
       float inv = inverseStd(call.floats(5)[c], op.epsilon());
       float gain = gamma * inv;
       float scale =
-          Arithmetic.weightScale(QuantizeRules.absmax(w, c * inner, (c + 1) * inner), spec.qmax());
+          op.learned()
+              ? call.floats(6)[c]
+              : Arithmetic.weightScale(
+                  QuantizeRules.absmax(w, c * inner, (c + 1) * inner), spec.qmax());
       double sum = 0;
       double magnitude = 0;
       for (int i = c * inner; i < (c + 1) * inner; i++) {

@@ -13,7 +13,8 @@ public final class OpCases {
               QuantizeCases.all(),
               AccumulatorCases.all(),
               BatchNormCases.all(),
-              FoldCases.all())
+              FoldCases.all(),
+              LearnedCases.all())
           .flatMap(List::stream)
           .toList();
 

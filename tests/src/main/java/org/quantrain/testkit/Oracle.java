@@ -80,6 +80,7 @@ public final class Oracle {
     AccumulatorRules.register();
     BatchNormRules.register();
     FoldRules.register();
+    LearnedRules.register();
     FloatRules.register();
     PoolRules.register();
     ProductRules.register();

@@ -16,9 +16,9 @@ import org.quantrain.op.Dequantize;
 import org.quantrain.op.MinMax;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
-import org.quantrain.op.QuantizeWeightBackward;
 import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.SteBackward;
+import org.quantrain.op.TimesSign;
 import org.quantrain.op.UpdateQParams;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
@@ -62,10 +62,10 @@ final class QuantizeCases {
             QuantizeCases::quantizeWeightGradients,
             () -> weights("large", perChannel(Grids.S8), normal(LARGE, 1))),
         new OpCase(
-            QuantizeWeightBackward.class,
-            QuantizeCases::quantizeWeightBackward,
-            List::of,
-            () -> quantizeWeightBackward(LARGE, ordinary(size(LARGE), 1))),
+            TimesSign.class,
+            QuantizeCases::timesSign,
+            () -> List.of(timesSign(Shape.of(4, 6), ordinary(24, 1))),
+            () -> timesSign(LARGE, ordinary(size(LARGE), 1))),
         new OpCase(
             MinMax.class,
             QuantizeCases::minMax,
@@ -113,6 +113,16 @@ final class QuantizeCases {
         Shape shape = Shape.of(3, 601);
         list.add(quantize("ties", spec, HostTensor.of(shape, ties(1803, scale)), scale));
       }
+    }
+    QuantSpec channels = perChannel(Grids.S4);
+    for (int n : EdgeValues.SIZES) {
+      list.add(
+          Example.of(
+              "channels of " + n + " to " + channels,
+              new Quantize(channels),
+              normal(Shape.of(5, n), 4),
+              Tensors.vector(EdgeValues.between(5, 5, 0.1f, 0.4f)),
+              Tensors.vector(0, 0, 0, 0, 0)));
     }
     list.add(quantize("several blocks", Grids.U8, normal(Shape.of(3, 16, 41, 43), 3), 0.01f));
     return list;
@@ -255,19 +265,19 @@ final class QuantizeCases {
             "with signs", new QuantizeWeight(channel), w, Tensors.vector(1f, -1f, 0.5f, -0.1f)));
   }
 
-  private static Example quantizeWeightBackward(Shape shape, float[] d) {
+  private static Example timesSign(Shape shape, float[] d) {
     return Example.of(
         shape.toString(),
-        new QuantizeWeightBackward(),
+        new TimesSign(),
         HostTensor.of(shape, d),
         Tensors.vector(gammas(shape.dim(0))));
   }
 
-  private static List<Example> quantizeWeightBackward() {
+  private static List<Example> timesSign() {
     List<Example> list = new ArrayList<>();
     for (int n : EdgeValues.SIZES) {
-      list.add(quantizeWeightBackward(Shape.of(7, n), edges(7 * n, 1)));
-      list.add(quantizeWeightBackward(Shape.of(n, 3), edges(3 * n, 2)));
+      list.add(timesSign(Shape.of(7, n), edges(7 * n, 1)));
+      list.add(timesSign(Shape.of(n, 3), edges(3 * n, 2)));
     }
     return list;
   }
@@ -321,6 +331,17 @@ final class QuantizeCases {
       list.add(update("denormal", spec, -1e-42f, 1e-42f, 0, 0, 0));
       list.add(update("huge", spec, -3e38f, 3e38f, -3e38f, 3e38f, 2));
       list.add(update("batch number 2^31 - 1", spec, -1, 1, -2, 2, Integer.MAX_VALUE));
+      list.add(
+          Example.of(
+              "three scales " + spec,
+              new UpdateQParams(spec),
+              Tensors.vector(-1f, 0f, -3f),
+              Tensors.vector(2f, 0.5f, -1f),
+              Tensors.vector(-1.5f, 0f, -2f),
+              Tensors.vector(1f, 1f, 1f),
+              Tensors.vector(3),
+              Tensors.vector(1f, 1f, 1f),
+              Tensors.vector(0, 0, 0)));
       for (int i = 0; i < 20; i++) {
         float[] r = ordinary(4, 100 + i);
         list.add(update("random " + i, spec, -Math.abs(r[0]), Math.abs(r[1]), r[2], r[3], i % 3));

@@ -16,9 +16,9 @@ import org.quantrain.op.Dequantize;
 import org.quantrain.op.MinMax;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
-import org.quantrain.op.QuantizeWeightBackward;
 import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.SteBackward;
+import org.quantrain.op.TimesSign;
 import org.quantrain.op.UpdateQParams;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
@@ -36,7 +36,7 @@ final class QuantizeRules {
     Oracle.rule(Dequantize.class, QuantizeRules::dequantizeCodes);
     Oracle.rule(SteBackward.class, QuantizeRules::steBackward);
     Oracle.rule(QuantizeWeight.class, QuantizeRules::quantizeWeight);
-    Oracle.rule(QuantizeWeightBackward.class, QuantizeRules::quantizeWeightBackward);
+    Oracle.rule(TimesSign.class, QuantizeRules::timesSign);
     Oracle.rule(MinMax.class, QuantizeRules::minMax);
     Oracle.rule(UpdateQParams.class, QuantizeRules::updateQParams);
     Oracle.rule(AddCodes.class, QuantizeRules::addCodes);
@@ -58,7 +58,8 @@ final class QuantizeRules {
     float[] x = call.floats(0);
     float[] levels = new float[x.length];
     for (int i = 0; i < x.length; i++) {
-      levels[i] = level(x[i], call.scalar(1), call.integer(2));
+      int c = i / (x.length / call.floats(1).length);
+      levels[i] = level(x[i], call.floats(1)[c], call.ints(2)[c]);
     }
     return fromLevels(levels, op.spec(), call.in(0).shape());
   }
@@ -120,7 +121,7 @@ final class QuantizeRules {
     return Expected.bits(Tensors.codes(DType.S8, call.in(0).shape(), codes), Tensors.vector(scale));
   }
 
-  private static Expected quantizeWeightBackward(QuantizeWeightBackward op, Oracle.Call call) {
+  private static Expected timesSign(TimesSign op, Oracle.Call call) {
     float[] d = call.floats(0);
     float[] gamma = call.floats(1);
     int inner = d.length / gamma.length;
@@ -149,15 +150,21 @@ final class QuantizeRules {
 
   private static Expected updateQParams(UpdateQParams op, Oracle.Call call) {
     boolean first = call.integer(4) == 0;
-    float min = call.scalar(0);
-    float max = call.scalar(1);
-    if (!first) {
-      min = movingAverage(call.scalar(2), min, call.observerMomentum());
-      max = movingAverage(call.scalar(3), max, call.observerMomentum());
-    }
+    float[] min = call.floats(0);
+    float[] max = call.floats(1);
+    float[] scale = new float[min.length];
+    int[] zero = new int[min.length];
     QuantSpec spec = op.spec();
-    Arithmetic.QParams q =
-        Arithmetic.QParams.of(min, max, spec.qmin(), spec.qmax(), spec.symmetric());
+    for (int c = 0; c < min.length; c++) {
+      if (!first) {
+        min[c] = movingAverage(call.floats(2)[c], min[c], call.observerMomentum());
+        max[c] = movingAverage(call.floats(3)[c], max[c], call.observerMomentum());
+      }
+      Arithmetic.QParams q =
+          Arithmetic.QParams.of(min[c], max[c], spec.qmin(), spec.qmax(), spec.symmetric());
+      scale[c] = q.scale();
+      zero[c] = q.zeroPoint();
+    }
     int count = call.integer(4);
     return Expected.of()
         .updating(
@@ -165,8 +172,8 @@ final class QuantizeRules {
                 2, new Bits(Tensors.vector(min)),
                 3, new Bits(Tensors.vector(max)),
                 4, new Bits(Tensors.vector(count == Integer.MAX_VALUE ? count : count + 1)),
-                5, new Bits(Tensors.vector(q.scale())),
-                6, new Bits(Tensors.vector(q.zeroPoint()))));
+                5, new Bits(Tensors.vector(scale)),
+                6, new Bits(Tensors.vector(zero))));
   }
 
   private static Expected addCodes(AddCodes op, Oracle.Call call) {

@@ -78,6 +78,20 @@ public final class Surrogate {
       return surrogate.nodes.stream().filter(n -> n.outputs().contains(in)).findFirst();
     }
 
+    int outputs() {
+      return node.outputs().size();
+    }
+
+    /** {@code base} plus this factor times what input i is off its base point. */
+    double[] moved(int i, double[] base, double factor) {
+      double[] at = Tensors.logical(in(i));
+      double[] y = base.clone();
+      for (int k = 0; k < y.length; k++) {
+        y[k] += factor * (real(i)[k] - at[k]);
+      }
+      return y;
+    }
+
     Shape inShape(int i) {
       return in(i).shape();
     }
@@ -126,6 +140,7 @@ public final class Surrogate {
 
   static {
     SurrogateRules.register();
+    LearnedSurrogate.register();
   }
 
   private final List<Node> nodes;

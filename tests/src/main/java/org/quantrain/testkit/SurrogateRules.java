@@ -323,6 +323,16 @@ final class SurrogateRules {
       }
     }
     double[] folded = new double[w.length];
+    if (op.rule().isLearned()) {
+      int first = op.learnedInput();
+      double[] codes = unfolded(op.spec(), s, s.in(first).floats());
+      double[] grid =
+          LearnedSurrogate.grid(op.spec(), op.rule(), op.gradientScale(), s, 0, first, codes);
+      for (int i = 0; i < w.length; i++) {
+        folded[i] = gain[i / inner] * grid[i];
+      }
+      return new double[][] {folded, null, null, bias};
+    }
     double[] error = op.spec().perChannel() ? unfoldedError(op.spec(), s) : new double[w.length];
     for (int i = 0; i < w.length; i++) {
       folded[i] = gain[i / inner] * (w[i] + error[i]);
@@ -340,15 +350,29 @@ final class SurrogateRules {
     float[] w = s.in(0).floats();
     int channels = s.inShape(0).dim(0);
     int inner = w.length / channels;
-    double[] error = new double[w.length];
-    for (int i = 0; i < w.length; i++) {
-      int c = i / inner;
-      float scale =
-          Arithmetic.weightScale(QuantizeRules.absmax(w, c * inner, (c + 1) * inner), spec.qmax());
-      error[i] =
-          (double) scale * Arithmetic.quantize(w[i], scale, 0, spec.qmin(), spec.qmax()) - w[i];
+    float[] scale = new float[channels];
+    for (int c = 0; c < channels; c++) {
+      float absmax = QuantizeRules.absmax(w, c * inner, (c + 1) * inner);
+      scale[c] = Arithmetic.weightScale(absmax, spec.qmax());
     }
-    return Tensors.toLogical(s.inShape(0), error);
+    double[] error = unfolded(spec, s, scale);
+    double[] exact = Tensors.logical(s.in(0));
+    for (int i = 0; i < error.length; i++) {
+      error[i] -= exact[i];
+    }
+    return error;
+  }
+
+  /** What the codes of w by these scales, before batch norm, stand for at the base point. */
+  private static double[] unfolded(QuantSpec spec, Step s, float[] scale) {
+    float[] w = s.in(0).floats();
+    int inner = w.length / scale.length;
+    double[] real = new double[w.length];
+    for (int i = 0; i < w.length; i++) {
+      float step = scale[i / inner];
+      real[i] = (double) step * Arithmetic.quantize(w[i], step, 0, spec.qmin(), spec.qmax());
+    }
+    return Tensors.toLogical(s.inShape(0), real);
   }
 
   private static double[] fold(ConvBnFold op, Step s) {

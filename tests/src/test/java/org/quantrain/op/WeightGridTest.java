@@ -42,6 +42,19 @@ class WeightGridTest {
   }
 
   @Test
+  void eightBitSymmetricCodesOfLearnedScalesNeverReach128() {
+    HostTensor w = HostTensor.of(Shape.of(2, 4), 1, -1, 3e38f, -3e38f, 128, -128, 127.6f, -127.6f);
+    HostTensor scale = Tensors.vector(1e-3f, 1f);
+    HostTensor zero = Tensors.vector(0, 0);
+    int[] expected = {127, -127, 127, -127, 127, -127, 127, -127};
+    HostTensor x = Tensors.vector(0.02f);
+    FoldWeight fold = new FoldWeight(PER_CHANNEL, false, false, 0, ScaleRule.STEP, 1);
+    assertArrayEquals(
+        expected, OneOp.run(new Quantize(PER_CHANNEL), w, scale, zero).output(0).codes());
+    assertArrayEquals(expected, OneOp.run(fold, w, x, scale, zero).output(0).codes());
+  }
+
+  @Test
   void aChannelOfOneSignKeepsZeroAtCodeZero() {
     HostTensor w = HostTensor.of(Shape.of(2, 4), 0, 1, 2, 2.54f, 0, -1, -2, -2.54f);
     OneOp.Result r = OneOp.run(new QuantizeWeight(PER_CHANNEL), w);

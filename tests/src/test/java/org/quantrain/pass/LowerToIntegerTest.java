@@ -110,7 +110,7 @@ class LowerToIntegerTest {
         fc.acc = LinearCodes(flat.codes, pool.scale, pool.zero_point, fc.w.codes, fc.w.codes:1)
         fc.real = DequantizeAcc(fc.acc, fc.w.codes:2, fc.w.codes:3)
         """,
-        text(LowerToInteger.apply(residual(W4A4), Mode.FROZEN, Lowering.INTEGER)));
+        text(LowerToInteger.apply(residual(W4A4), Mode.EVAL, Lowering.INTEGER)));
   }
 
   @Test
@@ -182,7 +182,7 @@ class LowerToIntegerTest {
 
   @Test
   void codesHaveTheSameNamesInEveryMode() {
-    assertEquals(codes(Mode.FROZEN), codes(Mode.TRAIN));
+    assertEquals(codes(Mode.EVAL), codes(Mode.TRAIN));
     assertTrue(codes(Mode.TRAIN).containsAll(Set.of("input.codes", "relu1.codes", "pool.codes")));
   }
 

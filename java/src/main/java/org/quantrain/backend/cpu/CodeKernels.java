@@ -48,6 +48,7 @@ final class CodeKernels {
 
   static Kernel updateQParams(Cpu cpu, Binding b) {
     QuantSpec spec = ((UpdateQParams) b.node().op()).spec();
+    long channels = Sizes.outer(b.input(0));
     long momentum = b.scalars().address(StepScalars.Slot.OBSERVER_MOMENTUM);
     return new Steps(b)
         .add(
@@ -60,7 +61,7 @@ final class CodeKernels {
                     .range_max(At.floats(b.input(3)))
                     .count(At.ints(b.input(4)))
                     .momentum(At.floats(momentum))
-                    .channels(1),
+                    .channels(channels),
                 QuantrainNative::qt_update_range))
         .add(
             cpu.call(
@@ -70,7 +71,7 @@ final class CodeKernels {
                     .range_max(At.floats(b.input(3)))
                     .scale(At.floats(b.input(5)))
                     .zero_point(At.ints(b.input(6)))
-                    .channels(1)
+                    .channels(channels)
                     .qmin(spec.qmin())
                     .qmax(spec.qmax())
                     .symmetric(spec.symmetric() ? 1 : 0),
@@ -79,6 +80,7 @@ final class CodeKernels {
 
   static Kernel quantize(Cpu cpu, Binding b) {
     QuantSpec spec = ((Quantize) b.node().op()).spec();
+    long channels = Sizes.outer(b.input(1));
     return cpu.kernel(
         b,
         new qt_quantize_args()
@@ -88,8 +90,8 @@ final class CodeKernels {
             .codes(At.any(b.output(0)))
             .mask(At.bytes(b.output(1)))
             .outer(1)
-            .channels(1)
-            .inner(Sizes.elements(b.input(0)))
+            .channels(channels)
+            .inner(Sizes.elements(b.input(0)) / channels)
             .qmin(spec.qmin())
             .qmax(spec.qmax())
             .code_type(codeType(b.output(0))),
@@ -165,7 +167,7 @@ final class CodeKernels {
         QuantrainNative::qt_quantize_weight);
   }
 
-  static Kernel quantizeWeightBackward(Cpu cpu, Binding b) {
+  static Kernel timesSign(Cpu cpu, Binding b) {
     return cpu.kernel(
         b,
         new qt_quantize_weight_backward_args()

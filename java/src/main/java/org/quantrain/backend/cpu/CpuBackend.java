@@ -40,6 +40,9 @@ import org.quantrain.op.FoldWeightBackward;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.GlobalAveragePoolBackward;
 import org.quantrain.op.GlobalPoolSum;
+import org.quantrain.op.LearnedGrid;
+import org.quantrain.op.LearnedGridBackward;
+import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.Linear;
 import org.quantrain.op.LinearBackwardData;
 import org.quantrain.op.LinearBackwardWeights;
@@ -47,17 +50,18 @@ import org.quantrain.op.LinearCodes;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.MaxPoolBackward;
 import org.quantrain.op.MinMax;
+import org.quantrain.op.MseRange;
 import org.quantrain.op.Multiplier;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
-import org.quantrain.op.QuantizeWeightBackward;
 import org.quantrain.op.Relu;
 import org.quantrain.op.ReluBackward;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.SoftmaxCrossEntropy;
 import org.quantrain.op.SteBackward;
+import org.quantrain.op.TimesSign;
 import org.quantrain.op.Unflatten;
 import org.quantrain.op.UpdateQParams;
 import org.quantrain.runtime.Backend;
@@ -111,6 +115,9 @@ public final class CpuBackend implements Backend {
           Map.entry(GlobalAveragePool.class, LayerKernels::globalAveragePool),
           Map.entry(GlobalAveragePoolBackward.class, LayerKernels::globalAveragePoolBackward),
           Map.entry(GlobalPoolSum.class, CodeKernels::globalPoolSum),
+          Map.entry(LearnedGrid.class, LearnedKernels::grid),
+          Map.entry(LearnedGridBackward.class, LearnedKernels::gridBackward),
+          Map.entry(LearnedQParams.class, LearnedKernels::qparams),
           Map.entry(Linear.class, ProductKernels::linear),
           Map.entry(LinearBackwardData.class, ProductKernels::linearBackwardData),
           Map.entry(LinearBackwardWeights.class, ProductKernels::linearBackwardWeights),
@@ -118,17 +125,18 @@ public final class CpuBackend implements Backend {
           Map.entry(MaxPool.class, LayerKernels::maxPool),
           Map.entry(MaxPoolBackward.class, LayerKernels::maxPoolBackward),
           Map.entry(MinMax.class, CodeKernels::minMax),
+          Map.entry(MseRange.class, LearnedKernels::mseRange),
           Map.entry(Multiplier.class, AccumulatorKernels::multiplier),
           Map.entry(PoolMultiplier.class, AccumulatorKernels::poolMultiplier),
           Map.entry(Quantize.class, CodeKernels::quantize),
           Map.entry(QuantizeWeight.class, CodeKernels::quantizeWeight),
-          Map.entry(QuantizeWeightBackward.class, CodeKernels::quantizeWeightBackward),
           Map.entry(Relu.class, LayerKernels::relu),
           Map.entry(ReluBackward.class, LayerKernels::reluBackward),
           Map.entry(Requantize.class, AccumulatorKernels::requantize),
           Map.entry(RequantizeCodes.class, CodeKernels::requantizeCodes),
           Map.entry(SoftmaxCrossEntropy.class, LayerKernels::softmaxCrossEntropy),
           Map.entry(SteBackward.class, CodeKernels::steBackward),
+          Map.entry(TimesSign.class, CodeKernels::timesSign),
           Map.entry(Unflatten.class, LayerKernels::unflatten),
           Map.entry(UpdateQParams.class, CodeKernels::updateQParams));
 

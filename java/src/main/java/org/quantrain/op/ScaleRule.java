@@ -1,0 +1,70 @@
+package org.quantrain.op;
+
+import java.util.List;
+import org.quantrain.tensor.QuantSpec;
+
+/** Where a quantizer's scale and zero-point come from, and how gradients pass it. */
+public enum ScaleRule {
+  /** From the weights' largest magnitude or an observer; straight-through inside the grid. */
+  OBSERVED(),
+  /**
+   * The scale is a parameter, the zero-point stays as calibrated (LSQ, Esser et al. 2020,
+   * arXiv:1902.08153).
+   */
+  STEP("learned_scale"),
+  /** Scale and zero-point are parameters (LSQ+, Bhalgat et al. 2020, arXiv:2004.09576). */
+  STEP_AND_ZERO_POINT("learned_scale", "learned_zero_point"),
+  /** The range is [0, clip] (PACT, Choi et al. 2018, arXiv:1805.06085). */
+  CLIP("clip"),
+  /**
+   * The range is [0, clip], on a signed grid [-clip, clip]; the gradient is that of a soft
+   * staircase (DSQ, Gong et al. 2019, arXiv:1908.05033).
+   */
+  SOFT_CLIP("clip", "softness"),
+  /** The range is [lower, upper]; the gradient as with {@link #SOFT_CLIP}. */
+  SOFT_RANGE("lower", "upper", "softness");
+
+  private final List<String> learned;
+
+  ScaleRule(String... learned) {
+    this.learned = List.of(learned);
+  }
+
+  /** Names of the parameters; each has as many elements as the quantizer has scales. */
+  public List<String> learned() {
+    return learned;
+  }
+
+  public boolean isLearned() {
+    return this != OBSERVED;
+  }
+
+  /** Scale, and zero-point if learned, carry the gradient; else the parameters themselves do. */
+  boolean learnsStep() {
+    return this == STEP || this == STEP_AND_ZERO_POINT;
+  }
+
+  boolean isSoft() {
+    return this == SOFT_CLIP || this == SOFT_RANGE;
+  }
+
+  /**
+   * Values besides scale and zero-point that the gradient needs: the clip; or ends and softness.
+   */
+  int operands() {
+    return learnsStep() ? 0 : isSoft() ? 3 : 1;
+  }
+
+  /** Values, scale and zero-point among them, that get a gradient. */
+  int gradients() {
+    return learnsStep() ? learned.size() : operands();
+  }
+
+  /**
+   * Factor of a learned step's gradient, which balances it with that of the weights: 1 / sqrt(N *
+   * qmax) with N the values of one image, or the weights of one scale (LSQ, section 2.2).
+   */
+  public float gradientScale(long values, QuantSpec spec) {
+    return learnsStep() ? (float) (1 / Math.sqrt((double) values * spec.qmax())) : 1;
+  }
+}
