@@ -395,6 +395,165 @@ QT_API qt_status qt_mse_scale(qt_context* ctx, const qt_mse_scale_args* args);
 
 /* ---- other quantizers: DoReFa, EWGS, APoT, N2UQ, stochastic rounding, oscillations ------------------------ */
 
+/* Random numbers without state. Element i of a tensor has word i % 4 of Philox4x32-10 with the counter (i / 4, step,
+ * stream), of 64, 32 and 32 bits, and the key seed: the same on every machine, and another one for every seed, step,
+ * stream and element. u = (word >> 8) * 2^-24 is uniform in [0, 1). Source: Salmon et al. 2011,
+ * doi:10.1145/2063384.2063405, section 3.3. */
+typedef struct qt_draws {
+  const int64_t* step;  /* [1]; its low 32 bits count */
+  int64_t seed;
+  int32_t stream;       /* another one for every tensor that is rounded in a step */
+} qt_draws;
+
+/* Stochastic rounding: q = clamp(r + z, qmin, qmax) with v = x / s and r = floor(v) + [u < v - floor(v)], so that the
+ * mean of r over u is v, and a number on the grid stays. mask bit: qmin <= r + z <= qmax (false for NaN).
+ * Source: Gupta et al. 2015, arXiv:1502.02551, section 3.1. */
+typedef struct qt_stochastic_quantize_args {
+  const void* x;              /* real, [outer, channels, inner] */
+  const float* scale;         /* [channels], all > 0 */
+  const int32_t* zero_point;  /* [channels] */
+  void* codes;                /* like x, qt_code_type */
+  uint8_t* mask;              /* one bit per element, or null */
+  int64_t outer, channels, inner;
+  qt_draws draws;
+  int32_t qmin, qmax;         /* within the code type */
+  int32_t code_type;
+  int32_t element_type;       /* of x */
+} qt_stochastic_quantize_args;
+QT_API qt_status qt_stochastic_quantize(qt_context* ctx, const qt_stochastic_quantize_args* args);
+
+/* y = (q - z) * s of the same q and mask. The gradient is qt_ste_backward's. */
+typedef struct qt_stochastic_fake_quant_args {
+  const void* x;              /* real, [outer, channels, inner] */
+  const float* scale;
+  const int32_t* zero_point;
+  void* y;                    /* real; may be x */
+  uint8_t* mask;              /* or null */
+  int64_t outer, channels, inner;
+  qt_draws draws;
+  int32_t qmin, qmax;         /* as in qt_fake_quant */
+  int32_t element_type;       /* of x and y */
+} qt_stochastic_fake_quant_args;
+QT_API qt_status qt_stochastic_fake_quant(qt_context* ctx, const qt_stochastic_fake_quant_args* args);
+
+/* EWGS, the gradient of a uniform quantizer scaled element by element. With v = x / s, inside as in qt_lsq_backward and
+ *   g = dy * (1 + delta * sign(dy) * (v - rint(v)) / levels)
+ *   dx = g inside, else 0
+ *   dscale = gradient_scale * sum (dy * rint(v) - g * v inside, dy * (qmin - z) below, dy * (qmax - z) above)
+ * The paper normalizes its input to [0, 1], so that its delta goes with levels = qmax - qmin; with levels = 1 the error
+ * is in steps. The forward is qt_fake_quant. Source: Lee et al. 2021, arXiv:2104.00903, section 3.2. */
+typedef struct qt_ewgs_backward_args {
+  const void* x;              /* real, [outer, channels, inner] */
+  const void* dy;             /* real */
+  const float* scale;         /* [channels], all > 0 */
+  const int32_t* zero_point;  /* [channels] */
+  const float* delta;         /* [1], >= 0 */
+  void* dx;                   /* real; may be dy; or null */
+  float* dscale;              /* [channels], written, or null */
+  int64_t outer, channels, inner;
+  int32_t qmin, qmax, levels;
+  float gradient_scale;       /* of dscale */
+  int32_t element_type;
+} qt_ewgs_backward_args;
+QT_API qt_status qt_ewgs_backward(qt_context* ctx, const qt_ewgs_backward_args* args);
+
+/* DoReFa, with q_k(r) = rint((2^k - 1) * r) / (2^k - 1), k = bits. Source: Zhou et al. 2016, arXiv:1606.06160.
+ * Activations, section 2.4: y = q_k(min(max(x, 0), 1)); NaN gives 0. */
+typedef struct qt_dorefa_activation_args {
+  const void* x; /* real */
+  void* y;       /* may be x */
+  int64_t n;
+  int32_t bits;  /* 1..16 */
+  int32_t element_type;
+} qt_dorefa_activation_args;
+QT_API qt_status qt_dorefa_activation(qt_context* ctx, const qt_dorefa_activation_args* args);
+
+/* dx = dy where 0 <= x <= 1, else 0. */
+typedef struct qt_dorefa_activation_backward_args {
+  const void* x;
+  const void* dy;
+  void* dx; /* may be dy */
+  int64_t n;
+  int32_t element_type;
+} qt_dorefa_activation_backward_args;
+QT_API qt_status qt_dorefa_activation_backward(qt_context* ctx, const qt_dorefa_activation_backward_args* args);
+
+/* Weights, section 2.3: y = 2 * q_k(tanh(w) / (2 * m) + 1/2) - 1, m = the maximum of |tanh(w)| in the channel, at least
+ * FLT_MIN. tanh grows with |w|, so m is the tanh of the largest |w|. channels = 1 is the paper's, per tensor. NaN gives
+ * -1 and is not counted in m. One bit is qt_binary_weight. */
+typedef struct qt_dorefa_weight_args {
+  const void* w;   /* real, [channels, inner] */
+  void* y;         /* may be w */
+  float* max_tanh; /* [channels], m; written */
+  int64_t channels, inner;
+  int32_t bits;    /* 2..16 */
+  int32_t element_type;
+} qt_dorefa_weight_args;
+QT_API qt_status qt_dorefa_weight(qt_context* ctx, const qt_dorefa_weight_args* args);
+
+/* dw = dy * (1 - tanh(w)^2) / m: straight through the rounding, m a constant. */
+typedef struct qt_dorefa_weight_backward_args {
+  const void* w;
+  const void* dy;
+  const float* max_tanh; /* [channels], of the forward */
+  void* dw;              /* may be dy */
+  int64_t channels, inner;
+  int32_t element_type;
+} qt_dorefa_weight_backward_args;
+QT_API qt_status qt_dorefa_weight_backward(qt_context* ctx, const qt_dorefa_weight_backward_args* args);
+
+/* Gradients, section 2.5, equation 12: y = 2 * m * (q_k(dy / (2 * m) + 1/2 + N) - 1/2), m = the maximum of |dy| in the sample and
+ * N = (u - 1/2) / (2^k - 1). Adding N before rounding is stochastic rounding, as in qt_stochastic_quantize. NaN stays
+ * NaN and is not counted in m. */
+typedef struct qt_dorefa_gradient_args {
+  const void* dy;  /* real, [samples, inner] */
+  void* y;         /* may be dy */
+  float* max;      /* [samples], m; written */
+  int64_t samples, inner;
+  qt_draws draws;
+  int32_t bits;    /* 1..16 */
+  int32_t element_type;
+} qt_dorefa_gradient_args;
+QT_API qt_status qt_dorefa_gradient(qt_context* ctx, const qt_dorefa_gradient_args* args);
+
+/* Weights that oscillate between two integers, and the freezing of those that do it too often. After an update of w, with
+ * q = clamp(rint(w / s), qmin, qmax), m = momentum:
+ *   moved = q - integer ; o = [moved != 0 and its sign is opposite to direction] ; direction = the sign of moved, if any
+ *   frequency = m * o + (1 - m) * frequency ; mean = m * q + (1 - m) * mean ; integer = q
+ *   frequency > threshold: frozen, integer = clamp(rint(mean)) from now on
+ * and a frozen weight becomes s * integer, whatever the optimizer did to it. All state 0 is a weight not seen yet, which
+ * starts with integer = mean = q. Source: Nagel et al. 2022, arXiv:2203.11086, section 4 and algorithm 1. */
+typedef struct qt_track_oscillations_args {
+  float* w;                /* [channels, inner], in and out */
+  const float* scale;      /* [channels], all > 0 */
+  int8_t* integer;         /* like w, in and out, as are the next four */
+  int8_t* direction;       /* -1, 0 or 1 */
+  uint8_t* phase;          /* 0 not seen, 1 tracked, 2 frozen */
+  float* frequency;
+  float* mean;
+  const float* momentum;   /* [1], m */
+  const float* threshold;  /* [1]; >= 1 freezes nothing */
+  int64_t channels, inner;
+  int32_t qmin, qmax;      /* within int8 */
+} qt_track_oscillations_args;
+QT_API qt_status qt_track_oscillations(qt_context* ctx, const qt_track_oscillations_args* args);
+
+/* Dampening: loss[c] = lambda * sum (Q(w) - clip(w, s * qmin, s * qmax))^2 over the channel, the loss being the sum of
+ * them, and dw = dy + its gradient to w with Q(w) constant, 2 * lambda * (clip(w) - Q(w)); 0 where w is clipped or NaN.
+ * No gradient goes to s. Source: Nagel et al. 2022, arXiv:2203.11086, section 4. */
+typedef struct qt_dampening_args {
+  const void* x;        /* real, [outer, channels, inner]: the weights */
+  const void* dy;       /* the gradient to add to */
+  const float* scale;   /* [channels], all > 0 */
+  const float* lambda;  /* [1] */
+  void* dx;             /* may be dy */
+  float* loss;          /* [channels] */
+  int64_t outer, channels, inner;
+  int32_t qmin, qmax;
+  int32_t element_type;
+} qt_dampening_args;
+QT_API qt_status qt_dampening(qt_context* ctx, const qt_dampening_args* args);
+
 /* ---- observe ---------------------------------------------------------------------------------------------
  * Every observer has a state in caller's memory, begun with zeros unless a comment says otherwise, and a merge kernel
  * that adds the state of another device to it. State is float32 or integer, whatever the element type. Minima, maxima,

@@ -1,0 +1,241 @@
+// Stochastic rounding, EWGS, DoReFa, oscillating weights.
+#include "check/case.h"
+
+namespace qt::check {
+namespace {
+
+constexpr int32_t kReals[] = {QT_ELEMENT_F32, QT_ELEMENT_BF16};
+
+template <class C, class Slot>
+void RealIn(C* c, Slot* slot, const std::vector<float>& values, int32_t type) {
+  if (type == QT_ELEMENT_BF16) {
+    c->In(slot, ToBf16(values));
+  } else {
+    c->In(slot, values);
+  }
+}
+
+template <class C, class Slot>
+void RealOut(C* c, Slot* slot, int64_t n, int32_t type) {
+  const int64_t bytes = type == QT_ELEMENT_BF16 ? 2 : 4;
+  c->OutBytes(slot, n * bytes, bytes);
+}
+
+std::string Name(const std::string& variant, int32_t type) {
+  return variant + (type == QT_ELEMENT_BF16 ? ", bf16" : "");
+}
+
+std::vector<float> Scales(int64_t channels) {
+  std::vector<float> scale(channels);
+  for (int64_t i = 0; i < channels; ++i) scale[i] = 0.01f * static_cast<float>(i % 8 + 1);
+  return scale;
+}
+
+template <class C>
+void Grid(C* c, const Layout& layout) {
+  c->In(&c->args.scale, Scales(layout.channels));
+  c->In(&c->args.zero_point, Integers<int32_t>(layout.channels, -3, 3, 11));
+  c->args.qmin = -7;
+  c->args.qmax = 7;
+}
+
+template <class C>
+void Shape(C* c, const Layout& layout, int32_t type) {
+  c->args.outer = layout.outer;
+  c->args.channels = layout.channels;
+  c->args.inner = layout.inner;
+  c->args.element_type = type;
+  c->elements = layout.elements();
+}
+
+template <class C>
+void Draws(C* c) {
+  c->In(&c->args.draws.step, std::vector<int64_t>{int64_t{77} << 30});
+  c->args.draws.seed = 0x123456789abcdefLL;
+  c->args.draws.stream = 5;
+}
+
+void StochasticQuantize(Suite& suite, const Layout& layout, int32_t type, bool mask) {
+  const int64_t n = layout.elements();
+  auto& c = suite.Add("stochastic_quantize", Name(layout.name, type), qt_stochastic_quantize);
+  RealIn(&c, &c.args.x, Values(n, 0.01f, -7, 7, 0, 17), type);
+  Grid(&c, layout);
+  c.OutBytes(&c.args.codes, n, 1);
+  if (mask) c.Out(&c.args.mask, (n + 7) / 8);
+  Draws(&c);
+  Shape(&c, layout, type);
+  c.args.code_type = QT_S8;
+}
+
+void StochasticFakeQuant(Suite& suite, const Layout& layout, int32_t type, bool mask) {
+  const int64_t n = layout.elements();
+  auto& c = suite.Add("stochastic_fake_quant", Name(layout.name, type) + (mask ? "" : ", no mask"),
+                      qt_stochastic_fake_quant);
+  RealIn(&c, &c.args.x, Values(n, 0.01f, -7, 7, 0, 17), type);
+  Grid(&c, layout);
+  RealOut(&c, &c.args.y, n, type);
+  c.MayBe(&c.args.x);
+  if (mask) c.Out(&c.args.mask, (n + 7) / 8);
+  Draws(&c);
+  Shape(&c, layout, type);
+}
+
+void Ewgs(Suite& suite, const Layout& layout, int32_t type, bool dx) {
+  const int64_t n = layout.elements();
+  auto& c = suite.Add("ewgs_backward", Name(layout.name, type) + (dx ? "" : ", no dx"),
+                      qt_ewgs_backward);
+  RealIn(&c, &c.args.x, Values(n, 0.05f, -7, 7, 0, 17, /*finite=*/true), type);
+  RealIn(&c, &c.args.dy, Uniform(n, -1.0f, 1.0f, 3), type);
+  Grid(&c, layout);
+  c.In(&c.args.delta, std::vector<float>{0.2f});
+  if (dx) {
+    RealOut(&c, &c.args.dx, n, type);
+    c.MayBe(&c.args.dy);
+  }
+  // Terms are at most 11 in magnitude; a fixed tree of n of them loses at most log2(n) roundings.
+  const double count = static_cast<double>(n) / static_cast<double>(layout.channels);
+  c.OutSum(&c.args.dscale, layout.channels, 11.0 * count * 24 * 6e-8);
+  Shape(&c, layout, type);
+  c.args.levels = 14;
+  c.args.gradient_scale = 0.5f;
+}
+
+void DorefaActivation(Suite& suite, int64_t n, int32_t type) {
+  auto& c = suite.Add("dorefa_activation", Name("", type), qt_dorefa_activation);
+  RealIn(&c, &c.args.x, Values(n, 1.0f / 15.0f, 0, 15, 0, 3), type);
+  RealOut(&c, &c.args.y, n, type);
+  c.MayBe(&c.args.x);
+  c.args.n = n;
+  c.args.bits = 4;
+  c.args.element_type = type;
+  c.elements = n;
+}
+
+void DorefaActivationBackward(Suite& suite, int64_t n, int32_t type) {
+  auto& c = suite.Add("dorefa_activation_backward", Name("", type), qt_dorefa_activation_backward);
+  RealIn(&c, &c.args.x, Values(n, 1.0f / 15.0f, 0, 15, 0, 3), type);
+  RealIn(&c, &c.args.dy, Uniform(n, -1.0f, 1.0f, 4), type);
+  RealOut(&c, &c.args.dx, n, type);
+  c.MayBe(&c.args.dy);
+  c.args.n = n;
+  c.args.element_type = type;
+  c.elements = n;
+}
+
+void DorefaWeight(Suite& suite, int64_t channels, int64_t inner, int32_t type, bool zeros) {
+  const int64_t n = channels * inner;
+  auto& c = suite.Add("dorefa_weight",
+                      Name(std::to_string(channels) + " channels" + (zeros ? ", zeros" : ""), type),
+                      qt_dorefa_weight);
+  RealIn(&c, &c.args.w, zeros ? std::vector<float>(n) : Values(n, 0.1f, -15, 15, 0, 3), type);
+  RealOut(&c, &c.args.y, n, type);
+  c.MayBe(&c.args.w);
+  c.Out(&c.args.max_tanh, channels);
+  c.args.channels = channels;
+  c.args.inner = inner;
+  c.args.bits = 3;
+  c.args.element_type = type;
+  c.elements = n;
+}
+
+void DorefaWeightBackward(Suite& suite, int64_t channels, int64_t inner, int32_t type) {
+  const int64_t n = channels * inner;
+  auto& c = suite.Add("dorefa_weight_backward", Name(std::to_string(channels) + " channels", type),
+                      qt_dorefa_weight_backward);
+  RealIn(&c, &c.args.w, Values(n, 0.1f, -15, 15, 0, 3, /*finite=*/true), type);
+  RealIn(&c, &c.args.dy, Uniform(n, -1.0f, 1.0f, 4), type);
+  RealOut(&c, &c.args.dw, n, type);
+  c.MayBe(&c.args.dy);
+  c.In(&c.args.max_tanh, Uniform(channels, 0.5f, 1.0f, 5));
+  c.args.channels = channels;
+  c.args.inner = inner;
+  c.args.element_type = type;
+  c.elements = n;
+}
+
+void DorefaGradient(Suite& suite, int64_t samples, int64_t inner, int32_t type, bool zeros) {
+  const int64_t n = samples * inner;
+  auto& c = suite.Add("dorefa_gradient",
+                      Name(std::to_string(samples) + " samples" + (zeros ? ", zeros" : ""), type),
+                      qt_dorefa_gradient);
+  RealIn(&c, &c.args.dy,
+         zeros ? std::vector<float>(n) : Values(n, 0.1f, -15, 15, 0, 3, /*finite=*/true), type);
+  RealOut(&c, &c.args.y, n, type);
+  c.MayBe(&c.args.dy);
+  c.Out(&c.args.max, samples);
+  Draws(&c);
+  c.args.samples = samples;
+  c.args.inner = inner;
+  c.args.bits = 4;
+  c.args.element_type = type;
+  c.elements = n;
+}
+
+void TrackOscillations(Suite& suite, int64_t channels, int64_t inner) {
+  const int64_t n = channels * inner;
+  auto& c = suite.Add("track_oscillations", std::to_string(channels) + " channels",
+                      qt_track_oscillations);
+  c.InOut(&c.args.w, Values(n, 0.05f, -7, 7, 0, 17));
+  c.In(&c.args.scale, Scales(channels));
+  c.InOut(&c.args.integer, Integers<int8_t>(n, -7, 7, 1));
+  c.InOut(&c.args.direction, Integers<int8_t>(n, -1, 1, 2));
+  c.InOut(&c.args.phase, Integers<uint8_t>(n, 0, 2, 3));
+  c.InOut(&c.args.frequency, Uniform(n, 0.0f, 0.03f, 4));
+  c.InOut(&c.args.mean, Uniform(n, -8.0f, 8.0f, 5));
+  c.In(&c.args.momentum, std::vector<float>{0.01f});
+  c.In(&c.args.threshold, std::vector<float>{0.02f});
+  c.args.channels = channels;
+  c.args.inner = inner;
+  c.args.qmin = -7;
+  c.args.qmax = 7;
+  c.elements = n;
+}
+
+void Dampening(Suite& suite, const Layout& layout, int32_t type) {
+  const int64_t n = layout.elements();
+  auto& c = suite.Add("dampening", Name(layout.name, type), qt_dampening);
+  RealIn(&c, &c.args.x, Values(n, 0.05f, -7, 7, 0, 17), type);
+  RealIn(&c, &c.args.dy, Uniform(n, -1.0f, 1.0f, 3), type);
+  c.In(&c.args.scale, Scales(layout.channels));
+  c.In(&c.args.lambda, std::vector<float>{0.1f});
+  RealOut(&c, &c.args.dx, n, type);
+  c.MayBe(&c.args.dy);
+  // Terms are at most (s / 2)^2 = 0.0016, times lambda.
+  const double count = static_cast<double>(n) / static_cast<double>(layout.channels);
+  c.OutSum(&c.args.loss, layout.channels, 0.00016 * count * 24 * 6e-8);
+  Shape(&c, layout, type);
+  c.args.qmin = -7;
+  c.args.qmax = 7;
+}
+
+}  // namespace
+
+void OthersCases(Suite& suite) {
+  for (const int64_t size : suite.Sizes()) {
+    for (const int32_t type : kReals) {
+      for (const Layout& layout : Layouts(suite, size)) {
+        StochasticQuantize(suite, layout, type, /*mask=*/type == QT_ELEMENT_F32);
+        StochasticFakeQuant(suite, layout, type, /*mask=*/!suite.timed());
+        Ewgs(suite, layout, type, /*dx=*/true);
+        Dampening(suite, layout, type);
+      }
+      DorefaActivation(suite, size, type);
+      DorefaActivationBackward(suite, size, type);
+      for (const int64_t channels : {1, 7}) {
+        const int64_t inner = (size + channels - 1) / channels;
+        DorefaWeight(suite, channels, inner, type, /*zeros=*/false);
+        DorefaWeightBackward(suite, channels, inner, type);
+        DorefaGradient(suite, channels, inner, type, /*zeros=*/false);
+        if (type == QT_ELEMENT_F32) TrackOscillations(suite, channels, inner);
+        if (suite.timed()) break;
+        DorefaWeight(suite, channels, inner, type, /*zeros=*/true);
+        DorefaGradient(suite, channels, inner, type, /*zeros=*/true);
+      }
+    }
+    if (suite.timed()) continue;
+    Ewgs(suite, {"per tensor", 1, 1, size}, QT_ELEMENT_F32, /*dx=*/false);
+    StochasticFakeQuant(suite, {"per tensor", 1, 1, size}, QT_ELEMENT_F32, /*mask=*/false);
+  }
+}
+
+}  // namespace qt::check
