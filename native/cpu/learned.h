@@ -42,6 +42,8 @@ struct LaneTable {
     const float* t = table + lane;
     if constexpr (sizeof(Value) == 2 * sizeof(float)) {
       return {t[0], t[lanes]};
+    } else if constexpr (sizeof(Value) == 3 * sizeof(float)) {
+      return {t[0], t[lanes], t[2 * lanes]};
     } else {
       static_assert(sizeof(Value) == 8 * sizeof(float));
       return {t[0],         t[lanes],     t[2 * lanes], t[3 * lanes],

@@ -6,34 +6,36 @@
 
 namespace qt::math {
 
-template <>
-struct Learned<qt_ewgs_backward_args> {
-  static constexpr int kValues = 3, kSums = 1;
+// delta is that of an error in steps.
+struct EwgsValue {
+  float scale, zero_point, delta;
 };
 
-QT_HD void Load(const qt_ewgs_backward_args& a, int64_t channel, float* value) {
-  value[0] = a.scale[channel];
-  value[1] = static_cast<float>(a.zero_point[channel]);
-  value[2] = *a.delta / static_cast<float>(a.levels);
+template <>
+struct Learned<qt_ewgs_backward_args> {
+  using Value = EwgsValue;
+  static constexpr int kSums = 1;
+};
+
+QT_HD EwgsValue Load(const qt_ewgs_backward_args& a, int64_t channel) {
+  return {a.scale[channel], static_cast<float>(a.zero_point[channel]),
+          *a.delta / static_cast<float>(a.levels)};
 }
 
-QT_HD float Apply(const qt_ewgs_backward_args& a, float x, float dy, const float* value,
-                  float* sum) {
-  const float v = x / value[0];
+QT_HD Term Apply(const qt_ewgs_backward_args& a, float x, float dy, EwgsValue value) {
+  const float v = x / value.scale;
   const float code = rintf(v);
-  const float level = code + value[1];
-  const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
-  const bool inside = InRange(level, qmin, qmax);
+  const float level = code + value.zero_point;
+  const float clamped = Clamp(level, static_cast<float>(a.qmin), static_cast<float>(a.qmax));
+  const bool inside = level == clamped;
   // |dy| is sign(dy) * dy.
   const float magnitude = BitsFloat(FloatBits(dy) & 0x7fffffffu);
-  const float g = dy + (value[2] * magnitude) * (v - code);
-  const float end = dy * (level < qmin ? qmin - value[1] : qmax - value[1]);
-  const float outside = level == level ? end : 0.0f;
-  sum[0] = inside ? dy * code - g * v : outside;
-  return inside ? g : 0.0f;
+  const float g = dy + (value.delta * magnitude) * (v - code);
+  const float within = dy * code - g * v, end = dy * (clamped - value.zero_point);
+  return {Where(inside, g), {Where(level == level, inside ? within : end), 0.0f, 0.0f}};
 }
 
-QT_HD void Store(const qt_ewgs_backward_args& a, int64_t channel, const float*, const float* sum) {
+QT_HD void Store(const qt_ewgs_backward_args& a, int64_t channel, EwgsValue, const float* sum) {
   if (a.dscale != nullptr) a.dscale[channel] = a.gradient_scale * sum[0];
 }
 

@@ -49,29 +49,32 @@ QT_HD float FrozenWeight(const Oscillation& s, float w, float scale) {
 
 // ---- dampening
 
-template <>
-struct Learned<qt_dampening_args> {
-  static constexpr int kValues = 2, kSums = 1;
+struct DampeningValue {
+  float scale, lambda;
 };
 
-QT_HD void Load(const qt_dampening_args& a, int64_t channel, float* value) {
-  value[0] = a.scale[channel];
-  value[1] = *a.lambda;
+template <>
+struct Learned<qt_dampening_args> {
+  using Value = DampeningValue;
+  static constexpr int kSums = 1;
+};
+
+QT_HD DampeningValue Load(const qt_dampening_args& a, int64_t channel) {
+  return {a.scale[channel], *a.lambda};
 }
 
-QT_HD float Apply(const qt_dampening_args& a, float x, float dy, const float* value, float* sum) {
+QT_HD Term Apply(const qt_dampening_args& a, float x, float dy, DampeningValue value) {
   const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
-  const float low = qmin * value[0], high = qmax * value[0];
-  const float code = Quantize(x, value[0], 0.0f, qmin, qmax);
-  const bool inside = (x >= low) & (x <= high);  // outside both are the end of the grid
-  const float error = inside ? x - code * value[0] : 0.0f;
-  sum[0] = error * error;
-  return dy + (2.0f * value[1]) * error;
+  const float low = qmin * value.scale, high = qmax * value.scale;
+  const float code = Quantize(x, value.scale, 0.0f, qmin, qmax);
+  // Outside, clip(w) and Q(w) are both the end of the grid.
+  const float error = Where((x >= low) & (x <= high), x - code * value.scale);
+  return {dy + (2.0f * value.lambda) * error, {error * error, 0.0f, 0.0f}};
 }
 
-QT_HD void Store(const qt_dampening_args& a, int64_t channel, const float* value,
+QT_HD void Store(const qt_dampening_args& a, int64_t channel, DampeningValue value,
                  const float* sum) {
-  a.loss[channel] = value[1] * sum[0];
+  a.loss[channel] = value.lambda * sum[0];
 }
 
 }  // namespace qt::math
