@@ -34,6 +34,9 @@ qt_status Check(qt_context& ctx, const qt_lsq_qparams_args& a) {
   Grid(&c, a);
   c.In("learned_scale", a.learned_scale, a.channels);
   c.InOptional("learned_zero_point", a.learned_zero_point, a.channels);
+  c.InOptional("learned_offset", a.learned_offset, a.channels);
+  c.Require(a.learned_zero_point == nullptr || a.learned_offset == nullptr, "learned_offset",
+            "null beside a learned zero-point");
   c.Out("scale", a.scale, a.channels);
   c.Out("zero_point", a.zero_point, a.channels);
   return c.Done();

@@ -4,10 +4,7 @@
 namespace qt::cpu::QT_ISA {
 
 qt_status lsq_qparams(qt_context&, const qt_lsq_qparams_args& a) {
-  for (int64_t c = 0; c < a.channels; ++c) {
-    const float z = a.learned_zero_point == nullptr ? 0.0f : a.learned_zero_point[c];
-    math::LsqQparams(a.learned_scale[c], z, a.qmin, a.qmax, a.scale + c, a.zero_point + c);
-  }
+  for (int64_t c = 0; c < a.channels; ++c) math::LsqQparams(a, c);
   return QT_OK;
 }
 

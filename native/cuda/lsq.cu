@@ -8,10 +8,7 @@ namespace {
 
 struct LsqQparams {
   qt_lsq_qparams_args a;
-  __device__ void operator()(int64_t c) const {
-    const float z = a.learned_zero_point == nullptr ? 0.0f : a.learned_zero_point[c];
-    math::LsqQparams(a.learned_scale[c], z, a.qmin, a.qmax, a.scale + c, a.zero_point + c);
-  }
+  __device__ void operator()(int64_t c) const { math::LsqQparams(a, c); }
 };
 
 }  // namespace

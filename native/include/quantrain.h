@@ -207,11 +207,13 @@ QT_API qt_status qt_binary_weight(qt_context* ctx, const qt_binary_weight_args* 
  * values are sums over the channel's elements in a fixed order, inside the kernel. */
 
 /* Learned values to what the forward uses and the exporter writes: scale = max(|learned_scale|, FLT_MIN) (NaN: FLT_MIN;
- * at most FLT_MAX) and zero_point = clamp(rint(learned_zero_point), qmin, qmax), 0 where learned_zero_point is null
- * (NaN: qmin). */
+ * at most FLT_MAX) and zero_point = clamp(rint(learned_zero_point), qmin, qmax), or that of a learned real offset beta,
+ * clamp(rint(-(learned_offset / scale)), qmin, qmax), or 0 where both are null (NaN: qmin). An offset moves by the size
+ * of the values it stands for; a zero-point, which counts steps, moves by a step^2 less. */
 typedef struct qt_lsq_qparams_args {
   const float* learned_scale;      /* [channels] */
   const float* learned_zero_point; /* [channels] or null */
+  const float* learned_offset;     /* [channels] or null; not both */
   float* scale;                    /* [channels] */
   int32_t* zero_point;             /* [channels] */
   int64_t channels;

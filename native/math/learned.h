@@ -38,11 +38,13 @@ QT_HD float ScaleOf(float x) {
 
 // ---- learned step (LSQ) and zero-point (LSQ+)
 
-QT_HD void LsqQparams(float learned_scale, float learned_zero_point, int32_t qmin, int32_t qmax,
-                      float* scale, int32_t* zero_point) {
-  *scale = ScaleOf(BitsFloat(FloatBits(learned_scale) & 0x7fffffffu));
-  *zero_point = static_cast<int32_t>(
-      Clamp(rintf(learned_zero_point), static_cast<float>(qmin), static_cast<float>(qmax)));
+QT_HD void LsqQparams(const qt_lsq_qparams_args& a, int64_t c) {
+  const float s = ScaleOf(BitsFloat(FloatBits(a.learned_scale[c]) & 0x7fffffffu));
+  float z = a.learned_zero_point == nullptr ? 0.0f : a.learned_zero_point[c];
+  if (a.learned_offset != nullptr) z = -(a.learned_offset[c] / s);
+  a.scale[c] = s;
+  a.zero_point[c] = static_cast<int32_t>(
+      Clamp(rintf(z), static_cast<float>(a.qmin), static_cast<float>(a.qmax)));
 }
 
 // What the quantized value gains per unit of the step: the rounding residual inside the grid, the

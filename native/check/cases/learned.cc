@@ -224,10 +224,11 @@ void Grid1(CallOf<Args>* c, int64_t channels, int32_t qmin, int32_t qmax) {
 void Qparams(Suite& suite, int64_t n) {
   std::vector<float> shifted = Learned(n + 5);
   shifted.erase(shifted.begin(), shifted.begin() + 5);
-  for (const bool zero_point : {true, false}) {
-    auto& c = suite.Add("lsq_qparams", zero_point ? "zero point" : "", qt_lsq_qparams);
+  for (const char* variant : {"", "zero point", "offset"}) {
+    auto& c = suite.Add("lsq_qparams", variant, qt_lsq_qparams);
     c.In(&c.args.learned_scale, Learned(n));
-    if (zero_point) c.In(&c.args.learned_zero_point, shifted);
+    if (variant[0] == 'z') c.In(&c.args.learned_zero_point, shifted);
+    if (variant[0] == 'o') c.In(&c.args.learned_offset, shifted);
     Grid1(&c, n, -128, 127);
   }
   for (const bool is_signed : {true, false}) {

@@ -15,7 +15,8 @@ import org.quantrain.tensor.TensorSpec;
  * The codes of a learned quantizer, as they are; what it adds is where their gradient goes: to the
  * real value before rounding and to the learned values, instead of through whatever computed the
  * codes. Inputs codes, x (float32, like codes), scale [C], zero-point [C], then by the rule the
- * clip [C], or the ends of {@link LearnedQParams} and the softness [C]; output the codes.
+ * offset of {@link LearnedQParams} [C], the clip [C], or the ends of there and the softness [C];
+ * output the codes.
  */
 public record LearnedGrid(QuantSpec spec, ScaleRule rule, float gradientScale) implements Op {
   @Override

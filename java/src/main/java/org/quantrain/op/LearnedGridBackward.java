@@ -13,7 +13,7 @@ import org.quantrain.tensor.TensorSpec;
 
 /**
  * Gradient of {@link LearnedGrid}. Inputs x, dy, then scale [C] and what follows it there; outputs
- * dx and the gradients [C] of scale (and zero-point), or of what follows the zero-point.
+ * dx and the gradients [C] of the scale where it is learned, and of what follows the zero-point.
  */
 public record LearnedGridBackward(QuantSpec spec, ScaleRule rule, float gradientScale)
     implements Op {
@@ -36,12 +36,11 @@ public record LearnedGridBackward(QuantSpec spec, ScaleRule rule, float gradient
 
   /** Gradients of scale and what follows it, null where there is none. */
   List<Value> operandGradients(Node node) {
-    List<Value> learned = node.outputs().subList(1, node.outputs().size());
-    List<Value> grads = new ArrayList<>(learned);
-    if (!rule.learnsStep()) {
+    List<Value> grads = new ArrayList<>(node.outputs().subList(1, node.outputs().size()));
+    if (rule.learnsStep()) {
+      grads.add(1, null);
+    } else {
       grads.addAll(0, Arrays.asList(null, null));
-    } else if (rule == ScaleRule.STEP) {
-      grads.add(null);
     }
     return grads;
   }

@@ -15,8 +15,9 @@ import org.quantrain.tensor.TensorSpec;
 /**
  * Learned values to the scale and zero-point that training, evaluation and export share. Inputs
  * {@link ScaleRule#learned()}, [C] each (a soft rule's without the softness); outputs scale [C],
- * zero-point [C] int32, and for a soft rule the ends of the grid, lower [C] and upper [C]. A
- * learned scale counts by its magnitude, so that a step of the optimizer past 0 does no harm.
+ * zero-point [C] int32, then with a learned offset the real number of code 0 [C], for a soft rule
+ * the ends of the grid, lower [C] and upper [C]. A learned scale counts by its magnitude, so that a
+ * step of the optimizer past 0 does no harm.
  */
 public record LearnedQParams(QuantSpec spec, ScaleRule rule) implements Op {
   @Override
@@ -29,7 +30,9 @@ public record LearnedQParams(QuantSpec spec, ScaleRule rule) implements Op {
     int c = in.get(0).shape().dim(0);
     Expect.vectors(in, 0, count, DType.F32, c);
     List<TensorSpec> out = new ArrayList<>(List.of(TensorSpec.f32(c), TensorSpec.s32(c)));
-    if (rule.isSoft()) {
+    if (rule == ScaleRule.STEP_AND_OFFSET) {
+      out.add(TensorSpec.f32(c));
+    } else if (rule.isSoft()) {
       out.addAll(List.of(TensorSpec.f32(c), TensorSpec.f32(c)));
     }
     return out;
@@ -42,10 +45,10 @@ public record LearnedQParams(QuantSpec spec, ScaleRule rule) implements Op {
     Value dupper = rule.isSoft() ? outputGrads.get(3) : null;
     return switch (rule) {
       case STEP -> List.of(timesSign(b, node.name() + ".d", outputGrads.get(0), node.input(0)));
-      case STEP_AND_ZERO_POINT ->
+      case STEP_AND_OFFSET ->
           List.of(
               timesSign(b, node.name() + ".d", outputGrads.get(0), node.input(0)),
-              outputGrads.get(1));
+              outputGrads.get(2));
       case SOFT_CLIP -> List.of(spec.signed() ? ofBothEnds(b, node, dlower, dupper) : dupper);
       case SOFT_RANGE -> List.of(dlower, dupper);
       case CLIP, OBSERVED -> throw new GraphException(node + ": the clip has the gradient");

@@ -12,8 +12,11 @@ public enum ScaleRule {
    * arXiv:1902.08153).
    */
   STEP("learned_scale"),
-  /** Scale and zero-point are parameters (LSQ+, Bhalgat et al. 2020, arXiv:2004.09576). */
-  STEP_AND_ZERO_POINT("learned_scale", "learned_zero_point"),
+  /**
+   * The scale and the real number of code 0 are parameters; the zero-point is that number in steps,
+   * rounded (LSQ+, Bhalgat et al. 2020, arXiv:2004.09576).
+   */
+  STEP_AND_OFFSET("learned_scale", "learned_offset"),
   /** The range is [0, clip] (PACT, Choi et al. 2018, arXiv:1805.06085). */
   CLIP("clip"),
   /**
@@ -39,9 +42,9 @@ public enum ScaleRule {
     return this != OBSERVED;
   }
 
-  /** Scale, and zero-point if learned, carry the gradient; else the parameters themselves do. */
+  /** The scale itself is learned and carries a gradient. */
   boolean learnsStep() {
-    return this == STEP || this == STEP_AND_ZERO_POINT;
+    return this == STEP || this == STEP_AND_OFFSET;
   }
 
   boolean isSoft() {
@@ -49,13 +52,14 @@ public enum ScaleRule {
   }
 
   /**
-   * Values besides scale and zero-point that the gradient needs: the clip; or ends and softness.
+   * Values besides scale and zero-point that the gradient needs: the offset; the clip; or ends and
+   * softness.
    */
   int operands() {
-    return learnsStep() ? 0 : isSoft() ? 3 : 1;
+    return this == STEP ? 0 : isSoft() ? 3 : 1;
   }
 
-  /** Values, scale and zero-point among them, that get a gradient. */
+  /** Values, the scale among them, that get a gradient. */
   int gradients() {
     return learnsStep() ? learned.size() : operands();
   }

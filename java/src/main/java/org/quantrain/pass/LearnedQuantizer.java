@@ -40,6 +40,8 @@ record LearnedQuantizer(FakeQuant quant, List<Value> operands) {
     List<Value> operands = new ArrayList<>(List.of(qparams.output(0), zeroPoint));
     if (soft) {
       operands.addAll(List.of(qparams.output(2), qparams.output(3), learned.get(last)));
+    } else if (rule == ScaleRule.STEP_AND_OFFSET) {
+      operands.add(qparams.output(2));
     } else if (rule == ScaleRule.CLIP) {
       operands.add(learned.get(0));
     }

@@ -11,12 +11,11 @@ import org.quantrain.graph.Value;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.ScaleRule;
 import org.quantrain.tensor.HostTensor;
-import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
 /** The parameters of learned quantizers, named after them: "relu1.learned_scale". */
 public final class LearnedValues {
-  /** Soft staircases start at what the paper's figures call a well trained one. */
+  /** Start of DSQ's alpha: small, so that the stairs are close to the codes. */
   private static final float SOFTNESS = 0.2f;
 
   private LearnedValues() {}
@@ -62,8 +61,7 @@ public final class LearnedValues {
           prefix + learned,
           switch (learned) {
             case "learned_scale" -> scale;
-            case "learned_zero_point" -> floats(state.apply(prefix + "zero_point"));
-            case "lower" -> state.apply(prefix + "range_min");
+            case "learned_offset", "lower" -> state.apply(prefix + "range_min");
             case "clip", "upper" -> state.apply(prefix + "range_max");
             case "softness" -> HostTensor.filled(scale.shape(), SOFTNESS);
             default -> throw new IllegalStateException(learned);
@@ -72,16 +70,7 @@ public final class LearnedValues {
     return contents;
   }
 
-  private static HostTensor floats(HostTensor integers) {
-    int[] from = integers.ints();
-    float[] to = new float[from.length];
-    for (int i = 0; i < to.length; i++) {
-      to[i] = from[i];
-    }
-    return HostTensor.of(Shape.of(to.length), to);
-  }
-
-  /** Whether weight decay acts on a parameter of this name: the clip of PACT (its section 3.2). */
+  /** Whether weight decay acts on a parameter of this name: the clip of PACT. */
   public static boolean decays(Graph graph, String param) {
     return quantizers(graph).stream()
         .map(n -> (FakeQuant) n.op())

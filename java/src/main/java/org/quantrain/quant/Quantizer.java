@@ -15,7 +15,7 @@ public enum Quantizer {
    * As LSQ, with learned zero-points. A value that cannot be negative keeps 0: no other zero-point
    * of an unsigned grid serves it.
    */
-  LSQ_PLUS(ScaleRule.STEP, ScaleRule.STEP_AND_ZERO_POINT, ScaleRule.STEP),
+  LSQ_PLUS(ScaleRule.STEP, ScaleRule.STEP_AND_OFFSET, ScaleRule.STEP),
   /**
    * A learned clip, with weight decay, of activations that cannot be negative; other activations
    * and the weights as with EMA.

@@ -35,8 +35,8 @@ final class LearnedCases {
           new Kind(ScaleRule.STEP, Grids.U8),
           new Kind(ScaleRule.STEP, S4_CHANNELS),
           new Kind(ScaleRule.STEP, perChannel(Grids.S4.withBits(2))),
-          new Kind(ScaleRule.STEP_AND_ZERO_POINT, Grids.U4),
-          new Kind(ScaleRule.STEP_AND_ZERO_POINT, Grids.S8_AFFINE),
+          new Kind(ScaleRule.STEP_AND_OFFSET, Grids.U4),
+          new Kind(ScaleRule.STEP_AND_OFFSET, Grids.S8_AFFINE),
           new Kind(ScaleRule.CLIP, Grids.U4),
           new Kind(ScaleRule.SOFT_CLIP, Grids.U2),
           new Kind(ScaleRule.SOFT_CLIP, Grids.U4),
@@ -73,9 +73,9 @@ final class LearnedCases {
   private static Example qparams(String name, Kind kind, int channels, float sign) {
     List<HostTensor> in = new ArrayList<>();
     switch (kind.rule()) {
-      case STEP_AND_ZERO_POINT -> {
+      case STEP_AND_OFFSET -> {
         in.add(Tensors.vector(between(channels, 1, sign * 0.1f, sign * 0.2f)));
-        in.add(Tensors.vector(ordinary(channels, 2, 4, 5)));
+        in.add(Tensors.vector(between(channels, 2, -1.5f, 0.1f)));
       }
       case SOFT_RANGE -> {
         in.add(Tensors.vector(between(channels, 1, sign * -2, sign * -0.1f)));
@@ -134,7 +134,13 @@ final class LearnedCases {
       upper[c] = Arithmetic.dequantize(spec.qmax(), scale[c], zero[c]);
     }
     List<HostTensor> list = new ArrayList<>(List.of(Tensors.vector(scale), Tensors.vector(zero)));
-    if (kind.rule() == ScaleRule.CLIP) {
+    if (kind.rule() == ScaleRule.STEP_AND_OFFSET) {
+      float[] offset = new float[channels];
+      for (int c = 0; c < channels; c++) {
+        offset[c] = Arithmetic.dequantize(0, scale[c], zero[c]);
+      }
+      list.add(Tensors.vector(offset));
+    } else if (kind.rule() == ScaleRule.CLIP) {
       list.add(Tensors.vector(upper));
     } else if (kind.rule() == ScaleRule.SOFT_CLIP || kind.rule() == ScaleRule.SOFT_RANGE) {
       list.add(Tensors.vector(lower));
@@ -182,7 +188,7 @@ final class LearnedCases {
       }
       Shape blocks = Shape.of(3, 16, 41, 43);
       list.add(backward("several blocks", kind, blocks, ordinary(size(blocks), 3)));
-      if (kind.rule() == ScaleRule.STEP || kind.rule() == ScaleRule.STEP_AND_ZERO_POINT) {
+      if (kind.rule() == ScaleRule.STEP || kind.rule() == ScaleRule.STEP_AND_OFFSET) {
         list.add(backward("edges", kind, Shape.of(1, 207), edges(207, 1)));
         float scale = operands(kind, Shape.of(1, 1)).get(0).floats()[0];
         list.add(backward("ties", kind, Shape.of(1, 1202), ties(1202, scale)));

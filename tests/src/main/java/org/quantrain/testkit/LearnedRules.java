@@ -4,6 +4,7 @@ import static org.quantrain.testkit.Oracle.TINY;
 import static org.quantrain.testkit.Oracle.U;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.quantrain.op.LearnedGrid;
 import org.quantrain.op.LearnedGridBackward;
@@ -45,9 +46,9 @@ final class LearnedRules {
     int steps = spec.signed() ? spec.qmax() : spec.qmax() - spec.qmin();
     for (int c = 0; c < first.length; c++) {
       switch (op.rule()) {
-        case STEP, STEP_AND_ZERO_POINT -> {
+        case STEP, STEP_AND_OFFSET -> {
           scale[c] = scaleOf(Math.abs(first[c]));
-          float z = op.rule() == ScaleRule.STEP ? 0 : call.floats(1)[c];
+          float z = op.rule() == ScaleRule.STEP ? 0 : -(call.floats(1)[c] / scale[c]);
           zero[c] = (int) Arithmetic.clamp(Arithmetic.rint(z), spec.qmin(), spec.qmax());
         }
         case CLIP, SOFT_CLIP -> {
@@ -64,6 +65,13 @@ final class LearnedRules {
       upper[c] = Arithmetic.dequantize(spec.qmax(), scale[c], zero[c]);
     }
     List<HostTensor> out = new ArrayList<>(List.of(Tensors.vector(scale), Tensors.vector(zero)));
+    if (op.rule() == ScaleRule.STEP_AND_OFFSET) {
+      float[] offset = new float[first.length];
+      for (int c = 0; c < first.length; c++) {
+        offset[c] = Arithmetic.dequantize(0, scale[c], zero[c]);
+      }
+      out.add(Tensors.vector(offset));
+    }
     if (op.rule() == ScaleRule.SOFT_CLIP || op.rule() == ScaleRule.SOFT_RANGE) {
       out.addAll(List.of(Tensors.vector(lower), Tensors.vector(upper)));
     }
@@ -106,13 +114,13 @@ final class LearnedRules {
 
   private static double[] all(int n, double value) {
     double[] a = new double[n];
-    java.util.Arrays.fill(a, value);
+    Arrays.fill(a, value);
     return a;
   }
 
   private static Expected backward(LearnedGridBackward op, Oracle.Call call) {
     return switch (op.rule()) {
-      case STEP, STEP_AND_ZERO_POINT -> stepBackward(op, call);
+      case STEP, STEP_AND_OFFSET -> stepBackward(op, call);
       case CLIP -> clipBackward(call);
       default -> softBackward(op, call);
     };
@@ -120,36 +128,34 @@ final class LearnedRules {
 
   private static Expected stepBackward(LearnedGridBackward op, Oracle.Call call) {
     QuantSpec spec = op.spec();
+    boolean offset = op.rule() == ScaleRule.STEP_AND_OFFSET;
     float[] x = call.floats(0);
     float[] dy = call.floats(1);
     float[] scale = call.floats(2);
-    int[] zero = call.ints(3);
     int inner = x.length / scale.length;
     float[] dx = new float[x.length];
     Sum[] steps = sums(scale.length);
-    Sum[] zeros = sums(scale.length);
-    double[] byZero = new double[scale.length];
+    Sum[] offsets = sums(scale.length);
     for (int i = 0; i < x.length; i++) {
       int c = i / inner;
-      float v = x[i] / scale[c];
-      float level = Arithmetic.rint(v) + zero[c];
-      byZero[c] = -op.gradientScale() * (double) scale[c];
+      int from = offset ? 0 : call.ints(3)[c];
+      float v = (offset ? x[i] - call.floats(4)[c] : x[i]) / scale[c];
+      float level = Arithmetic.rint(v) + from;
       if (Arithmetic.inRange(level, spec.qmin(), spec.qmax())) {
         dx[i] = dy[i];
         steps[c].add(dy[i] * (Arithmetic.rint(v) - v), TINY);
       } else if (!Float.isNaN(level)) {
         int end = level < spec.qmin() ? spec.qmin() : spec.qmax();
-        steps[c].add(dy[i] * (float) (end - zero[c]), 0);
-        zeros[c].add(dy[i], 0);
+        steps[c].add(dy[i] * (float) (end - from), 0);
+        offsets[c].add(dy[i], 0);
       }
     }
+    double[] factor = all(scale.length, op.gradientScale());
     List<Result> out =
         new ArrayList<>(
-            List.of(
-                new Bits(HostTensor.of(call.in(0).shape(), dx)),
-                Sum.of(steps, all(scale.length, op.gradientScale()))));
-    if (op.rule() == ScaleRule.STEP_AND_ZERO_POINT) {
-      out.add(Sum.of(zeros, byZero));
+            List.of(new Bits(HostTensor.of(call.in(0).shape(), dx)), Sum.of(steps, factor)));
+    if (offset) {
+      out.add(Sum.of(offsets, factor));
     }
     return Expected.of(out.toArray(Result[]::new));
   }

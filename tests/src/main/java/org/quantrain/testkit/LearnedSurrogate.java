@@ -1,11 +1,9 @@
 package org.quantrain.testkit;
 
-import java.util.Arrays;
 import org.quantrain.op.LearnedGrid;
 import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.ScaleRule;
 import org.quantrain.op.TimesSign;
-import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.testkit.Surrogate.Step;
 
@@ -41,15 +39,15 @@ final class LearnedSurrogate {
   private static double[][] qparams(LearnedQParams op, Step s) {
     double[][] out = new double[op.rule() == ScaleRule.CLIP ? 0 : s.outputs()][];
     switch (op.rule()) {
-      case STEP, STEP_AND_ZERO_POINT -> {
+      case STEP, STEP_AND_OFFSET -> {
         out[0] = s.moved(0, Tensors.doubles(s.out(0).floats()), 1);
         float[] learned = s.in(0).floats();
         for (int c = 0; c < learned.length; c++) {
           double base = s.out(0).floats()[c];
           out[0][c] = base + Arithmetic.sign(learned[c]) * (out[0][c] - base);
         }
-        if (op.rule() == ScaleRule.STEP_AND_ZERO_POINT) {
-          out[1] = s.moved(1, integers(s.out(1)), 1);
+        if (op.rule() == ScaleRule.STEP_AND_OFFSET) {
+          out[2] = s.moved(1, Tensors.doubles(s.out(2).floats()), 1);
         }
       }
       case SOFT_CLIP -> {
@@ -63,10 +61,6 @@ final class LearnedSurrogate {
       default -> {}
     }
     return out;
-  }
-
-  private static double[] integers(HostTensor t) {
-    return Arrays.stream(t.ints()).asDoubleStream().toArray();
   }
 
   /**
@@ -92,17 +86,18 @@ final class LearnedSurrogate {
       double moved = s.real(x)[i] - at[i];
       y[i] =
           switch (rule) {
-            case STEP, STEP_AND_ZERO_POINT -> {
-              float level = Arithmetic.level((float) at[i], scale[c], zero[c]);
+            case STEP, STEP_AND_OFFSET -> {
               double step = scale[c] + gradientScale * (s.real(first)[c] - scale[c]);
-              double z = zero[c];
-              if (rule == ScaleRule.STEP_AND_ZERO_POINT) {
-                z += gradientScale * (s.real(first + 1)[c] - z);
-              }
-              double v = (float) at[i] / scale[c];
+              // What the codes count from: code 0 with a learned offset, else the zero-point.
+              int from = rule == ScaleRule.STEP ? zero[c] : 0;
+              float base = rule == ScaleRule.STEP ? 0 : s.in(first + 2).floats()[c];
+              double offset =
+                  rule == ScaleRule.STEP ? 0 : base + gradientScale * (s.real(first + 2)[c] - base);
+              float v = ((float) at[i] - base) / scale[c];
+              float level = Arithmetic.rint(v) + from;
               yield Arithmetic.inRange(level, spec.qmin(), spec.qmax())
                   ? s.real(x)[i] + step * (Math.rint(v) - v)
-                  : step * ((level < spec.qmin() ? spec.qmin() : spec.qmax()) - z);
+                  : step * ((level < spec.qmin() ? spec.qmin() : spec.qmax()) - from) + offset;
             }
             case CLIP -> {
               double clip = s.in(first + 2).floats()[c];

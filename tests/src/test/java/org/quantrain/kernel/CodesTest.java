@@ -47,8 +47,7 @@ class CodesTest {
     "1,0,1e-30,0,1e-30,0",
     "0.5,17,2.32603492e-9,0,1,0"
   })
-  void addRoundsOnceOnEveryInstructionSet(
-      float sa, int za, float sb, int zb, float sy, int zy) {
+  void addRoundsOnceOnEveryInstructionSet(float sa, int za, float sb, int zb, float sy, int zy) {
     float ratioA = sa / sy;
     float ratioB = sb / sy;
     float fix = zy - Math.fma(ratioA, (float) za, ratioB * zb);
@@ -70,8 +69,7 @@ class CodesTest {
       kernels.run(QuantrainNative::qt_add_codes, args);
       byte[] actual = Kernels.get(y, PAIRS);
       for (int i = 0; i < PAIRS; i++) {
-        float level =
-            Math.fma((float) (i % 256), ratioA, Math.fma((float) (i / 256), ratioB, fix));
+        float level = Math.fma((float) (i % 256), ratioA, Math.fma((float) (i / 256), ratioB, fix));
         assertEquals((byte) Math.rint(clamp(level, 0, 255)), actual[i], "pair " + i);
       }
     }

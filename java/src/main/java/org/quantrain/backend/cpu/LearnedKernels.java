@@ -7,6 +7,7 @@ import org.quantrain.internal.bind.qt_dequantize_args;
 import org.quantrain.internal.bind.qt_dsq_backward_args;
 import org.quantrain.internal.bind.qt_dsq_qparams_args;
 import org.quantrain.internal.bind.qt_lsq_backward_args;
+import org.quantrain.internal.bind.qt_lsq_plus_backward_args;
 import org.quantrain.internal.bind.qt_lsq_qparams_args;
 import org.quantrain.internal.bind.qt_mse_scale_args;
 import org.quantrain.internal.bind.qt_pact_backward_args;
@@ -38,14 +39,14 @@ final class LearnedKernels {
     long channels = Sizes.outer(b.output(0));
     Steps steps = new Steps(b);
     switch (op.rule()) {
-      case STEP, STEP_AND_ZERO_POINT ->
+      case STEP, STEP_AND_OFFSET ->
           steps.add(
               cpu.call(
                   b,
                   new qt_lsq_qparams_args()
                       .learned_scale(At.floats(b.input(0)))
-                      .learned_zero_point(
-                          op.rule() == ScaleRule.STEP ? null : At.floats(b.input(1)))
+                      .learned_zero_point(null)
+                      .learned_offset(op.rule() == ScaleRule.STEP ? null : At.floats(b.input(1)))
                       .scale(At.floats(b.output(0)))
                       .zero_point(At.ints(b.output(1)))
                       .channels(channels)
@@ -82,8 +83,10 @@ final class LearnedKernels {
                   QuantrainNative::qt_dsq_qparams));
       case OBSERVED -> throw b.failure("an observed quantizer has no learned values");
     }
-    if (op.rule() == ScaleRule.SOFT_CLIP) {
-      Grid grid = new Grid(channels, at(b.output(0)), at(b.output(1)));
+    Grid grid = new Grid(channels, at(b.output(0)), at(b.output(1)));
+    if (op.rule() == ScaleRule.STEP_AND_OFFSET) {
+      steps.add(real(cpu, b, spec, 0, grid, b.output(2)));
+    } else if (op.rule() == ScaleRule.SOFT_CLIP) {
       ends(cpu, b, steps, spec, grid, b.output(2), b.output(3));
     }
     return steps;
@@ -99,7 +102,7 @@ final class LearnedKernels {
     long channels = Sizes.outer(b.input(2));
     long inner = Sizes.elements(x) / channels;
     return switch (op.rule()) {
-      case STEP, STEP_AND_ZERO_POINT ->
+      case STEP ->
           cpu.kernel(
               b,
               new qt_lsq_backward_args()
@@ -109,7 +112,7 @@ final class LearnedKernels {
                   .zero_point(At.ints(b.input(3)))
                   .dx(At.any(b.output(0)))
                   .dscale(At.floats(b.output(1)))
-                  .dzero_point(op.rule() == ScaleRule.STEP ? null : At.floats(b.output(2)))
+                  .dzero_point(null)
                   .outer(1)
                   .channels(channels)
                   .inner(inner)
@@ -118,6 +121,25 @@ final class LearnedKernels {
                   .gradient_scale(op.gradientScale())
                   .element_type(QuantrainNative.QT_ELEMENT_F32),
               QuantrainNative::qt_lsq_backward);
+      case STEP_AND_OFFSET ->
+          cpu.kernel(
+              b,
+              new qt_lsq_plus_backward_args()
+                  .x(At.any(x))
+                  .dy(At.any(b.input(1)))
+                  .scale(At.floats(b.input(2)))
+                  .beta(At.floats(b.input(4)))
+                  .dx(At.any(b.output(0)))
+                  .dscale(At.floats(b.output(1)))
+                  .dbeta(At.floats(b.output(2)))
+                  .outer(1)
+                  .channels(channels)
+                  .inner(inner)
+                  .qmin(op.spec().qmin())
+                  .qmax(op.spec().qmax())
+                  .gradient_scale(op.gradientScale())
+                  .element_type(QuantrainNative.QT_ELEMENT_F32),
+              QuantrainNative::qt_lsq_plus_backward);
       case CLIP ->
           cpu.kernel(
               b,
@@ -159,11 +181,12 @@ final class LearnedKernels {
   /** Writes what the lowest and the highest code stand for. */
   private static void ends(
       Cpu cpu, Binding b, Steps steps, QuantSpec spec, Grid grid, Operand lower, Operand upper) {
-    steps.add(end(cpu, b, spec, spec.qmin(), grid, lower));
-    steps.add(end(cpu, b, spec, spec.qmax(), grid, upper));
+    steps.add(real(cpu, b, spec, spec.qmin(), grid, lower));
+    steps.add(real(cpu, b, spec, spec.qmax(), grid, upper));
   }
 
-  private static Steps.Step end(
+  /** Writes what a code stands for. */
+  private static Steps.Step real(
       Cpu cpu, Binding b, QuantSpec spec, int code, Grid grid, Operand target) {
     byte[] repeated = new byte[Math.toIntExact(grid.channels())];
     Arrays.fill(repeated, (byte) code);
