@@ -114,7 +114,7 @@ struct DequantizeMap {
 };
 
 template <class Map>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     MapAccKernel(Map map, int64_t n, int64_t channels, bool vector) {
   for (FlatWalk at(channels); at.base < n; at.Next(channels)) {
     const bool whole = vector && at.base + kWarpElements <= n;
@@ -149,7 +149,7 @@ cudaError_t Requantize(const Stream& stream, const qt_requantize_args& a) {
   return MapAcc(stream, map, a.rows, a.channels);
 }
 
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     FloatToAccKernel(const float* x, int32_t* acc, int64_t n, bool accumulate, bool vector) {
   for (FlatWalk at(1); at.base < n; at.Next(1)) {
     const bool whole = vector && at.base + kWarpElements <= n;

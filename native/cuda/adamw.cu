@@ -7,7 +7,7 @@
 namespace qt::cuda {
 namespace {
 
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     AdamWKernel(qt_adamw_args a, Segments segments, bool vector) {
   if (a.nonfinite != nullptr && *a.nonfinite != 0) return;
   const math::AdamStep step =

@@ -6,7 +6,7 @@
 namespace qt::cuda {
 namespace {
 
-__global__ void __launch_bounds__(kThreads) ConcatCodesKernel(qt_concat_codes_args a, bool vector) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) ConcatCodesKernel(qt_concat_codes_args a, bool vector) {
   const uint8_t* x = static_cast<const uint8_t*>(a.x);
   uint8_t* y = static_cast<uint8_t*>(a.y) + a.offset;
   const float x_scale = *a.x_scale, x_zero_point = static_cast<float>(*a.x_zero_point);

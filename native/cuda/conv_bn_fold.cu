@@ -9,7 +9,7 @@
 namespace qt::cuda {
 namespace {
 
-__global__ void __launch_bounds__(kThreads) FoldKernel(qt_conv_bn_fold_args a) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) FoldKernel(qt_conv_bn_fold_args a) {
   for (int64_t c = blockIdx.x; c < a.channels; c += gridDim.x) {
     const float gain = a.gamma[c] * math::InverseStd(a.running_var[c], a.epsilon);
     for (int64_t i = c * a.inner + threadIdx.x; i < (c + 1) * a.inner; i += kThreads) {
@@ -23,7 +23,7 @@ struct SumReducer {
   __device__ double Combine(double x, double y) const { return x + y; }
 };
 
-__global__ void __launch_bounds__(kThreads) FoldBackwardKernel(qt_conv_bn_fold_backward_args a) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) FoldBackwardKernel(qt_conv_bn_fold_backward_args a) {
   __shared__ double totals[kThreads];
   const int thread = static_cast<int>(threadIdx.x);
   for (int64_t c = blockIdx.x; c < a.channels; c += gridDim.x) {

@@ -13,7 +13,7 @@ namespace {
 // F: float operator()(float x, float second, int64_t row, int64_t i, int k) const, element i + k.
 // Prepare(i) is called before the four elements from i on. second is read where F::kSecond.
 template <class F, class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     RowsKernel(F f, const T* x, const T* second, T* y, int64_t n, int64_t inner, bool vector) {
   for (FlatWalk at(1); at.i < n; at.Next(1)) {
     const bool whole = vector && at.i + 4 <= n;

@@ -39,7 +39,7 @@ __device__ inline void LeaveSeen(const Seen& seen, Seen* partials, int count) {
 }
 
 // One block.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     StoreSeenKernel(const Seen* partials, int count, float lower, float upper, float* min,
                     float* max, int64_t* nans) {
   __shared__ Seen totals[kThreads];
@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class Code>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     EpilogueKernel(qt_epilogue_args a, int64_t n, bool vector, Seen* partials, int count) {
   const float zero_point = static_cast<float>(*a.y_zero_point), y_scale = *a.y_scale;
   const math::LevelRange range =
@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class T, class Code>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     EpilogueRealKernel(qt_epilogue_f32_args a, int64_t n, bool vector, Seen* partials, int count) {
   const float zero_point = static_cast<float>(*a.y_zero_point), y_scale = *a.y_scale;
   const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);

@@ -65,7 +65,7 @@ __device__ inline void WriteScales(const qt_fold_weight_args& a, int64_t c, doub
   a.bias[c] = math::QuantizeBias(bias, out_scale);
 }
 
-__global__ void __launch_bounds__(kThreads) FoldChannelsKernel(qt_fold_weight_args a) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) FoldChannelsKernel(qt_fold_weight_args a) {
   __shared__ int32_t totals[kThreads];
   for (int64_t c = blockIdx.x; c < a.channels; c += gridDim.x) {
     const Channel channel = ChannelOf(a, c);
@@ -94,7 +94,7 @@ struct LargestReducer {
 };
 
 // found has `count` places, whatever the grid is.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     LargestKernel(qt_fold_weight_args a, Largest* found, int count) {
   __shared__ int32_t totals[kThreads];
   Largest largest = {0.0f, math::kFloatMin};
@@ -111,7 +111,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // Every block combines what the blocks before found: at most kMaxBlocks values.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     FoldTensorKernel(qt_fold_weight_args a, const Largest* found, int count) {
   __shared__ Largest totals[kThreads];
   const int thread = static_cast<int>(threadIdx.x);
@@ -130,7 +130,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-__global__ void __launch_bounds__(kThreads) FoldBackwardKernel(qt_fold_weight_backward_args a) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) FoldBackwardKernel(qt_fold_weight_backward_args a) {
   __shared__ int32_t largest[kThreads];
   __shared__ double totals[kThreads];
   const int thread = static_cast<int>(threadIdx.x);

@@ -48,7 +48,7 @@ struct NonfiniteReducer {
   __device__ void Store(int64_t, Total total) const { *count = total; }
 };
 
-__global__ void __launch_bounds__(kThreads) ClipKernel(qt_clip_grad_args a, bool vector) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) ClipKernel(qt_clip_grad_args a, bool vector) {
   const bool finite = a.nonfinite == nullptr || *a.nonfinite == 0;
   const float factor = math::ClipFactor(*a.norm, *a.max_norm, finite);
   if (factor == 1.0f) return;  // every element stays as it is

@@ -73,7 +73,7 @@ __device__ inline void GrowChannel(int64_t* counts, const math::Sides& sides, in
 }
 
 // A block takes every gridDim.x-th channel.
-__global__ void __launch_bounds__(kThreads) GrowKernel(qt_histogram_args a) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) GrowKernel(qt_histogram_args a) {
   const math::Sides sides = math::SidesOf(a.bins, a.is_signed != 0);
   for (int64_t c = blockIdx.x; c < a.channels; c += gridDim.x) {
     const int32_t packed = a.exponent[c];
@@ -89,7 +89,7 @@ struct Parts {
 
 // A block strides over (channel, part) and counts in shared memory.
 template <class T>
-__global__ void __launch_bounds__(kThreads) CountPlanesKernel(qt_histogram_args a, Parts parts) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) CountPlanesKernel(qt_histogram_args a, Parts parts) {
   __shared__ unsigned shared[kSharedBins];
   const int thread = static_cast<int>(threadIdx.x);
   const math::Sides sides = math::SidesOf(a.bins, a.is_signed != 0);
@@ -118,7 +118,7 @@ __global__ void __launch_bounds__(kThreads) CountPlanesKernel(qt_histogram_args 
 
 // One thread per element.
 template <class T>
-__global__ void __launch_bounds__(kThreads) CountElementsKernel(qt_histogram_args a, int64_t n) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) CountElementsKernel(qt_histogram_args a, int64_t n) {
   const math::Sides sides = math::SidesOf(a.bins, a.is_signed != 0);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < n; i += stride) {
@@ -155,7 +155,7 @@ cudaError_t Histogram(const Stream& stream, const qt_histogram_args& a) {
 }
 
 // A block takes every gridDim.x-th channel.
-__global__ void __launch_bounds__(kThreads) MergeHistogramsKernel(qt_merge_histograms_args a) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) MergeHistogramsKernel(qt_merge_histograms_args a) {
   const math::Sides sides = math::SidesOf(a.bins, a.is_signed != 0);
   for (int64_t c = blockIdx.x; c < a.channels; c += gridDim.x) {
     const int32_t own = a.exponent[c], other = a.other_exponent[c];

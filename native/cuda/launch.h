@@ -15,6 +15,9 @@ namespace qt::cuda {
 // blocks.
 constexpr int kThreads = 256;
 constexpr int kWarpSize = 32;
+// Blocks that must fit a multiprocessor at once, with __launch_bounds__: without a number ptxas aims
+// at as many as it can and spills registers for it.
+constexpr int kMinBlocks = 2;
 // Elements of a warp per step: 4 per thread are one access of 16 bytes.
 constexpr int64_t kWarpElements = 4 * kWarpSize;
 // More blocks than any device runs at once; the rest of a large tensor is reached by the grid's

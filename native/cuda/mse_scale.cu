@@ -42,7 +42,7 @@ struct Group {
   double* errors;  // [count, parts, candidates]
 };
 
-__global__ void __launch_bounds__(kThreads) ErrorsKernel(Group g) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) ErrorsKernel(Group g) {
   __shared__ float tile[kThreads];
   const int thread = static_cast<int>(threadIdx.x);
   const int64_t length = g.a.outer * g.a.inner;
@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(kThreads) ErrorsKernel(Group g) {
 }
 
 // One block per channel: a thread adds the parts of its candidates in order, then thread 0 chooses.
-__global__ void __launch_bounds__(kThreads) ChooseKernel(Group g) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) ChooseKernel(Group g) {
   const int64_t candidates = g.a.candidates;
   for (int64_t c = blockIdx.x; c < g.count; c += gridDim.x) {
     double* sums = g.errors + c * g.parts.count * candidates;

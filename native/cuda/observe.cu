@@ -57,7 +57,7 @@ cudaError_t MinMax(const Stream& stream, const qt_min_max_args& a) {
 }
 
 // One block, so that every channel is through with the counts before they change.
-__global__ void __launch_bounds__(kThreads) UpdateRangeKernel(qt_update_range_args a) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) UpdateRangeKernel(qt_update_range_args a) {
   const int32_t count = *a.count;
   const bool first = count == 0, debiased = a.rule == QT_RANGE_EMA_DEBIASED;
   const float momentum = *a.momentum;
@@ -78,7 +78,7 @@ __global__ void __launch_bounds__(kThreads) UpdateRangeKernel(qt_update_range_ar
   }
 }
 
-__global__ void __launch_bounds__(kThreads) MergeRangesKernel(qt_merge_ranges_args a) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) MergeRangesKernel(qt_merge_ranges_args a) {
   const int32_t count = *a.count, other = *a.other_count;
   __syncthreads();
   for (int64_t c = threadIdx.x; c < a.channels; c += kThreads) {

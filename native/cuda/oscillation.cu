@@ -9,7 +9,7 @@
 namespace qt::cuda {
 namespace {
 
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     TrackKernel(qt_track_oscillations_args a, int64_t n, bool vector) {
   const float momentum = *a.momentum, threshold = *a.threshold;
   const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);

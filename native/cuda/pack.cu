@@ -35,7 +35,7 @@ __device__ inline int WordCodes(int64_t i, int64_t n) {
   return static_cast<int>(n - i < 8 ? n - i : 8);
 }
 
-__global__ void __launch_bounds__(kThreads) PackKernel(qt_pack_codes_args a, bool vector) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) PackKernel(qt_pack_codes_args a, bool vector) {
   const uint8_t* codes = static_cast<const uint8_t*>(a.codes);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads * 8;
   int64_t i = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) * 8;
@@ -47,7 +47,7 @@ __global__ void __launch_bounds__(kThreads) PackKernel(qt_pack_codes_args a, boo
   }
 }
 
-__global__ void __launch_bounds__(kThreads) UnpackKernel(qt_unpack_codes_args a, bool vector) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) UnpackKernel(qt_unpack_codes_args a, bool vector) {
   uint8_t* codes = static_cast<uint8_t*>(a.codes);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads * 8;
   int64_t i = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) * 8;

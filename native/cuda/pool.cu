@@ -14,7 +14,7 @@ namespace qt::cuda {
 namespace {
 
 template <class T, int kWidth, bool kWantIndex>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     MaxPoolKernel(const T* x, T* y, uint8_t* argmax, qt_window w, PixelExtent outputs) {
   for (PixelWalk at(outputs); at.Inside(outputs); at.Next(outputs)) {
     const WindowCells cells = CellsOf(w, at.h, at.w);
@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <int kWidth>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     AveragePoolKernel(const float* x, float* y, qt_window w, bool count_padding,
                       PixelExtent outputs) {
   for (PixelWalk at(outputs); at.Inside(outputs); at.Next(outputs)) {
@@ -105,7 +105,7 @@ struct AveragePoolTerm {
 };
 
 template <class Term, int kWidth>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     GatherKernel(Term term, float* dx, qt_window w, PixelExtent inputs) {
   for (PixelWalk at(inputs); at.Inside(inputs); at.Next(inputs)) {
     const math::Span ps =

@@ -12,7 +12,7 @@ namespace qt::cuda {
 namespace {
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) GlobalPoolSumKernel(qt_global_pool_sum_args a) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) GlobalPoolSumKernel(qt_global_pool_sum_args a) {
   const int64_t outputs = a.n * a.c, stride = static_cast<int64_t>(gridDim.x) * kThreads;
   const int32_t offset = static_cast<int32_t>(a.hw) * *a.zero_point;
   int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
@@ -83,7 +83,7 @@ struct FixedAverage {
 };
 
 template <class T, class Average>
-__global__ void __launch_bounds__(kThreads) AveragePoolKernel(Average average) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) AveragePoolKernel(Average average) {
   const auto& a = average.args;
   const qt_window& w = a.window;
   const T* x = static_cast<const T*>(a.x);

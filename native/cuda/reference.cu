@@ -6,7 +6,7 @@ namespace qt::cuda {
 namespace {
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) Conv2dKernel(qt_reference_conv2d_args a) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) Conv2dKernel(qt_reference_conv2d_args a) {
   const qt_window& w = a.window;
   const T* x = static_cast<const T*>(a.x);
   const int32_t zero_point = *a.x_zero_point;
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(kThreads) Conv2dKernel(qt_reference_conv2d_arg
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) GemmKernel(qt_reference_gemm_args a) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) GemmKernel(qt_reference_gemm_args a) {
   const T* x = static_cast<const T*>(a.x);
   const int32_t zero_point = *a.x_zero_point;
   const int64_t outputs = a.rows * a.out;

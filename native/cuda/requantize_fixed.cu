@@ -9,7 +9,7 @@
 namespace qt::cuda {
 namespace {
 
-__global__ void __launch_bounds__(kThreads) FixedMultiplierKernel(qt_fixed_multiplier_args a) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) FixedMultiplierKernel(qt_fixed_multiplier_args a) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads;
   int64_t c = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   for (; c < a.channels; c += stride) {
@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(kThreads) FixedMultiplierKernel(qt_fixed_multi
 constexpr int kItems = 8;
 
 template <class Contract>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     RequantizeFixedKernel(qt_requantize_fixed_args a, bool vector_acc, bool vector_codes) {
   const int64_t n = a.rows * a.channels;
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads * kItems;

@@ -8,7 +8,7 @@ namespace qt::cuda {
 namespace {
 
 template <bool kNesterov>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     SgdKernel(qt_sgd_args a, Segments segments, bool vector) {
   if (a.nonfinite != nullptr && *a.nonfinite != 0) return;
   const float learning_rate = *a.learning_rate;

@@ -76,7 +76,7 @@ __device__ inline int64_t FirstEqual(const float* x, int64_t classes, float max,
 }
 
 template <bool kTeacher>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     RowsKernel(qt_softmax_cross_entropy_args a, Workspace w) {
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kRowsPerBlock;
@@ -158,7 +158,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // One block.
-__global__ void __launch_bounds__(kThreads) LossesKernel(qt_softmax_cross_entropy_args a, Workspace w) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) LossesKernel(qt_softmax_cross_entropy_args a, Workspace w) {
   __shared__ int32_t corrects[kThreads];
   const int thread = static_cast<int>(threadIdx.x);
   int32_t correct = 0;

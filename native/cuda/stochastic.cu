@@ -31,7 +31,7 @@ __device__ inline void Put(float q, float scale, float zero_point, T* out) {
 }
 
 template <class In, class Out>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     RoundKernel(Parameters p, const In* x, Out* out, bool vector) {
   const math::Draws draws = math::DrawsOf(p.draws);
   // Bounds are those of the warp: all its lanes take part in storing the mask.

@@ -62,7 +62,7 @@ __device__ inline unsigned ForKeys(const Source<T>& s, F f) {
   return nans;
 }
 
-__global__ void __launch_bounds__(kThreads) StartKernel(Selection* selection, int32_t k) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) StartKernel(Selection* selection, int32_t k) {
   const int thread = static_cast<int>(threadIdx.x);
   for (int side = 0; side < 2; ++side) selection->histogram[side][thread] = 0;
   if (thread < 2) {
@@ -75,7 +75,7 @@ __global__ void __launch_bounds__(kThreads) StartKernel(Selection* selection, in
 
 // Counts the byte at shift of the keys that begin with the prefix.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     CountBytesKernel(Source<T> source, Selection* selection, int32_t shift) {
   __shared__ unsigned counts[2][256];
   const int thread = static_cast<int>(threadIdx.x);
@@ -95,7 +95,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // The byte in which the k-th key lies; a thread per side walks the 256 counts.
-__global__ void __launch_bounds__(kThreads) NextByteKernel(Selection* selection) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) NextByteKernel(Selection* selection) {
   const int thread = static_cast<int>(threadIdx.x);
   if (thread < 2) {
     uint32_t remaining = selection->remaining[thread];
@@ -112,7 +112,7 @@ __global__ void __launch_bounds__(kThreads) NextByteKernel(Selection* selection)
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     CollectKernel(Source<T> source, Selection* selection) {
   ForKeys(source, [=](int side, uint32_t key) {
     if (key > selection->prefix[side]) {
@@ -123,7 +123,7 @@ __global__ void __launch_bounds__(kThreads)
 
 // One block per side (blockIdx.y): the k-th key as often as it is missing, and a bitonic sort,
 // descending.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     SortKernel(Selection* selection, float* largest, float* smallest, int32_t k) {
   if (blockIdx.x != 0) return;
   const int side = static_cast<int>(blockIdx.y), thread = static_cast<int>(threadIdx.x);

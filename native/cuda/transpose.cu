@@ -13,7 +13,7 @@ constexpr int kTile = 64;
 
 // y[cols][rows] = x[rows][cols] for each of `images`.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     TransposeKernel(const T* x, T* y, int64_t images, int64_t rows, int64_t cols) {
   __shared__ T tile[kTile * (kTile + 1)];
   const int64_t bands = (rows + kTile - 1) / kTile;

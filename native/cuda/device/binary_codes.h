@@ -9,7 +9,7 @@
 namespace qt::cuda {
 
 template <class T, class Operation>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     BinaryCodesKernel(Operation operation, bool vector_a, bool vector_b, bool vector_y) {
   const auto& args = operation.args;
   const uint8_t* a = static_cast<const uint8_t*>(args.a);

@@ -82,7 +82,7 @@ __device__ inline void StoreMask(uint8_t* mask, int64_t first, int64_t n, uint32
 }
 
 template <class Op, bool kPerChannel>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     ElementwiseKernel(Op op, ElementwiseTensors<typename Op::In, typename Op::Out> t) {
   using In = typename Op::In;
   using Out = typename Op::Out;

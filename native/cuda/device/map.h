@@ -24,7 +24,7 @@ struct MapPointers {
 
 // One thread per kWidth neighbouring elements and step.
 template <class F, int kWidth>
-__global__ void __launch_bounds__(kThreads) MapKernel(F f, MapPointers p, int64_t n) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) MapKernel(F f, MapPointers p, int64_t n) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads * kWidth;
   int64_t i = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) * kWidth;
   for (; i + kWidth <= n; i += stride) {
@@ -47,7 +47,7 @@ cudaError_t Map(const Stream& stream, const F& f, const MapPointers& p, int64_t 
 
 // blockIdx.x: part of the rows; blockIdx.y: group of kThreads * kWidth columns.
 template <class F, int kWidth>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     MapColumnsKernel(F f, MapPointers p, int64_t rows, int64_t channels) {
   const int thread = static_cast<int>(threadIdx.x);
   const int64_t first = static_cast<int64_t>(blockIdx.y) * kThreads;

@@ -47,7 +47,7 @@ __device__ inline void CombineCopies(const R& reducer, typename R::Total* totals
 
 // inner = 1. blockIdx.x: part; blockIdx.y: group of kThreads columns.
 template <class R>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     ReduceColumnsKernel(R reducer, ReduceShape s, typename R::Total* partials) {
   using Total = typename R::Total;
   __shared__ Total totals[kThreads];
@@ -82,7 +82,7 @@ __global__ void __launch_bounds__(kThreads)
 
 // inner > 1, or one channel.
 template <class R>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     ReducePlanesKernel(R reducer, ReduceShape s, typename R::Total* partials) {
   using Total = typename R::Total;
   __shared__ Total totals[kThreads];
@@ -126,7 +126,7 @@ __global__ void __launch_bounds__(kThreads)
 
 // Combines the parts of a channel; a block takes every gridDim.x-th channel.
 template <class R>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
     CombinePartsKernel(R reducer, ReduceShape s, const typename R::Total* partials) {
   using Total = typename R::Total;
   __shared__ Total totals[kThreads];

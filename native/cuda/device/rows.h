@@ -90,7 +90,7 @@ __device__ inline bool MaskBit(const uint8_t* mask, int64_t i) {
 // Columns. F: Channel Prepare(int64_t channel) const; void Apply(const Channel&, int64_t element)
 // const. blockIdx.x: part of the rows; blockIdx.y: group of kThreads columns.
 template <class F>
-__global__ void __launch_bounds__(kThreads) ColumnsKernel(F f, int64_t rows, int64_t channels) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) ColumnsKernel(F f, int64_t rows, int64_t channels) {
   const int thread = static_cast<int>(threadIdx.x);
   const int64_t first = static_cast<int64_t>(blockIdx.y) * kThreads;
   const int64_t left = channels - first;
@@ -121,7 +121,7 @@ cudaError_t ForColumns(const Stream& stream, const F& f, int64_t rows, int64_t c
 
 // f(channel) for every channel, one thread each.
 template <class F>
-__global__ void __launch_bounds__(kThreads) ChannelsKernel(F f, int64_t channels) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) ChannelsKernel(F f, int64_t channels) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads;
   int64_t c = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   for (; c < channels; c += stride) f(c);

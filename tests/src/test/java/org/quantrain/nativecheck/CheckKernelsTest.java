@@ -3,43 +3,67 @@ package org.quantrain.nativecheck;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Runs the native driver that needs no JVM: the .cu files, emulated in several thread orders,
- * against the CPU kernels.
+ * Runs the native driver that needs no JVM: every kernel on every instruction set with one thread
+ * and two, and the .cu files, emulated in several thread orders, against the CPU kernels.
  */
 class CheckKernelsTest {
   private static final Path DRIVER = Path.of("../java/target/native/check/check_kernels");
+  private static final Path KERNELS = Path.of("../native/kernels.def");
+
+  private static int exitValue;
+  private static String errors;
+  private static JsonNode report;
+
+  @BeforeAll
+  static void runTheDriver(@TempDir Path folder) throws IOException, InterruptedException {
+    assertTrue(Files.isExecutable(DRIVER), "not built: " + DRIVER.toAbsolutePath().normalize());
+    Path output = folder.resolve("checks.json");
+    Path error = folder.resolve("errors.txt");
+    Process process =
+        new ProcessBuilder(DRIVER.toString(), "--json")
+            .redirectOutput(output.toFile())
+            .redirectError(error.toFile())
+            .start();
+    assertTrue(process.waitFor(5, TimeUnit.MINUTES), "still running after 5 minutes");
+    exitValue = process.exitValue();
+    errors = Files.readString(error);
+    report = new ObjectMapper().readTree(output.toFile());
+  }
 
   @Test
-  void emulatedCudaKernelsGiveTheBitsOfTheCpuKernels() throws IOException, InterruptedException {
-    assertTrue(Files.isExecutable(DRIVER), "not built: " + DRIVER.toAbsolutePath().normalize());
-    Path log = Files.createTempFile("check_kernels", ".txt");
-    try {
-      Process process =
-          new ProcessBuilder(DRIVER.toString())
-              .redirectErrorStream(true)
-              .redirectOutput(log.toFile())
-              .start();
-      assertTrue(process.waitFor(3, TimeUnit.MINUTES), "still running after 3 minutes");
-      List<String> lines = Files.readAllLines(log, StandardCharsets.UTF_8);
-      String last = lines.get(lines.size() - 1);
-      Matcher counts = Pattern.compile("(\\d+) passed, (\\d+) failed").matcher(last);
-      assertTrue(counts.matches(), "last line: " + last);
-      assertEquals(0, Integer.parseInt(counts.group(2)), String.join("\n", lines));
-      assertTrue(Integer.parseInt(counts.group(1)) > 1000, "too few checks ran: " + last);
-      assertEquals(0, process.exitValue());
-    } finally {
-      Files.deleteIfExists(log);
+  void everyInstructionSetThreadCountAndTheEmulatedCudaKernelsAgree() {
+    assertEquals(0, report.get("failed").asInt(), errors);
+    assertEquals(0, exitValue, errors);
+  }
+
+  @Test
+  void everyKernelHasCases() throws IOException {
+    Set<String> missing = new TreeSet<>();
+    Matcher kernel =
+        Pattern.compile("^QT_KERNEL\\((\\w+)\\)", Pattern.MULTILINE)
+            .matcher(Files.readString(KERNELS));
+    while (kernel.find()) {
+      missing.add(kernel.group(1));
     }
+    assertTrue(missing.size() > 50, "kernels.def was not understood: " + missing);
+    for (JsonNode row : report.get("checks")) {
+      missing.remove(row.get("name").asText());
+    }
+    assertEquals(Set.of(), missing, "kernels without a case in native/check/cases");
   }
 }
