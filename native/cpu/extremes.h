@@ -3,6 +3,8 @@
 #ifndef QUANTRAIN_CPU_EXTREMES_H_
 #define QUANTRAIN_CPU_EXTREMES_H_
 
+#include <string.h>
+
 #include "cpu/channels.h"
 #include "cpu/kernel.h"
 #include "math/bf16.h"
@@ -31,7 +33,30 @@ inline void StoreRange(const Extremes& e, float* min, float* max) {
   *max = math::RangeEnd(e.max, seen);
 }
 
-// A run of one channel, of at most 2^30 elements. The lanes stay in registers.
+// Rows of kLanes elements; the lanes stay in registers.
+template <int64_t kLanes, class T>
+inline void ObserveFixed(const T* x, int64_t rows, float* min, float* max, int32_t* nans) {
+  float lo[kLanes], hi[kLanes];
+  int32_t count[kLanes];
+  memcpy(lo, min, sizeof(lo));
+  memcpy(hi, max, sizeof(hi));
+  memcpy(count, nans, sizeof(count));
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* p = x + r * kLanes;
+#pragma omp simd
+    for (int64_t j = 0; j < kLanes; ++j) {
+      const float v = math::Widen(p[j]);
+      lo[j] = v < lo[j] ? v : lo[j];
+      hi[j] = v > hi[j] ? v : hi[j];
+      count[j] += v != v ? 1 : 0;
+    }
+  }
+  memcpy(min, lo, sizeof(lo));
+  memcpy(max, hi, sizeof(hi));
+  memcpy(nans, count, sizeof(count));
+}
+
+// A run of one channel, of at most 2^30 elements.
 template <class T>
 inline void ObserveRun(const T* x, int64_t n, Extremes* e) {
   constexpr int64_t kLanes = 32;
@@ -42,17 +67,9 @@ inline void ObserveRun(const T* x, int64_t n, Extremes* e) {
     max[j] = e->max;
     nans[j] = 0;
   }
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-#pragma omp simd
-    for (int64_t j = 0; j < kLanes; ++j) {
-      const float v = math::Widen(x[i + j]);
-      min[j] = v < min[j] ? v : min[j];
-      max[j] = v > max[j] ? v : max[j];
-      nans[j] += v != v ? 1 : 0;
-    }
-  }
-  for (; i < n; ++i) {
+  const int64_t rows = n / kLanes;
+  ObserveFixed<kLanes>(x, rows, min, max, nans);
+  for (int64_t i = rows * kLanes; i < n; ++i) {
     const float v = math::Widen(x[i]);
     min[0] = v < min[0] ? v : min[0];
     max[0] = v > max[0] ? v : max[0];
@@ -83,16 +100,21 @@ inline void Start(const LaneExtremes& e, int64_t lanes) {
   }
 }
 
-// n elements, the first of them in lane 0. Four rows of lanes at a time: the lanes are loaded and
-// stored once for them.
+// n elements, the first of them in lane 0. 64 lanes (up to 64 channels, a power of two) fit into
+// registers; else four rows at a time, for which the lanes are loaded and stored once.
 template <class T>
 inline void ObserveRows(const T* x, int64_t n, int64_t lanes, const LaneExtremes& e) {
   float* min = e.min;
   float* max = e.max;
   int32_t* nans = e.nans;
   int64_t i = 0;
+  if (lanes == 64) {
+    ObserveFixed<64>(x, n / 64, min, max, nans);
+    i = n / 64 * 64;
+  }
   for (; i + 4 * lanes <= n; i += 4 * lanes) {
     const T* p = x + i;
+    Prefetch(p + 8 * lanes, 4 * lanes);
 #pragma omp simd
     for (int64_t j = 0; j < lanes; ++j) {
       const float a = math::Widen(p[j]), b = math::Widen(p[j + lanes]);

@@ -94,8 +94,8 @@ class Counter {
 #pragma omp simd
       for (int64_t l = 0; l < width; ++l) {
         const float m = fabsf(math::Widen(row[l]));
-        const bool finite = m <= math::kFloatMax;
-        most[l] = finite & (m > most[l]) ? m : most[l];
+        const float finite = m <= math::kFloatMax ? m : 0.0f;
+        most[l] = finite > most[l] ? finite : most[l];
         nans[l] += m != m ? 1 : 0;
         infs[l] += m > math::kFloatMax ? 1 : 0;
       }
@@ -119,7 +119,9 @@ class Counter {
         const int32_t bin = math::Bin(finite ? v : 0.0f, inverse_[l], bins_.sides);
         at[l] = offset_[l] + (finite ? bin : bins_.bins);
       }
-      for (int64_t l = 0; l < width; ++l) ++fine_[at[l]];
+      uint16_t* const fine = fine_;
+#pragma GCC unroll 8
+      for (int64_t l = 0; l < width; ++l) ++fine[at[l]];
     }
   }
 

@@ -2,6 +2,8 @@
 // order depends on the shape only.
 #include "math/moments.h"
 
+#include <string.h>
+
 #include "cpu/channels.h"
 #include "cpu/extremes.h"
 #include "cpu/kernel.h"
@@ -11,71 +13,109 @@ namespace {
 
 using math::PowerSums;
 
-// A run of one channel in 16 lanes, which stay in registers.
-template <class T>
-inline PowerSums SumRun(const T* x, int64_t n) {
-  constexpr int64_t kLanes = 16;
-  double sum[kLanes] = {0.0}, squares[kLanes] = {0.0}, magnitudes[kLanes] = {0.0};
-  int32_t counts[kLanes] = {0};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
+// Fast: values are taken as finite; the magnitudes' sum of a double is not finite if one was not
+// (floats cannot overflow it), and the caller sums again, carefully. Neither order nor rounding
+// differs. Four values of a lane at a time, as a tree.
+template <bool kCareful, class T>
+inline void SumLanes(const T* x, int64_t rows, int64_t lanes, double* sum, double* squares,
+                     double* magnitudes, double* counts) {
+  const auto value = [](T e) {
+    const float f = math::Widen(e);
+    return static_cast<double>(!kCareful ? f : fabsf(f) <= math::kFloatMax ? f : 0.0f);
+  };
+  const auto finite = [](T e) { return fabsf(math::Widen(e)) <= math::kFloatMax ? 1 : 0; };
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4) {
+    const T* p = x + r * lanes;
+    Prefetch(p + 8 * lanes, 4 * lanes);
 #pragma omp simd
-    for (int64_t j = 0; j < kLanes; ++j) {
-      const float f = math::Widen(x[i + j]);
-      const bool finite = math::IsFinite(f);
-      const double v = static_cast<double>(finite ? f : 0.0f);
+    for (int64_t j = 0; j < lanes; ++j) {
+      const int64_t k = j + lanes, l = k + lanes, m = l + lanes;
+      const double a = value(p[j]), b = value(p[k]), c = value(p[l]), d = value(p[m]);
+      sum[j] += (a + b) + (c + d);
+      squares[j] += (a * a + b * b) + (c * c + d * d);
+      magnitudes[j] += (fabs(a) + fabs(b)) + (fabs(c) + fabs(d));
+    }
+    if (kCareful) {
+#pragma omp simd
+      for (int64_t j = 0; j < lanes; ++j) {
+        const int64_t k = j + lanes, l = k + lanes, m = l + lanes;
+        const int32_t four = (finite(p[j]) + finite(p[k])) + (finite(p[l]) + finite(p[m]));
+        counts[j] += static_cast<double>(four);
+      }
+    }
+  }
+  for (; r < rows; ++r) {
+    const T* p = x + r * lanes;
+#pragma omp simd
+    for (int64_t j = 0; j < lanes; ++j) {
+      const double v = value(p[j]);
       sum[j] += v;
       squares[j] += v * v;
       magnitudes[j] += fabs(v);
-      counts[j] += finite ? 1 : 0;
     }
+    for (int64_t j = 0; kCareful && j < lanes; ++j) counts[j] += static_cast<double>(finite(p[j]));
   }
-  PowerSums lanes[kLanes];
-  for (int64_t j = 0; j < kLanes; ++j) lanes[j] = {sum[j], squares[j], magnitudes[j], counts[j]};
-  for (int64_t j = 0; i + j < n; ++j) math::AddValue(math::Widen(x[i + j]), &lanes[j]);
-  CombinePairwise(lanes, kLanes, 1, math::AddSums);
+  for (int64_t j = 0; !kCareful && j < lanes; ++j) counts[j] += static_cast<double>(rows);
+}
+
+// A run of one channel, in 16 lanes.
+constexpr int64_t kRunLanes = 16;
+
+struct RunSums {
+  double sum[kRunLanes] = {}, squares[kRunLanes] = {}, magnitudes[kRunLanes] = {};
+  double counts[kRunLanes] = {};
+};
+
+template <bool kCareful, class T>
+inline PowerSums SumRun(const T* x, int64_t n) {
+  RunSums s;
+  SumLanes<kCareful>(x, n / kRunLanes, kRunLanes, s.sum, s.squares, s.magnitudes, s.counts);
+  PowerSums lanes[kRunLanes];
+  for (int64_t j = 0; j < kRunLanes; ++j) {
+    lanes[j] = {s.sum[j], s.squares[j], s.magnitudes[j], static_cast<int64_t>(s.counts[j])};
+  }
+  const T* tail = x + n / kRunLanes * kRunLanes;
+  for (int64_t j = 0; j < n % kRunLanes; ++j) math::AddValue(math::Widen(tail[j]), &lanes[j]);
+  CombinePairwise(lanes, kRunLanes, 1, math::AddSums);
   return lanes[0];
 }
 
-// Sums of rows of lanes, in memory: [sum, squares, magnitudes][lanes] and the counts behind them.
+inline bool IsFiniteSum(double sum) { return sum - sum == 0.0; }
+
+template <class T>
+inline PowerSums SumRun(const T* x, int64_t n) {
+  const PowerSums sums = SumRun<false>(x, n);
+  return IsFiniteSum(sums.magnitudes) ? sums : SumRun<true>(x, n);
+}
+
+// Sums of rows of lanes, in memory: [sum, squares, magnitudes, counts][lanes].
 inline int64_t LaneSumsDoubles(int64_t lanes) { return 4 * lanes; }
 
-// Four rows of lanes at a time, as a tree.
+template <bool kCareful, class T>
+inline void SumRows(const T* x, int64_t n, int64_t lanes, double* sums) {
+  double* const squares = sums + lanes;
+  double* const magnitudes = squares + lanes;
+  double* const counts = magnitudes + lanes;
+  memset(sums, 0, sizeof(double) * LaneSumsDoubles(lanes));
+  const int64_t rows = n / lanes;
+  SumLanes<kCareful>(x, rows, lanes, sums, squares, magnitudes, counts);
+  for (int64_t j = 0; j < n - rows * lanes; ++j) {
+    PowerSums s = {sums[j], squares[j], magnitudes[j], static_cast<int64_t>(counts[j])};
+    math::AddValue(math::Widen(x[rows * lanes + j]), &s);
+    sums[j] = s.sum;
+    squares[j] = s.squares;
+    magnitudes[j] = s.magnitudes;
+    counts[j] = static_cast<double>(s.count);
+  }
+}
+
 template <class T>
 inline void SumRows(const T* x, int64_t n, int64_t lanes, double* sums) {
-  double* squares = sums + lanes;
-  double* magnitudes = squares + lanes;
-  double* counts = magnitudes + lanes;
-  const auto value = [](T e) {
-    const float f = math::Widen(e);
-    return static_cast<double>(math::IsFinite(f) ? f : 0.0f);
-  };
-  const auto finite = [](T e) { return math::IsFinite(math::Widen(e)) ? 1.0f : 0.0f; };
-  int64_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    const T* p = x + i;
-#pragma omp simd
-    for (int64_t j = 0; j < lanes; ++j) {
-      const T pa = p[j], pb = p[j + lanes], pc = p[j + 2 * lanes], pd = p[j + 3 * lanes];
-      const double a = value(pa), b = value(pb), c = value(pc), d = value(pd);
-      sums[j] += (a + b) + (c + d);
-      squares[j] += (a * a + b * b) + (c * c + d * d);
-      magnitudes[j] += (fabs(a) + fabs(b)) + (fabs(c) + fabs(d));
-      counts[j] += static_cast<double>((finite(pa) + finite(pb)) + (finite(pc) + finite(pd)));
-    }
-  }
-  for (; i < n; i += lanes) {
-    const int64_t width = Min(lanes, n - i);
-    const T* p = x + i;
-#pragma omp simd
-    for (int64_t j = 0; j < width; ++j) {
-      const double v = value(p[j]);
-      sums[j] += v;
-      squares[j] += v * v;
-      magnitudes[j] += fabs(v);
-      counts[j] += static_cast<double>(finite(p[j]));
-    }
-  }
+  SumRows<false>(x, n, lanes, sums);
+  bool finite = true;
+  for (int64_t j = 0; j < lanes; ++j) finite = finite && IsFiniteSum(sums[2 * lanes + j]);
+  if (!finite) SumRows<true>(x, n, lanes, sums);
 }
 
 void Store(const PowerSums& sums, const qt_moments_args& a, int64_t c) {
@@ -90,7 +130,7 @@ qt_status MomentsRows(qt_context& ctx, const T* x, const qt_moments_args& a) {
   const int64_t step = RowsPerBlock(channels), blocks = Max(1, DivUp(a.outer, step));
   double* const sums = ScratchArray<double>(ctx, blocks * width);
   if (sums == nullptr) return QT_OUT_OF_MEMORY;
-  for (int64_t i = 0; i < blocks * width; ++i) sums[i] = 0.0;
+  for (int64_t i = 0; a.outer == 0 && i < width; ++i) sums[i] = 0.0;
   ParallelBlocks(ctx, a.outer, step, [=](int64_t block, int64_t begin, int64_t end) {
     SumRows(x + begin * channels, (end - begin) * channels, lanes, sums + block * width);
   });

@@ -124,8 +124,8 @@ void Conclude(int64_t k, const float* largest, const float* smallest, Both* both
   }
 }
 
-// A thread's buffers: as much again as k, so that a full one is sorted for at least k new values.
-int64_t Capacity(int64_t k) { return 2 * k + 1024; }
+// A thread's buffers: a full one is sorted for k new values or more, and few enough that the bar rises soon.
+int64_t Capacity(int64_t k) { return 2 * k + 256; }
 
 template <class T>
 qt_status TopK(qt_context& ctx, const T* x, const qt_top_k_args& args) {
