@@ -202,4 +202,34 @@ qt_status Check(qt_context& ctx, const qt_percentile_range_args& a) {
   return c.Done();
 }
 
+qt_status Check(qt_context& ctx, const qt_observe_fake_quant_args& a) {
+  Checker c(ctx, "observe_fake_quant");
+  const int64_t n = c.Sizes("outer, channels, inner", {a.outer, a.channels, a.inner});
+  c.Range("channels", a.channels, 0, 1 << 20);
+  c.Grid(a.qmin, a.qmax, -32768, 65535);
+  c.Flag("symmetric", a.symmetric);
+  if (a.symmetric) c.Range("qmax", a.qmax, 1, 65535);
+  c.Range("mode", a.mode, QT_OBSERVE_EXACT, QT_OBSERVE_DELAYED);
+  c.Range("rule", a.rule, QT_RANGE_EMA, QT_RANGE_MIN_MAX);
+  c.RealType(a.element_type);
+  c.RealIn("x", a.x, n, a.element_type);
+  c.Require((a.y == nullptr) != (a.codes == nullptr), "y, codes", "one of them");
+  if (a.codes != nullptr) {
+    c.CodeGrid(a.qmin, a.qmax, a.code_type);
+    c.OutBytes("codes", a.codes, n, 1);
+  } else {
+    c.RealOut("y", a.y, n, a.element_type, a.x);
+  }
+  c.MaskOut(a.mask, n);
+  c.Out("range_min", a.range_min, a.channels);
+  c.Out("range_max", a.range_max, a.channels);
+  c.Out("count", a.count, 1);
+  Counts(c, "count", a.count);
+  Momentum(c, a.momentum);
+  c.Out("scale", a.scale, a.channels);
+  c.Out("zero_point", a.zero_point, a.channels);
+  c.Out("nans", a.nans, 1);
+  return c.Done();
+}
+
 }  // namespace qt

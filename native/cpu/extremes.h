@@ -9,6 +9,7 @@
 #include "cpu/kernel.h"
 #include "math/bf16.h"
 #include "math/range.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 
@@ -146,22 +147,96 @@ inline void ObserveRows(const T* x, int64_t n, int64_t lanes, const LaneExtremes
   }
 }
 
-// Joins the lanes of one channel over the blocks whose lanes begin at `lanes_of`, one after another.
-inline Extremes JoinLanes(float* scratch, int64_t blocks, int64_t channels, int64_t channel) {
-  const int64_t lanes = Lanes(channels);
+// Joins the lanes of one channel over the blocks' lanes in scratch, `stride` floats apart. Lane l
+// holds values of channel l / inner % channels.
+inline Extremes JoinLanes(float* scratch, int64_t blocks, int64_t lanes, int64_t channels,
+                          int64_t inner, int64_t channel, int64_t stride) {
   Extremes all;
   for (int64_t block = 0; block < blocks; ++block) {
-    const LaneExtremes e = LaneExtremesAt(scratch + block * LaneExtremesFloats(lanes), lanes);
-    for (int64_t j = channel; j < lanes; j += channels) Join({e.min[j], e.max[j], e.nans[j]}, &all);
+    const LaneExtremes e = LaneExtremesAt(scratch + block * stride, lanes);
+    for (int64_t first = channel * inner; first < lanes; first += channels * inner) {
+      for (int64_t j = first; j < first + inner; ++j) Join({e.min[j], e.max[j], e.nans[j]}, &all);
+    }
   }
   return all;
 }
 
-// Calls f with a null pointer of the tensor's element type.
-template <class F>
-inline qt_status WithReal(int32_t element_type, F f) {
-  return element_type == QT_ELEMENT_BF16 ? f(static_cast<const math::Bf16*>(nullptr))
-                                         : f(static_cast<const float*>(nullptr));
+// Store(c, extremes) is called once per channel, in order, by the calling thread.
+
+// One channel: blocks of consecutive elements.
+template <class T, class Store>
+inline qt_status ObserveFlat(qt_context& ctx, const T* x, int64_t n, Store store) {
+  const int64_t blocks = DivUp(n, kBlock);
+  Extremes* const parts = ScratchArray<Extremes>(ctx, blocks);
+  if (parts == nullptr) return QT_OUT_OF_MEMORY;
+  ParallelBlocks(ctx, n, kBlock, [=](int64_t block, int64_t begin, int64_t end) {
+    Extremes e;
+    ObserveRun(x + begin, end - begin, &e);
+    parts[block] = e;
+  });
+  Extremes all;
+  for (int64_t block = 0; block < blocks; ++block) Join(parts[block], &all);
+  store(0, all);
+  return QT_OK;
+}
+
+// [rows, channels]: per-block lanes, then blocks and lanes in order.
+template <class T, class Store>
+inline qt_status ObserveColumns(qt_context& ctx, const T* x, int64_t rows, int64_t channels,
+                                Store store) {
+  const int64_t lanes = Lanes(channels);
+  const int64_t step = RowsPerBlock(channels), blocks = DivUp(rows, step);
+  float* const scratch = ScratchArray<float>(ctx, blocks * LaneExtremesFloats(lanes));
+  if (scratch == nullptr) return QT_OUT_OF_MEMORY;
+  ParallelBlocks(ctx, rows, step, [=](int64_t block, int64_t begin, int64_t end) {
+    const LaneExtremes e = LaneExtremesAt(scratch + block * LaneExtremesFloats(lanes), lanes);
+    Start(e, lanes);
+    ObserveRows(x + begin * channels, (end - begin) * channels, lanes, e);
+  });
+  for (int64_t c = 0; c < channels; ++c) {
+    store(c, JoinLanes(scratch, blocks, lanes, channels, 1, c, LaneExtremesFloats(lanes)));
+  }
+  return QT_OK;
+}
+
+// [outer, channels, inner] with inner > 1: threads take channels, or parts of long planes.
+template <class T, class Store>
+inline qt_status ObservePlanes(qt_context& ctx, const T* x, int64_t outer, int64_t channels,
+                               int64_t inner, Store store) {
+  const int64_t part = Min(inner, int64_t{1} << 20), parts = DivUp(inner, part);
+  const int64_t items = parts > 1 ? outer * parts : 1;  // of a channel
+  Extremes* const seen = ScratchArray<Extremes>(ctx, channels * items);
+  if (seen == nullptr) return QT_OUT_OF_MEMORY;
+  ParallelBlocks(ctx, channels * items, ItemsPerBlock(parts > 1 ? part : outer * inner),
+                 [=](int64_t, int64_t begin, int64_t end) {
+                   for (int64_t item = begin; item < end; ++item) {
+                     Extremes e;
+                     const int64_t c = item / items, rest = item % items;
+                     if (parts > 1) {
+                       const int64_t o = rest / parts, i = rest % parts * part;
+                       ObserveRun(x + (o * channels + c) * inner + i, Min(part, inner - i), &e);
+                     } else {
+                       for (int64_t o = 0; o < outer; ++o) {
+                         ObserveRun(x + (o * channels + c) * inner, inner, &e);
+                       }
+                     }
+                     seen[item] = e;
+                   }
+                 });
+  for (int64_t c = 0; c < channels; ++c) {
+    Extremes all;
+    for (int64_t i = 0; i < items; ++i) Join(seen[c * items + i], &all);
+    store(c, all);
+  }
+  return QT_OK;
+}
+
+template <class T, class Store>
+inline qt_status ObserveChannels(qt_context& ctx, const T* x, int64_t outer, int64_t channels,
+                                 int64_t inner, Store store) {
+  if (channels == 1) return ObserveFlat(ctx, x, outer * inner, store);
+  if (inner == 1) return ObserveColumns(ctx, x, outer, channels, store);
+  return ObservePlanes(ctx, x, outer, channels, inner, store);
 }
 
 }  // namespace qt::cpu::QT_ISA

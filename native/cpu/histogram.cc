@@ -10,8 +10,8 @@
 
 #include <string.h>
 
-#include "cpu/extremes.h"
 #include "cpu/kernel.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
@@ -273,8 +273,8 @@ qt_status Histogram(qt_context& ctx, const T* x, const qt_histogram_args& args) 
 
 qt_status histogram(qt_context& ctx, const qt_histogram_args& a) {
   if (a.channels == 0) return QT_OK;
-  return WithReal(a.element_type, [&](auto* type) {
-    return Histogram(ctx, static_cast<decltype(type)>(a.x), a);
+  return math::WithReal(a.element_type, [&](auto* type) {
+    return Histogram(ctx, static_cast<const math::Pointed<decltype(type)>*>(a.x), a);
   });
 }
 

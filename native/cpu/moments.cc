@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "cpu/channels.h"
-#include "cpu/extremes.h"
 #include "cpu/kernel.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
@@ -180,8 +180,8 @@ qt_status MomentsPlanes(qt_context& ctx, const T* x, const qt_moments_args& args
 }  // namespace
 
 qt_status moments(qt_context& ctx, const qt_moments_args& a) {
-  return WithReal(a.element_type, [&](auto* type) {
-    const auto* x = static_cast<decltype(type)>(a.x);
+  return math::WithReal(a.element_type, [&](auto* type) {
+    const auto* x = static_cast<const math::Pointed<decltype(type)>*>(a.x);
     return a.inner == 1 && a.channels > 1 ? MomentsRows(ctx, x, a) : MomentsPlanes(ctx, x, a);
   });
 }

@@ -5,93 +5,14 @@
 #include "math/range.h"
 
 namespace qt::cpu::QT_ISA {
-namespace {
-
-// One channel: blocks of consecutive elements.
-template <class T>
-qt_status MinMaxFlat(qt_context& ctx, const T* x, const qt_min_max_args& a) {
-  const int64_t n = a.outer * a.inner;
-  Extremes* const parts = ScratchArray<Extremes>(ctx, DivUp(n, kBlock));
-  if (parts == nullptr) return QT_OUT_OF_MEMORY;
-  ParallelBlocks(ctx, n, kBlock, [=](int64_t block, int64_t begin, int64_t end) {
-    Extremes e;
-    ObserveRun(x + begin, end - begin, &e);
-    parts[block] = e;
-  });
-  Extremes all;
-  for (int64_t block = 0; block < DivUp(n, kBlock); ++block) Join(parts[block], &all);
-  StoreRange(all, a.min, a.max);
-  *a.nans = all.nans;
-  return QT_OK;
-}
-
-// [rows, channels]: per-block lanes, then blocks and lanes in order.
-template <class T>
-qt_status MinMaxRows(qt_context& ctx, const T* x, const qt_min_max_args& a) {
-  const int64_t channels = a.channels, lanes = Lanes(channels);
-  const int64_t step = RowsPerBlock(channels), blocks = DivUp(a.outer, step);
-  float* const scratch = ScratchArray<float>(ctx, blocks * LaneExtremesFloats(lanes));
-  if (scratch == nullptr) return QT_OUT_OF_MEMORY;
-  ParallelBlocks(ctx, a.outer, step, [=](int64_t block, int64_t begin, int64_t end) {
-    const LaneExtremes e = LaneExtremesAt(scratch + block * LaneExtremesFloats(lanes), lanes);
-    Start(e, lanes);
-    ObserveRows(x + begin * channels, (end - begin) * channels, lanes, e);
-  });
-  int64_t nans = 0;
-  for (int64_t c = 0; c < channels; ++c) {
-    const Extremes all = JoinLanes(scratch, blocks, channels, c);
-    StoreRange(all, a.min + c, a.max + c);
-    nans += all.nans;
-  }
-  *a.nans = nans;
-  return QT_OK;
-}
-
-// [outer, channels, inner] with inner > 1: threads take channels, or parts of long channels.
-template <class T>
-qt_status MinMaxPlanes(qt_context& ctx, const T* x, const qt_min_max_args& args) {
-  const qt_min_max_args a = args;
-  // Items are (channel, outer, part of a plane).
-  const int64_t part = Min(a.inner, int64_t{1} << 20), parts = DivUp(a.inner, part);
-  const int64_t items_per_channel = parts > 1 ? a.outer * parts : 1;
-  const int64_t items = a.channels * items_per_channel;
-  Extremes* const seen = ScratchArray<Extremes>(ctx, items);
-  if (seen == nullptr) return QT_OUT_OF_MEMORY;
-  const int64_t elements = parts > 1 ? part : a.outer * a.inner;
-  ParallelBlocks(ctx, items, ItemsPerBlock(elements), [=](int64_t, int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) {
-      Extremes e;
-      const int64_t c = item / items_per_channel, rest = item % items_per_channel;
-      if (parts > 1) {
-        const int64_t o = rest / parts, i = rest % parts * part;
-        ObserveRun(x + (o * a.channels + c) * a.inner + i, Min(part, a.inner - i), &e);
-      } else {
-        for (int64_t o = 0; o < a.outer; ++o) {
-          ObserveRun(x + (o * a.channels + c) * a.inner, a.inner, &e);
-        }
-      }
-      seen[item] = e;
-    }
-  });
-  int64_t nans = 0;
-  for (int64_t c = 0; c < a.channels; ++c) {
-    Extremes all;
-    for (int64_t i = 0; i < items_per_channel; ++i) Join(seen[c * items_per_channel + i], &all);
-    StoreRange(all, a.min + c, a.max + c);
-    nans += all.nans;
-  }
-  *a.nans = nans;
-  return QT_OK;
-}
-
-}  // namespace
-
 qt_status min_max(qt_context& ctx, const qt_min_max_args& a) {
-  return WithReal(a.element_type, [&](auto* type) {
-    const auto* x = static_cast<decltype(type)>(a.x);
-    if (a.channels == 1) return MinMaxFlat(ctx, x, a);
-    if (a.inner == 1) return MinMaxRows(ctx, x, a);
-    return MinMaxPlanes(ctx, x, a);
+  *a.nans = 0;
+  return math::WithReal(a.element_type, [&](auto* type) {
+    const auto* x = static_cast<const math::Pointed<decltype(type)>*>(a.x);
+    return ObserveChannels(ctx, x, a.outer, a.channels, a.inner, [&](int64_t c, const Extremes& e) {
+      StoreRange(e, a.min + c, a.max + c);
+      *a.nans += e.nans;
+    });
   });
 }
 

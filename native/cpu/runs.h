@@ -30,6 +30,11 @@ struct ChannelGrid {
   const int32_t* zero_point;
 
   int64_t elements() const { return outer * channels * inner; }
+  // A periodic table of values pays where it is short and used more than once.
+  bool Tabled() const {
+    return channels > 1 &&
+           (inner == 1 || (inner < 256 && channels * inner <= 65536 && outer >= 4));
+  }
   float Scale(int64_t c) const { return scale == nullptr ? 1.0f : scale[c]; }
   float ZeroPoint(int64_t c) const {
     return zero_point == nullptr ? 0.0f : static_cast<float>(zero_point[c]);
@@ -41,25 +46,37 @@ inline ChannelGrid GridOf(const Args& a) {
   return {a.outer, a.channels, a.inner, a.scale, a.zero_point};
 }
 
+// Scratch memory that a body uses beside the table, because a kernel asks for scratch once.
+struct OwnScratch {
+  int64_t bytes = 0;
+  uint8_t** memory = nullptr;  // set before the first call of the body
+  int64_t block = kBlock;      // a multiple of it
+};
+
 // Calls body(i, n, to, flags, scale, zero_point) for runs of elements [i, i + n): it writes to[0] ..
 // to[n - 1], the elements from i on of out, and with kMask flags[0] .. flags[n - 1], 0 or -1, which
-// become the bits of mask. bytes: read and written by the call; in_place: out is an input.
+// become the bits of mask. bytes: read and written by the call; in_place: out is an input; own: scratch
+// of the caller, and the elements of its blocks.
 //   channels = 1        a chunk is one run with one scale
 //   inner = 1 or small  a chunk is one run over a periodic table of scales, entered at its phase
 //   otherwise           runs end where a channel ends
 template <bool kMask, class Out, class Body>
 inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, uint8_t* mask,
-                            int64_t bytes, bool in_place, Body body) {
+                            int64_t bytes, bool in_place, Body body, const OwnScratch& own = {}) {
   const int64_t n = grid.elements(), channels = grid.channels, inner = grid.inner;
   if (n == 0) return QT_OK;
-  float* table = nullptr;
-  // A table pays where it is short and used more than once.
   const int64_t plane = channels * inner, period = plane + Min(kChunk, n);
-  const bool tabled =
-      channels > 1 && (inner == 1 || (inner < 256 && plane <= 65536 && grid.outer >= 4));
+  const bool tabled = grid.Tabled();
+  float* table = nullptr;
+  if (tabled || own.bytes > 0) {
+    const int64_t own_bytes = DivUp(own.bytes, 64) * 64;
+    uint8_t* const scratch =
+        ScratchArray<uint8_t>(ctx, own_bytes + (tabled ? 8 * period : int64_t{0}));
+    if (scratch == nullptr) return QT_OUT_OF_MEMORY;
+    table = reinterpret_cast<float*>(scratch + own_bytes);
+    if (own.bytes > 0) *own.memory = scratch;
+  }
   if (tabled) {
-    table = ScratchArray<float>(ctx, 2 * period);
-    if (table == nullptr) return QT_OUT_OF_MEMORY;
     for (int64_t i = 0, c = 0; i < period; c = c + 1 == channels ? 0 : c + 1) {
       for (const int64_t stop = Min(period, i + inner); i < stop; ++i) {
         table[i] = grid.Scale(c);
@@ -68,7 +85,7 @@ inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, 
     }
   }
   const bool stream = Streams(bytes) && !in_place;
-  ParallelBlocks(ctx, n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
+  ParallelBlocks(ctx, n, own.block, [=](int64_t, int64_t begin, int64_t end) {
     int32_t flags[kMask ? kChunk : 1];
     ChunkOut<Out, kChunk> chunks(stream);
     const float same_scale = grid.Scale(0), same_zero_point = grid.ZeroPoint(0);

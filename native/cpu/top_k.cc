@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#include "cpu/extremes.h"
 #include "cpu/kernel.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
@@ -170,8 +170,8 @@ qt_status TopK(qt_context& ctx, const T* x, const qt_top_k_args& args) {
 }  // namespace
 
 qt_status top_k(qt_context& ctx, const qt_top_k_args& a) {
-  return WithReal(a.element_type, [&](auto* type) {
-    return TopK(ctx, static_cast<decltype(type)>(a.x), a);
+  return math::WithReal(a.element_type, [&](auto* type) {
+    return TopK(ctx, static_cast<const math::Pointed<decltype(type)>*>(a.x), a);
   });
 }
 

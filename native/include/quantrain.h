@@ -742,6 +742,36 @@ typedef struct qt_percentile_range_args {
 } qt_percentile_range_args;
 QT_API qt_status qt_percentile_range(qt_context* ctx, const qt_percentile_range_args* args);
 
+/* Observe, range to qparams and fake-quantize in one call. scale and zero_point are those that quantized this batch.
+ *   EXACT    this batch's range goes into the state first, and the new range quantizes the batch: two passes over x.
+ *   DELAYED  the range of the batches before quantizes this one while its own is observed: one pass. The first batch
+ *            (count = 0) has no range before it and is EXACT.
+ * Results are those of qt_min_max, qt_update_range (EMA or MIN_MAX), qt_range_to_qparams and qt_fake_quant or
+ * qt_quantize after one another, bit by bit. */
+typedef enum qt_observe_mode { QT_OBSERVE_EXACT = 0, QT_OBSERVE_DELAYED = 1 } qt_observe_mode;
+
+typedef struct qt_observe_fake_quant_args {
+  const void* x;          /* real, [outer, channels, inner] */
+  void* y;                /* real, like x, may be x; or null */
+  void* codes;            /* like x, code_type; or null. One of y and codes is given */
+  uint8_t* mask;          /* one bit per element, or null */
+  float* range_min;       /* [channels], state */
+  float* range_max;
+  int32_t* count;         /* [1], state */
+  const float* momentum;  /* [1] */
+  float* scale;           /* [channels], written */
+  int32_t* zero_point;    /* [channels], written */
+  int64_t* nans;          /* [1], written */
+  int64_t outer, channels, inner; /* channels <= 2^20 */
+  int32_t qmin, qmax;     /* as in qt_fake_quant; with codes, within the code type */
+  int32_t symmetric;      /* 0 or 1 */
+  int32_t mode;           /* qt_observe_mode */
+  int32_t rule;           /* QT_RANGE_EMA or QT_RANGE_MIN_MAX */
+  int32_t code_type;
+  int32_t element_type;
+} qt_observe_fake_quant_args;
+QT_API qt_status qt_observe_fake_quant(qt_context* ctx, const qt_observe_fake_quant_args* args);
+
 /* ---- accumulators: statistics, batch norm absorbed into the channel's scale, requantize ------------------ */
 
 /* Exact integer statistics of an accumulator: S1 = sum(acc), S2 = sum(acc^2) in 128 bits, min, max. */

@@ -6,17 +6,6 @@
 namespace qt::check {
 namespace {
 
-// x as float or as bf16.
-template <class Args>
-void RealIn(CallOf<Args>& c, const std::vector<float>& values, int32_t element_type) {
-  c.args.element_type = element_type;
-  if (element_type == QT_ELEMENT_BF16) {
-    c.In(&c.args.x, ToBf16(values));
-  } else {
-    c.In(&c.args.x, values);
-  }
-}
-
 std::string TypeName(int32_t element_type) {
   return element_type == QT_ELEMENT_BF16 ? ", bf16" : "";
 }
@@ -33,7 +22,8 @@ void SetShape(CallOf<Args>& c, const Layout& layout) {
 
 void MinMax(Suite& suite, const Layout& layout, int32_t type) {
   auto& c = suite.Add("min_max", layout.name + TypeName(type), qt_min_max);
-  RealIn(c, Values(layout.elements(), 0.1f, -127, 127, 0, 21), type);
+  c.RealIn(&c.args.x, type, Values(layout.elements(), 0.1f, -127, 127, 0, 21));
+  c.args.element_type = type;
   c.Out(&c.args.min, layout.channels);
   c.Out(&c.args.max, layout.channels);
   c.Out(&c.args.nans, 1);
@@ -43,7 +33,7 @@ void MinMax(Suite& suite, const Layout& layout, int32_t type) {
 // Neither a number nor a positive zero.
 void MinMaxOf(Suite& suite, const std::string& name, float value) {
   auto& c = suite.Add("min_max", name, qt_min_max);
-  RealIn(c, std::vector<float>(77, value), QT_ELEMENT_F32);
+  c.RealIn(&c.args.x, QT_ELEMENT_F32, std::vector<float>(77, value));
   c.Out(&c.args.min, 1);
   c.Out(&c.args.max, 1);
   c.Out(&c.args.nans, 1);
@@ -125,7 +115,8 @@ void Moments(Suite& suite, const Layout& layout, int32_t type, bool fresh) {
   std::vector<float> x = Uniform(n, -3.0f, 1.0f, 5);
   const float special[] = {NAN, INFINITY, -INFINITY, 0.0f, -0.0f, 1e-45f};
   for (int64_t i = 2; i < n; i += 37) x[i] = special[i % 6];
-  RealIn(c, x, type);
+  c.RealIn(&c.args.x, type, x);
+  c.args.element_type = type;
   c.InOut(&c.args.count, fresh ? std::vector<int64_t>(channels, 0)
                                : Integers<int64_t>(channels, 1, 5000, 6));
   c.InOutSum(&c.args.mean, Uniform(channels, -1.0f, 1.0f, 7), RoundedOnce(3.0));
@@ -159,7 +150,8 @@ void Histogram(Suite& suite, const Layout& layout, int32_t type, int32_t bins, b
                           (is_signed ? " signed" : "") + (fresh ? " bins" : " bins, grown"),
                       qt_histogram);
   // Timed: as activations are; else with 1e30, denormals, Inf and NaN.
-  RealIn(c, suite.timed() ? Uniform(n, -3.0f, 3.0f, 3) : Values(n, 0.1f, -127, 127, 0, 22), type);
+  c.RealIn(&c.args.x, type, suite.timed() ? Uniform(n, -3.0f, 3.0f, 3) : Values(n, 0.1f, -127, 127, 0, 22));
+  c.args.element_type = type;
   c.InOut(&c.args.counts, fresh ? std::vector<int64_t>(channels * bins, 0)
                                 : Integers<int64_t>(channels * bins, 0, 9, 4));
   std::vector<int32_t> exponent(channels, -126);
@@ -200,7 +192,8 @@ void TopK(Suite& suite, int64_t n, int32_t k, int32_t type, int64_t seen) {
                       "k = " + std::to_string(k) + TypeName(type) + ", after " +
                           std::to_string(seen),
                       qt_top_k);
-  RealIn(c, suite.timed() ? Uniform(n, -3.0f, 3.0f, 3) : Values(n, 0.01f, -127, 127, 0, 23), type);
+  c.RealIn(&c.args.x, type, suite.timed() ? Uniform(n, -3.0f, 3.0f, 3) : Values(n, 0.01f, -127, 127, 0, 23));
+  c.args.element_type = type;
   c.InOut(&c.args.largest, Outermost(k, seen, 1.0f));
   c.InOut(&c.args.smallest, Outermost(k, seen, -1.0f));
   c.InOut(&c.args.count, std::vector<int64_t>{seen});
@@ -237,6 +230,54 @@ void PercentileRange(Suite& suite, int32_t k, int64_t count, double percentile) 
   c.args.max_percentile = percentile;
   c.args.min_percentile = 0.9;
   c.elements = k;
+}
+
+struct Fused {
+  const char* name;
+  int32_t mode, count, rule;
+  bool symmetric, codes, mask;
+};
+constexpr Fused kFused[] = {
+    {"delayed", QT_OBSERVE_DELAYED, 5, QT_RANGE_EMA, true, false, true},
+    {"exact", QT_OBSERVE_EXACT, 5, QT_RANGE_EMA, true, false, true},
+    {"delayed, codes", QT_OBSERVE_DELAYED, 5, QT_RANGE_EMA, false, true, true},
+    {"delayed, first", QT_OBSERVE_DELAYED, 0, QT_RANGE_EMA, false, false, true},
+    {"delayed, first, codes", QT_OBSERVE_DELAYED, 0, QT_RANGE_MIN_MAX, true, true, false},
+    {"delayed, min/max, no mask", QT_OBSERVE_DELAYED, 1, QT_RANGE_MIN_MAX, true, false, false},
+    {"exact, first", QT_OBSERVE_EXACT, 0, QT_RANGE_EMA, false, false, true},
+    {"exact, codes", QT_OBSERVE_EXACT, 7, QT_RANGE_MIN_MAX, false, true, true},
+};
+
+void ObserveFakeQuant(Suite& suite, const Layout& layout, int32_t type, const Fused& fused) {
+  const int64_t n = layout.elements(), channels = layout.channels;
+  auto& c = suite.Add("observe_fake_quant", layout.name + TypeName(type) + ", " + fused.name,
+                      qt_observe_fake_quant);
+  // A range with Inf has no scale; NaN is quantized and counted.
+  std::vector<float> x = Values(n, 0.02f, -127, 127, 0, 31, /*finite=*/true);
+  for (int64_t i = 5; i < n; i += 41) x[i] = NAN;
+  c.RealIn(&c.args.x, type, x);
+  c.args.element_type = type;
+  if (fused.codes) {
+    c.OutBytes(&c.args.codes, n, 1);
+  } else {
+    c.RealOut(&c.args.y, type, n);
+    c.MayBe(&c.args.x);
+  }
+  if (fused.mask) c.Out(&c.args.mask, (n + 7) / 8);
+  c.InOut(&c.args.range_min, Uniform(channels, -2.0f, 0.25f, 1));
+  c.InOut(&c.args.range_max, Uniform(channels, -0.25f, 2.0f, 2));
+  c.InOut(&c.args.count, std::vector<int32_t>{fused.count});
+  c.In(&c.args.momentum, std::vector<float>{0.05f});
+  c.Out(&c.args.scale, channels);
+  c.Out(&c.args.zero_point, channels);
+  c.Out(&c.args.nans, 1);
+  c.args.qmin = fused.symmetric ? -127 : -128;
+  c.args.qmax = 127;
+  c.args.symmetric = fused.symmetric ? 1 : 0;
+  c.args.mode = fused.mode;
+  c.args.rule = fused.rule;
+  c.args.code_type = QT_S8;
+  SetShape(c, layout);
 }
 
 // Values per channel: small kernels, of a fixed size.
@@ -278,6 +319,10 @@ void ObserveCases(Suite& suite) {
         MinMax(suite, layout, type);
         Moments(suite, layout, type, true);
         Histogram(suite, layout, type, suite.timed() ? 2048 : 64, false, true);
+        for (const Fused& fused : kFused) {
+          ObserveFakeQuant(suite, layout, type, fused);
+          if (suite.timed() && fused.codes) break;
+        }
         if (suite.timed()) continue;
         Moments(suite, layout, type, false);
         Histogram(suite, layout, type, 64, true, false);
