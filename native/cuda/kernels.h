@@ -21,8 +21,7 @@ struct Stream {
   void* workspace;
 };
 
-#define QT_KERNEL(name) \
-  __attribute__((weak)) cudaError_t name(const Stream& stream, const qt_##name##_args& args);
+#define QT_KERNEL(name) cudaError_t name(const Stream& stream, const qt_##name##_args& args);
 #include "kernels.def"
 #undef QT_KERNEL
 
