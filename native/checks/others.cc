@@ -1,4 +1,4 @@
-// Argument checks: stochastic rounding, EWGS, DoReFa, oscillating weights.
+// Argument checks: stochastic rounding, EWGS, DoReFa, oscillating weights, APoT, N2UQ.
 #include "checks/checker.h"
 
 namespace qt {
@@ -140,6 +140,75 @@ qt_status Check(qt_context& ctx, const qt_dampening_args& a) {
   c.In("lambda", a.lambda, 1);
   Gradient(&c, "x", a.x, a.dy, "dx", a.dx, n, a.element_type);
   c.Out("loss", a.loss, a.channels);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_apot_args& a) {
+  Checker c(ctx, "apot");
+  c.RealType(a.element_type);
+  const int64_t n = c.Sizes("outer, channels, inner", {a.outer, a.channels, a.inner});
+  c.Range("bits", a.bits, 2, 6);
+  c.Flag("is_signed", a.is_signed);
+  c.In("alpha", a.alpha, a.channels);
+  InOut(&c, "x", a.x, "y", a.y, n, a.element_type);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_apot_backward_args& a) {
+  Checker c(ctx, "apot_backward");
+  c.RealType(a.element_type);
+  const int64_t n = c.Sizes("outer, channels, inner", {a.outer, a.channels, a.inner});
+  c.Range("bits", a.bits, 2, 6);
+  c.Flag("is_signed", a.is_signed);
+  c.Flag("pass_through", a.pass_through);
+  c.Positive("gradient_scale", a.gradient_scale);
+  c.RealIn("x", a.x, n, a.element_type);
+  c.RealIn("dy", a.dy, n, a.element_type);
+  c.In("alpha", a.alpha, a.channels);
+  if (a.dx != nullptr) c.RealOut("dx", a.dx, n, a.element_type, a.dy);
+  c.Out("dalpha", a.dalpha, a.channels);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_n2uq_args& a) {
+  Checker c(ctx, "n2uq");
+  c.RealType(a.element_type);
+  const int64_t n = c.Sizes("n", {a.n});
+  c.Range("bits", a.bits, 2, 8);
+  c.In("start", a.start, 1);
+  c.In("in_scale", a.in_scale, 1);
+  c.In("out_scale", a.out_scale, 1);
+  if (c.ok()) c.In("intervals", a.intervals, (1 << a.bits) - 1);
+  InOut(&c, "x", a.x, "y", a.y, n, a.element_type);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_n2uq_backward_args& a) {
+  Checker c(ctx, "n2uq_backward");
+  c.RealType(a.element_type);
+  const int64_t n = c.Sizes("n", {a.n});
+  c.Range("bits", a.bits, 2, 8);
+  c.In("start", a.start, 1);
+  c.In("in_scale", a.in_scale, 1);
+  c.In("out_scale", a.out_scale, 1);
+  Gradient(&c, "x", a.x, a.dy, "dx", a.dx, n, a.element_type);
+  c.Out("dstart", a.dstart, 1);
+  c.Out("din_scale", a.din_scale, 1);
+  c.Out("dout_scale", a.dout_scale, 1);
+  if (c.ok()) {
+    c.In("intervals", a.intervals, (1 << a.bits) - 1);
+    c.Out("dintervals", a.dintervals, (1 << a.bits) - 1);
+  }
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_n2uq_weight_args& a) {
+  Checker c(ctx, "n2uq_weight");
+  c.RealType(a.element_type);
+  const int64_t n = c.Sizes("outer, channels, inner", {a.outer, a.channels, a.inner});
+  c.Range("bits", a.bits, 2, 8);
+  c.In("mean_magnitude", a.mean_magnitude, a.channels);
+  InOut(&c, "x", a.x, "y", a.y, n, a.element_type);
   return c.Done();
 }
 

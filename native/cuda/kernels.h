@@ -13,12 +13,18 @@ namespace qt::cuda {
 
 // Bytes of a stream's workspace. Reductions that would need more have fewer parts.
 constexpr int64_t kWorkspaceBytes = int64_t{32} << 20;
+// Bytes behind it: constants that one kernel of a call leaves for the next.
+constexpr int64_t kTableBytes = 4096;
 
 // Where kernels go: a stream, and device memory for partial results that only the kernels of one
 // call share. 256-byte aligned.
 struct Stream {
   cudaStream_t handle;
   void* workspace;
+
+  float* Table() const {
+    return reinterpret_cast<float*>(static_cast<char*>(workspace) + kWorkspaceBytes);
+  }
 };
 
 #define QT_KERNEL(name) cudaError_t name(const Stream& stream, const qt_##name##_args& args);

@@ -76,7 +76,9 @@ extern "C" QT_API int32_t qt_cuda_device_count(char* message, int64_t bytes) {
 // Turns a context into one of this device; its workspace is the one allocation.
 extern "C" QT_API qt_status qt_cuda_open(qt_context* ctx, int32_t device, void* stream) {
   cudaError_t status = cudaSetDevice(device);
-  if (status == cudaSuccess) status = cudaMalloc(&ctx->workspace, qt::cuda::kWorkspaceBytes);
+  if (status == cudaSuccess) {
+    status = cudaMalloc(&ctx->workspace, qt::cuda::kWorkspaceBytes + qt::cuda::kTableBytes);
+  }
   if (status != cudaSuccess) return qt::cuda::Report(*ctx, "context", status);
   ctx->kernels = &qt::cuda::kTable;
   ctx->on_device = &qt::cuda::kDevice;

@@ -556,6 +556,95 @@ typedef struct qt_dampening_args {
 } qt_dampening_args;
 QT_API qt_status qt_dampening(qt_context* ctx, const qt_dampening_args* args);
 
+/* Additive powers of two. With v = clip(x / alpha, is_signed ? -1 : 0, 1): y = alpha * (the level nearest to v; in the
+ * middle the one nearer to 0). A magnitude of b bits (bits, less one for the sign) has the 2^b sums of an entry of each set
+ * over the largest sum; the sets are
+ *   1 bit   {0, 1}
+ *   2 bits  {0, 1/2, 1/4, 1/8}
+ *   3 bits  {0, 1/2, 1/4, 1/16} {0, 1/8}
+ *   4 bits  {0, 1/2, 1/8, 1/32} {0, 1/4, 1/16, 1/64}
+ *   5 bits  {0, 1/2, 1/8, 1/64} {0, 1/4, 1/16, 1/128} {0, 1/32}
+ *   6 bits  {0, 1/2, 1/16, 1/128} {0, 1/4, 1/32, 1/256} {0, 1/8, 1/64, 1/512}
+ * NaN gives the lower end. The paper's weight normalization, (w - mean) / std, is qt_batch_norm_stats and qt_batch_norm
+ * with channels = 1. Source: Li et al. 2020, arXiv:1909.13144, sections 2.2 to 2.4. */
+typedef struct qt_apot_args {
+  const void* x;       /* real, [outer, channels, inner] */
+  const float* alpha;  /* [channels], taken as at least FLT_MIN */
+  void* y;             /* real; may be x */
+  int64_t outer, channels, inner;
+  int32_t bits;        /* 2..6 */
+  int32_t is_signed;   /* 0 or 1 */
+  int32_t element_type;
+} qt_apot_args;
+QT_API qt_status qt_apot(qt_context* ctx, const qt_apot_args* args);
+
+/* dx = dy where v is not clipped (pass_through: everywhere), else 0; dalpha = gradient_scale * sum dy * (y / alpha - v
+ * inside, 1 above, -1 below, 0 below where not is_signed). NaN is outside and adds nothing. */
+typedef struct qt_apot_backward_args {
+  const void* x;
+  const void* dy;
+  const float* alpha;    /* [channels] */
+  void* dx;              /* may be dy; or null */
+  float* dalpha;         /* [channels], written */
+  int64_t outer, channels, inner;
+  int32_t bits, is_signed;
+  int32_t pass_through;  /* 0 or 1; the paper's 2-bit weights */
+  float gradient_scale;
+  int32_t element_type;
+} qt_apot_backward_args;
+QT_API qt_status qt_apot_backward(qt_context* ctx, const qt_apot_backward_args* args);
+
+/* N2UQ: learned thresholds, equally spaced outputs. With N = 2^bits - 1, a_i = max(intervals[i], 1e-3), B_0 = start,
+ * B_(i+1) = B_i + a_i and thresholds T_i = B_i + a_i / 2, in float and in this order:
+ *   u = in_scale * x ; code = the number of T_i < u ; y = out_scale * (2 / N) * code. NaN gives code 0.
+ * Source: Liu et al. 2022, arXiv:2111.14826, section 3.2. */
+typedef struct qt_n2uq_args {
+  const void* x;           /* real */
+  const float* start;      /* [1] */
+  const float* intervals;  /* [N] */
+  const float* in_scale;   /* [1] */
+  const float* out_scale;  /* [1] */
+  void* y;                 /* real; may be x */
+  int64_t n;
+  int32_t bits;            /* 2..8 */
+  int32_t element_type;
+} qt_n2uq_args;
+QT_API qt_status qt_n2uq(qt_context* ctx, const qt_n2uq_args* args);
+
+/* The generalized straight-through estimator, which is the gradient of the piecewise linear
+ *   y = out_scale * (2 / N) * (i + (u - B_i) / a_i) for B_i < u <= B_(i+1), constant outside,
+ * to x and to what was learned; but dout_scale = sum dy * (2 / N) * code. An interval below its least value has
+ * gradient 0. */
+typedef struct qt_n2uq_backward_args {
+  const void* x;
+  const void* dy;
+  const float* start;
+  const float* intervals;
+  const float* in_scale;
+  const float* out_scale;
+  void* dx;           /* real; may be dy */
+  float* dstart;      /* [1], written, as are the next three */
+  float* dintervals;  /* [N] */
+  float* din_scale;   /* [1] */
+  float* dout_scale;  /* [1] */
+  int64_t n;
+  int32_t bits;
+  int32_t element_type;
+} qt_n2uq_backward_args;
+QT_API qt_status qt_n2uq_backward(qt_context* ctx, const qt_n2uq_backward_args* args);
+
+/* N2UQ's weights: y = s * (2 * rint((clip(w / s, -1, 1) + 1) * N / 2) - N) / N with s = mean|w| * N / 2^(bits - 1), at
+ * least FLT_MIN, per channel; mean|w| from qt_moments. s is a constant and the gradient is dw = dy. NaN gives -s. */
+typedef struct qt_n2uq_weight_args {
+  const void* x;                /* real, [outer, channels, inner]: the weights */
+  const float* mean_magnitude;  /* [channels] */
+  void* y;                      /* may be x */
+  int64_t outer, channels, inner;
+  int32_t bits;                 /* 2..8 */
+  int32_t element_type;
+} qt_n2uq_weight_args;
+QT_API qt_status qt_n2uq_weight(qt_context* ctx, const qt_n2uq_weight_args* args);
+
 /* ---- observe ---------------------------------------------------------------------------------------------
  * Every observer has a state in caller's memory, begun with zeros unless a comment says otherwise, and a merge kernel
  * that adds the state of another device to it. State is float32 or integer, whatever the element type. Minima, maxima,

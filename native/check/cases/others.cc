@@ -1,4 +1,4 @@
-// Stochastic rounding, EWGS, DoReFa, oscillating weights.
+// Stochastic rounding, EWGS, DoReFa, oscillating weights, APoT, N2UQ.
 #include "check/case.h"
 
 namespace qt::check {
@@ -208,6 +208,101 @@ void Dampening(Suite& suite, const Layout& layout, int32_t type) {
   c.args.qmax = 7;
 }
 
+std::vector<float> Alphas(int64_t channels) {
+  std::vector<float> alpha(channels);
+  for (int64_t i = 0; i < channels; ++i) alpha[i] = 0.3f * static_cast<float>(i % 5 + 1);
+  return alpha;
+}
+
+std::string Bits(const Layout& layout, int32_t bits, bool is_signed) {
+  return layout.name + ", " + std::to_string(bits) + " bits" + (is_signed ? "" : ", unsigned");
+}
+
+void Apot(Suite& suite, const Layout& layout, int32_t type, int32_t bits, bool is_signed) {
+  const int64_t n = layout.elements();
+  auto& c = suite.Add("apot", Name(Bits(layout, bits, is_signed), type), qt_apot);
+  RealIn(&c, &c.args.x, Values(n, 0.1f, -10, 10, 0, 17), type);
+  c.In(&c.args.alpha, Alphas(layout.channels));
+  RealOut(&c, &c.args.y, n, type);
+  c.MayBe(&c.args.x);
+  Shape(&c, layout, type);
+  c.args.bits = bits;
+  c.args.is_signed = is_signed;
+}
+
+void ApotBackward(Suite& suite, const Layout& layout, int32_t type, int32_t bits, bool is_signed,
+                  bool pass_through) {
+  const int64_t n = layout.elements();
+  auto& c = suite.Add("apot_backward", Name(Bits(layout, bits, is_signed), type), qt_apot_backward);
+  RealIn(&c, &c.args.x, Values(n, 0.1f, -10, 10, 0, 17), type);
+  RealIn(&c, &c.args.dy, Uniform(n, -1.0f, 1.0f, 3), type);
+  c.In(&c.args.alpha, Alphas(layout.channels));
+  RealOut(&c, &c.args.dx, n, type);
+  c.MayBe(&c.args.dy);
+  // Terms are at most 1.
+  const double count = static_cast<double>(n) / static_cast<double>(layout.channels);
+  c.OutSum(&c.args.dalpha, layout.channels, count * 24 * 6e-8);
+  Shape(&c, layout, type);
+  c.args.bits = bits;
+  c.args.is_signed = is_signed;
+  c.args.pass_through = pass_through;
+  c.args.gradient_scale = 0.5f;
+}
+
+// Tables of 2^bits - 1 intervals, some below their least value.
+template <class C>
+void N2uqInputs(C* c, int64_t n, int32_t type, int32_t bits) {
+  const int32_t segments = (1 << bits) - 1;
+  std::vector<float> intervals = Uniform(segments, 0.1f, 2.0f, 5);
+  for (float& a : intervals) a *= 2.0f / static_cast<float>(segments);
+  intervals[segments / 2] = -1.0f;
+  RealIn(c, &c->args.x, Values(n, 0.1f, -10, 25, 0, 17, /*finite=*/true), type);
+  c->In(&c->args.start, std::vector<float>{-0.1f});
+  c->In(&c->args.intervals, intervals);
+  c->In(&c->args.in_scale, std::vector<float>{0.8f});
+  c->In(&c->args.out_scale, std::vector<float>{1.3f});
+  c->args.n = n;
+  c->args.bits = bits;
+  c->args.element_type = type;
+  c->elements = n;
+}
+
+void N2uq(Suite& suite, int64_t n, int32_t type, int32_t bits) {
+  auto& c = suite.Add("n2uq", Name(std::to_string(bits) + " bits", type), qt_n2uq);
+  N2uqInputs(&c, n, type, bits);
+  RealOut(&c, &c.args.y, n, type);
+  c.MayBe(&c.args.x);
+}
+
+void N2uqBackward(Suite& suite, int64_t n, int32_t type, int32_t bits) {
+  const int32_t segments = (1 << bits) - 1;
+  auto& c = suite.Add("n2uq_backward", Name(std::to_string(bits) + " bits", type),
+                      qt_n2uq_backward);
+  N2uqInputs(&c, n, type, bits);
+  RealIn(&c, &c.args.dy, Uniform(n, -1.0f, 1.0f, 3), type);
+  RealOut(&c, &c.args.dx, n, type);
+  c.MayBe(&c.args.dy);
+  // Slopes are at most 1.3 * (2 / segments) / 1e-3, and so are their sums with u <= 3; a sum of n of
+  // them in any order is off by n of its roundings at most, and in these trees by far fewer.
+  const double terms = 1.3 * 2.0 / segments / 1e-3 * static_cast<double>(n);
+  const double bound = terms * 64 * 6e-8;
+  c.OutSum(&c.args.dstart, 1, bound);
+  c.OutSum(&c.args.dintervals, segments, bound);
+  c.OutSum(&c.args.din_scale, 1, 4 * bound);
+  c.OutSum(&c.args.dout_scale, 1, bound + 2e-5 * static_cast<double>(n));
+}
+
+void N2uqWeight(Suite& suite, const Layout& layout, int32_t type) {
+  const int64_t n = layout.elements();
+  auto& c = suite.Add("n2uq_weight", Name(layout.name, type), qt_n2uq_weight);
+  RealIn(&c, &c.args.x, Values(n, 0.1f, -10, 10, 0, 17), type);
+  c.In(&c.args.mean_magnitude, Alphas(layout.channels));
+  RealOut(&c, &c.args.y, n, type);
+  c.MayBe(&c.args.x);
+  Shape(&c, layout, type);
+  c.args.bits = 4;
+}
+
 }  // namespace
 
 void OthersCases(Suite& suite) {
@@ -218,6 +313,13 @@ void OthersCases(Suite& suite) {
         StochasticFakeQuant(suite, layout, type, /*mask=*/!suite.timed());
         Ewgs(suite, layout, type, /*dx=*/true);
         Dampening(suite, layout, type);
+        Apot(suite, layout, type, 4, /*is_signed=*/true);
+        ApotBackward(suite, layout, type, 4, /*is_signed=*/true, /*pass_through=*/false);
+        N2uqWeight(suite, layout, type);
+      }
+      for (const int32_t bits : {2, 4, 8}) {
+        N2uq(suite, size, type, bits);
+        N2uqBackward(suite, size, type, bits);
       }
       DorefaActivation(suite, size, type);
       DorefaActivationBackward(suite, size, type);
@@ -233,6 +335,12 @@ void OthersCases(Suite& suite) {
       }
     }
     if (suite.timed()) continue;
+    for (int32_t bits = 2; bits <= 6; ++bits) {
+      for (const bool is_signed : {false, true}) {
+        Apot(suite, {"per tensor", 1, 1, size}, QT_ELEMENT_F32, bits, is_signed);
+        ApotBackward(suite, {"per tensor", 1, 1, size}, QT_ELEMENT_F32, bits, is_signed, bits == 2);
+      }
+    }
     Ewgs(suite, {"per tensor", 1, 1, size}, QT_ELEMENT_F32, /*dx=*/false);
     StochasticFakeQuant(suite, {"per tensor", 1, 1, size}, QT_ELEMENT_F32, /*mask=*/false);
   }
