@@ -50,6 +50,9 @@ struct qt_context {
   void* scratch = nullptr;
   int64_t scratch_bytes = 0;
   char error[512] = {0};
+  // Set by a test that knows how large its buffers are: whether a buffer holds `bytes` from p on.
+  // Argument checks then fail where it does not, so that any size can be tried.
+  bool (*holds)(const void* p, int64_t bytes) = nullptr;
 
   // Of a CUDA context only (on_device is null on the CPU): pointers in arguments are the device's,
   // kernels go to this stream.

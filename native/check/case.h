@@ -48,6 +48,9 @@ class Call {
       : kernel_(std::move(kernel)), variant_(std::move(variant)) {}
   virtual ~Call() = default;
   virtual qt_status Run(qt_context* ctx) = 0;
+  // The arguments as they lie in memory.
+  virtual uint8_t* Arguments() = 0;
+  virtual int64_t ArgumentBytes() const = 0;
 
   const std::string& kernel() const { return kernel_; }
   const std::string& variant() const { return variant_; }
@@ -79,6 +82,8 @@ class CallOf : public Call {
     memset(&args, 0, sizeof(args));
   }
   qt_status Run(qt_context* ctx) override { return function_(ctx, &args); }
+  uint8_t* Arguments() override { return reinterpret_cast<uint8_t*>(&args); }
+  int64_t ArgumentBytes() const override { return sizeof(Args); }
 
   Args args;
 

@@ -3,6 +3,7 @@
 //   check_kernels                    all instruction sets and the emulated CUDA kernels
 //   check_kernels --cuda [LIBRARY]   the CUDA device against the CPU (for compute-sanitizer as well)
 //   check_kernels --time [--cuda]    time of each kernel, bytes and share of the copy bandwidth
+//   --quick        small cases only (a build with sanitizers is slow)
 //   --kernel NAME  one kernel; --elements N, --threads N  for --time; --json
 //
 // The exit code is 0 if nothing failed.
@@ -18,7 +19,7 @@ namespace qt::check {
 namespace {
 
 struct Options {
-  bool time = false, cuda = false, json = false;
+  bool time = false, cuda = false, json = false, quick = false;
   const char* library = nullptr;
   std::string kernel;
   int64_t elements = int64_t{1} << 24;
@@ -32,6 +33,8 @@ bool Parse(int count, char** words, Options* options) {
     const char* value = i + 1 < count && words[i + 1][0] != '-' ? words[i + 1] : nullptr;
     if (word == "--time") {
       options->time = true;
+    } else if (word == "--quick") {
+      options->quick = true;
     } else if (word == "--json") {
       options->json = true;
     } else if (word == "--cuda") {
@@ -51,11 +54,14 @@ bool Parse(int count, char** words, Options* options) {
   return options->elements >= 4096;
 }
 
+constexpr int64_t kQuickBytes = 4096;
+
 template <class F>
 void ForEachCall(const Options& options, F f) {
   for (int file = 0; file < CaseFiles(); ++file) {
     AddCases(file, options.time ? options.elements : 0, [&](std::unique_ptr<Call> call) {
-      if (options.kernel.empty() || options.kernel == call->kernel()) f(call.get());
+      if (!options.kernel.empty() && options.kernel != call->kernel()) return;
+      if (!options.quick || call->Bytes() <= kQuickBytes) f(call.get());
     });
   }
 }
@@ -76,8 +82,8 @@ int Main(int count, char** words) {
   Options options;
   if (!Parse(count, words, &options)) {
     fprintf(stderr,
-            "check_kernels [--time] [--cuda [LIBRARY]] [--kernel NAME] [--elements N >= 4096] "
-            "[--threads N] [--json]\n");
+            "check_kernels [--time] [--cuda [LIBRARY]] [--quick] [--kernel NAME] "
+            "[--elements N >= 4096] [--threads N] [--json]\n");
     return 2;
   }
   qt_context* ctx = nullptr;

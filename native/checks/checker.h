@@ -60,7 +60,7 @@ class Checker {
 
   template <class T>
   void In(const char* field, const T* p, int64_t count) {
-    Add(field, p, count * static_cast<int64_t>(sizeof(T)), alignof(T), /*output=*/false, nullptr,
+    Add(field, p, Bytes(field, count, sizeof(T)), alignof(T), /*output=*/false, nullptr,
         nullptr);
   }
 
@@ -73,7 +73,7 @@ class Checker {
   template <class T>
   void Out(const char* field, T* p, int64_t count, const void* may_be = nullptr,
            const void* or_be = nullptr) {
-    Add(field, p, count * static_cast<int64_t>(sizeof(T)), alignof(T), /*output=*/true, may_be,
+    Add(field, p, Bytes(field, count, sizeof(T)), alignof(T), /*output=*/true, may_be,
         or_be);
   }
 
@@ -137,12 +137,12 @@ class Checker {
   }
   void RealIn(const char* field, const void* p, int64_t count, int32_t type) {
     const int64_t bytes = ElementBytes(type);
-    Add(field, p, count * bytes, bytes, /*output=*/false, nullptr, nullptr);
+    Add(field, p, Bytes(field, count, bytes), bytes, /*output=*/false, nullptr, nullptr);
   }
   void RealOut(const char* field, void* p, int64_t count, int32_t type,
                const void* may_be = nullptr) {
     const int64_t bytes = ElementBytes(type);
-    Add(field, p, count * bytes, bytes, /*output=*/true, may_be, nullptr);
+    Add(field, p, Bytes(field, count, bytes), bytes, /*output=*/true, may_be, nullptr);
   }
 
   // widest: QT_S16 where containers of 16 bits are known.
@@ -259,6 +259,14 @@ class Checker {
     bool output;
   };
 
+  // Bytes of count objects; 0 after a failure, when sizes may be anything.
+  int64_t Bytes(const char* field, int64_t count, int64_t size) {
+    if (ok() && (count < 0 || count > kMaxElements)) {
+      Failed(field, "expected 0..2^48 elements, got %lld", static_cast<long long>(count));
+    }
+    return ok() ? count * size : 0;
+  }
+
   void Add(const char* field, const void* p, int64_t bytes, int64_t alignment, bool output,
            const void* may_be, const void* or_be) {
     if (!ok()) return;
@@ -270,6 +278,10 @@ class Checker {
     if (begin % alignment != 0) {
       Failed(field, "expected an address aligned to %d bytes, got %p", static_cast<int>(alignment),
              p);
+      return;
+    }
+    if (ctx_.holds != nullptr && !ctx_.holds(p, bytes)) {
+      Failed(field, "expected %lld bytes, got a smaller buffer", static_cast<long long>(bytes));
       return;
     }
     if (count_ == kMaxBuffers) {
