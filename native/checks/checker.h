@@ -241,9 +241,10 @@ class Checker {
         const Buffer& a = buffers_[i];
         const Buffer& b = buffers_[j];
         if (a.begin >= b.begin + b.bytes || b.begin >= a.begin + a.bytes) continue;
-        const bool allowed =
-            (a.begin == b.begin && (a.may_be == a.begin || a.or_be == a.begin)) ||
-            (b.output && b.begin == a.begin && (b.may_be == b.begin || b.or_be == b.begin));
+        // In place: the whole of one is the whole of the other.
+        const bool same = a.begin == b.begin && a.bytes == b.bytes;
+        const bool allowed = same && ((a.may_be == a.begin || a.or_be == a.begin) ||
+                                      (b.output && (b.may_be == b.begin || b.or_be == b.begin)));
         if (!allowed) Failed(a.field, "expected no overlap with %s, got one", b.field);
       }
     }

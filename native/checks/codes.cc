@@ -43,7 +43,7 @@ qt_status Check(qt_context& ctx, const qt_add_codes_fixed_args& a) {
     // The multiplier 2 max(sa, sb) / (2^20 sy) is below 1.
     c.Require(larger / *a.y_scale < 524288.0f, "y_scale", "more than max(sa, sb) / 2^19");
   } else {
-    c.Within("max(sa, sb) / sy", larger / *a.y_scale, 0.0009765625f, 255.999985f);
+    c.Within("y_scale: max(a_scale, b_scale) / y_scale", larger / *a.y_scale, 0.0009765625f, 255.999985f);
   }
   return c.Done();
 }

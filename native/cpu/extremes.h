@@ -203,7 +203,7 @@ inline qt_status ObserveColumns(qt_context& ctx, const T* x, int64_t rows, int64
 template <class T, class Store>
 inline qt_status ObservePlanes(qt_context& ctx, const T* x, int64_t outer, int64_t channels,
                                int64_t inner, Store store) {
-  const int64_t part = Min(inner, int64_t{1} << 20), parts = DivUp(inner, part);
+  const int64_t part = Max(1, Min(inner, int64_t{1} << 20)), parts = DivUp(inner, part);
   const int64_t items = parts > 1 ? outer * parts : 1;  // of a channel
   Extremes* const seen = ScratchArray<Extremes>(ctx, channels * items);
   if (seen == nullptr) return QT_OUT_OF_MEMORY;
@@ -234,6 +234,8 @@ inline qt_status ObservePlanes(qt_context& ctx, const T* x, int64_t outer, int64
 template <class T, class Store>
 inline qt_status ObserveChannels(qt_context& ctx, const T* x, int64_t outer, int64_t channels,
                                  int64_t inner, Store store) {
+  if (channels == 0) return QT_OK;
+  if (inner == 0) outer = 0;  // however many nothings there are
   if (channels == 1) return ObserveFlat(ctx, x, outer * inner, store);
   if (inner == 1) return ObserveColumns(ctx, x, outer, channels, store);
   return ObservePlanes(ctx, x, outer, channels, inner, store);

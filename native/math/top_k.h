@@ -26,7 +26,7 @@ QT_HD int64_t PercentileIndex(int64_t count, double percentile) {
 // The percentile's end from the outermost k values; *exact is cleared where it lies further inside.
 QT_HD float PercentileEnd(const float* outermost, int32_t k, int64_t count, double percentile,
                           int32_t* exact) {
-  if (count == 0) return 0.0f;
+  if (count <= 0) return 0.0f;  // less: memory of a device, which nobody checked
   const int64_t known = count < k ? count : k;
   int64_t index = PercentileIndex(count, percentile);
   if (index > known) {

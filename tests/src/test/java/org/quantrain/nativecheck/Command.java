@@ -43,8 +43,7 @@ final class Command {
       }
       List<String> lines = Files.readAllLines(log, StandardCharsets.UTF_8);
       assertTrue(
-          ended,
-          () -> words[0] + " still ran after " + limit + ":\n" + String.join("\n", lines));
+          ended, () -> words[0] + " still ran after " + limit + ":\n" + String.join("\n", lines));
       return new Outcome(process.exitValue(), lines);
     } finally {
       Files.deleteIfExists(log);
@@ -52,8 +51,7 @@ final class Command {
   }
 
   /** The same for a program that must succeed. */
-  static Outcome succeed(Duration limit, String... words)
-      throws IOException, InterruptedException {
+  static Outcome succeed(Duration limit, String... words) throws IOException, InterruptedException {
     Outcome outcome = run(limit, words);
     assertEquals(0, outcome.status(), () -> String.join(" ", words) + "\n" + outcome.text());
     return outcome;

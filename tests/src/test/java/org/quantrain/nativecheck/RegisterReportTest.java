@@ -53,8 +53,7 @@ class RegisterReportTest {
 
   @Test
   void aSpilledRegisterFailsTheBuildAndNamesTheKernel() throws IOException, InterruptedException {
-    assertRefused(
-        "spills", "8 bytes stack frame, 8 bytes spill stores, 4 bytes spill loads");
+    assertRefused("spills", "8 bytes stack frame, 8 bytes spill stores, 4 bytes spill loads");
   }
 
   @Test

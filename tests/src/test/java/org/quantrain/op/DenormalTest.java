@@ -45,8 +45,7 @@ class DenormalTest {
   @Test
   void reluKeepsThem() {
     float[] x = denormals(3);
-    float[] y =
-        OneOp.run(new Relu(), HostTensor.of(Shape.of(1, N), x)).output(0).floats();
+    float[] y = OneOp.run(new Relu(), HostTensor.of(Shape.of(1, N), x)).output(0).floats();
     for (int i = 0; i < N; i++) {
       assertBits(Math.max(x[i], 0f), y[i], i);
     }
