@@ -37,7 +37,7 @@ enum TorchPeer {
       "fake_quantize_per_channel_affine_cachemask.out, axis 1",
       n -> perChannel(n, false)),
   STE_BACKWARD(
-      "ste_backward",
+      "ste_backward: masked",
       "fake_quantize_per_tensor_affine_cachemask_backward",
       n -> {
         Tensor dy = random(n);
@@ -57,23 +57,23 @@ enum TorchPeer {
       "fused_moving_avg_obs_fake_quant, per row",
       n -> observe(n, true)),
   LSQ_BACKWARD(
-      "lsq_backward: per tensor",
+      "lsq_backward: per tensor, s4",
       "_fake_quantize_learnable_per_tensor_affine_backward",
       n ->
           learnable(
               n,
               1,
               "torch._fake_quantize_learnable_per_tensor_affine_backward("
-                  + "g, x, s, z, -127, 127, 1.0)")),
+                  + "g, x, s, z, -7, 7, 1.0)")),
   LSQ_BACKWARD_CHANNELS(
-      "lsq_backward: 64 channels first",
+      "lsq_backward: 64 channels first, s4",
       "_fake_quantize_learnable_per_channel_affine_backward",
       n ->
           learnable(
               n,
               64,
               "torch._fake_quantize_learnable_per_channel_affine_backward("
-                  + "g, x, s, z, 0, -127, 127, 1.0)"));
+                  + "g, x, s, z, 0, -7, 7, 1.0)"));
 
   /** The case of ours, and libtorch's operator. */
   final String kernel;
@@ -141,7 +141,7 @@ enum TorchPeer {
   private static Runnable learnable(long n, long channels, String call) {
     Tensor x = channels == 1 ? random(n) : torch.randn(channels, n / channels);
     Tensor g = torch.randn_like(x);
-    Tensor scale = torch.full(new long[] {channels}, new org.bytedeco.pytorch.Scalar(0.0173));
+    Tensor scale = torch.full(new long[] {channels}, new org.bytedeco.pytorch.Scalar(0.25));
     Tensor zero = torch.zeros(channels);
     // Operators whose names begin with _ have no binding of their own.
     CompilationUnit unit = new CompilationUnit("def f(g, x, s, z):\n  return " + call + "\n");
