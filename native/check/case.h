@@ -27,6 +27,19 @@ namespace qt::check {
 // The values rounded to bf16.
 std::vector<uint16_t> ToBf16(const std::vector<float>& values);
 
+// Values that are made when they are used: an input of a call that nobody wants never is, and large
+// ones take longer to make than a kernel to run.
+template <class T>
+class Data {
+ public:
+  template <class Make>
+  Data(Make make) : make_(std::move(make)) {}  // NOLINT: a conversion
+  operator std::vector<T>() const { return make_(); }  // NOLINT
+
+ private:
+  std::function<std::vector<T>()> make_;
+};
+
 // A pointer field of the arguments and what it points to.
 struct Field {
   void** slot;
@@ -65,6 +78,8 @@ class Call {
   }
   // Elements that bytes per element refer to; set for timed cases.
   int64_t elements = 0;
+  // Whether somebody will run it; its buffers are empty otherwise.
+  bool wanted = true;
 
  protected:
   std::vector<Field> fields_;
@@ -92,8 +107,16 @@ class CallOf : public Call {
     Add(slot, values, /*input=*/true, /*output=*/false);
   }
   template <class P, class T>
+  void In(P* slot, const Data<T>& values) {
+    In(slot, wanted ? std::vector<T>(values) : std::vector<T>());
+  }
+  template <class P, class T>
   void InOut(P* slot, const std::vector<T>& values) {
     Add(slot, values, /*input=*/true, /*output=*/true);
+  }
+  template <class P, class T>
+  void InOut(P* slot, const Data<T>& values) {
+    InOut(slot, wanted ? std::vector<T>(values) : std::vector<T>());
   }
   // count objects of what the field points to.
   template <class T>
@@ -103,7 +126,7 @@ class CallOf : public Call {
   // For void* fields.
   template <class P>
   void OutBytes(P* slot, int64_t bytes, int64_t alignment) {
-    Add(slot, std::vector<uint8_t>(bytes), /*input=*/false, /*output=*/true);
+    Add(slot, std::vector<uint8_t>(wanted ? bytes : 0), /*input=*/false, /*output=*/true);
     fields_.back().alignment = alignment;
   }
   // "real" tensors: float, or the values rounded to bf16.
@@ -114,6 +137,10 @@ class CallOf : public Call {
     } else {
       In(slot, values);
     }
+  }
+  template <class P>
+  void RealIn(P* slot, int32_t element_type, const Data<float>& values) {
+    RealIn(slot, element_type, wanted ? std::vector<float>(values) : std::vector<float>());
   }
   template <class P>
   void RealOut(P* slot, int32_t element_type, int64_t count) {
@@ -173,10 +200,12 @@ class CallOf : public Call {
 class Suite {
  public:
   using Consumer = std::function<void(std::unique_ptr<Call>)>;
+  // Whether the consumer wants this call of this kernel.
+  using Filter = std::function<bool(const std::string& kernel, const std::string& variant)>;
   // timed_elements > 0: cases of this size that are timed, instead of the small ones that are
   // compared.
-  Suite(int64_t timed_elements, Consumer consumer)
-      : timed_elements_(timed_elements), consumer_(std::move(consumer)) {}
+  Suite(int64_t timed_elements, Filter wants, Consumer consumer)
+      : timed_elements_(timed_elements), wants_(std::move(wants)), consumer_(std::move(consumer)) {}
   ~Suite() { Finish(); }
   bool timed() const { return timed_elements_ > 0; }
 
@@ -185,6 +214,7 @@ class Suite {
                     qt_status (*function)(qt_context*, const Args*)) {
     Finish();
     auto call = std::make_unique<CallOf<Args>>(kernel, variant, function);
+    call->wanted = wants_(kernel, variant);
     CallOf<Args>& added = *call;
     call_ = std::move(call);
     return added;
@@ -199,17 +229,20 @@ class Suite {
 
  private:
   void Finish() {
-    if (call_ != nullptr) consumer_(std::move(call_));
+    if (call_ != nullptr && call_->wanted) consumer_(std::move(call_));
+    call_ = nullptr;
   }
 
   int64_t timed_elements_;
+  Filter wants_;
   Consumer consumer_;
   std::unique_ptr<Call> call_;
 };
 
 // The files of cases/, and the calls of one of them.
 int CaseFiles();
-void AddCases(int file, int64_t timed_elements, const Suite::Consumer& consumer);
+void AddCases(int file, int64_t timed_elements, const Suite::Filter& wants,
+              const Suite::Consumer& consumer);
 
 // n values of next(), which repeat after a while: data of timed cases is made at the speed of memory.
 template <class T, class Next>
@@ -224,18 +257,21 @@ std::vector<T> Repeated(int64_t n, Next next) {
 }
 
 // Values where rounding, clamping and special numbers happen for a grid of this scale, between
-// random ones; finite: without Inf, NaN and 1e30.
-std::vector<float> Values(int64_t n, float scale, int32_t qmin, int32_t qmax, int32_t zero_point,
-                          uint32_t seed, bool finite = false);
-std::vector<float> Uniform(int64_t n, float least, float most, uint32_t seed);
+// random ones; finite: without Inf, NaN and 1e30. Of timed cases only random ones, as a network has
+// them: one denormal in a vector can cost a processor more than the vector.
+Data<float> Values(int64_t n, float scale, int32_t qmin, int32_t qmax, int32_t zero_point,
+                   uint32_t seed, bool finite = false);
+Data<float> Uniform(int64_t n, float least, float most, uint32_t seed);
 template <class T>
-std::vector<T> Integers(int64_t n, int64_t least, int64_t most, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::uniform_int_distribution<int64_t> spread(least, most);
-  return Repeated<T>(n, [&] { return static_cast<T>(spread(random)); });
+Data<T> Integers(int64_t n, int64_t least, int64_t most, uint32_t seed) {
+  return [=] {
+    std::mt19937 random(seed);
+    std::uniform_int_distribution<int64_t> spread(least, most);
+    return Repeated<T>(n, [&] { return static_cast<T>(spread(random)); });
+  };
 }
 // (n + 7) / 8 bytes with the unused bits 0.
-std::vector<uint8_t> RandomMask(int64_t n, uint32_t seed);
+Data<uint8_t> RandomMask(int64_t n, uint32_t seed);
 
 // [outer, channels, inner] of about n elements in every layout that a per-channel kernel knows.
 struct Layout {

@@ -15,9 +15,11 @@ const std::vector<Name>& Names() {
   static const std::vector<Name> names = [] {
     std::vector<Name> all;
     for (int file = 0; file < CaseFiles(); ++file) {
-      AddCases(file, 4096, [&](std::unique_ptr<Call> call) {
-        all.push_back({call->kernel(), call->variant(), file});
-      });
+      const auto name = [&](const std::string& kernel, const std::string& variant) {
+        all.push_back({kernel, variant, file});
+        return false;
+      };
+      AddCases(file, 4096, name, nullptr);
     }
     return all;
   }();
@@ -50,11 +52,11 @@ qt_status qt_cases_open(int32_t index, int64_t elements, int32_t threads) {
   qt_cases_close();
   if (!Exists(index) || elements < 4096) return QT_INVALID_ARGUMENT;
   const Name& name = Names()[index];
-  AddCases(name.file, elements, [&](std::unique_ptr<Call> call) {
-    if (call->kernel() == name.kernel && call->variant() == name.variant) {
-      open_call = std::move(call);
-    }
-  });
+  const auto wants = [&](const std::string& kernel, const std::string& variant) {
+    return kernel == name.kernel && variant == name.variant;
+  };
+  AddCases(name.file, elements, wants,
+           [&](std::unique_ptr<Call> call) { open_call = std::move(call); });
   const qt_status status = qt_context_create(&context, threads);
   if (status != QT_OK || open_call == nullptr) return QT_OUT_OF_MEMORY;
   if (!Place(context, open_call.get())) return QT_OUT_OF_MEMORY;

@@ -78,7 +78,10 @@ struct Placement {
   bool unaligned = false, in_place = false;
 };
 
-Outcome RunOn(qt_context* ctx, Call* call, const Placement& placement, bool on_device = false) {
+enum class Where { kHost, kDevice, kDeviceGraph };
+
+Outcome RunOn(qt_context* ctx, Call* call, const Placement& placement,
+              Where where = Where::kHost) {
   std::vector<Field>& fields = call->fields();
   std::vector<Buffer> buffers;
   buffers.reserve(fields.size());
@@ -101,7 +104,7 @@ Outcome RunOn(qt_context* ctx, Call* call, const Placement& placement, bool on_d
   }
   // On a device the same memory, rims included, goes there and comes back.
   std::vector<DeviceMemory> device;
-  if (on_device) {
+  if (where != Where::kHost) {
     for (size_t i = 0; i < fields.size(); ++i) {
       device.emplace_back(ctx, buffers[i].memory());
       if (device[i].data() == nullptr) return {};
@@ -111,7 +114,7 @@ Outcome RunOn(qt_context* ctx, Call* call, const Placement& placement, bool on_d
     }
   }
   Outcome outcome;
-  outcome.status = call->Run(ctx);
+  outcome.status = where == Where::kDeviceGraph ? RunCaptured(ctx, call) : call->Run(ctx);
   for (size_t i = 0; i < device.size(); ++i) device[i].Read(&buffers[i].memory());
   if (outcome.status != QT_OK) outcome.error = qt_last_error(ctx);
   for (size_t i = 0; i < fields.size(); ++i) {
@@ -219,7 +222,8 @@ void CompareOnDevice(Call* call, qt_context* device, bool emulated, Report* repo
       emulator::SetSeed(seed);
       emulator::LimitGrid(limit);
       const Placement placement = {/*unaligned=*/seed == 1 || limit == 1, /*in_place=*/seed == 2};
-      const Outcome got = RunOn(device, call, placement, /*on_device=*/!emulated);
+      const Outcome got =
+          RunOn(device, call, placement, emulated ? Where::kHost : Where::kDevice);
       std::string difference = Difference(call, want, got, false);
       if (seed == 0 && limit == 0) first = got;
       if (difference.empty()) difference = Difference(call, first, got, true);
@@ -230,6 +234,9 @@ void CompareOnDevice(Call* call, qt_context* device, bool emulated, Report* repo
                   difference);
     }
   }
+  if (emulated) return;
+  report->Add(*call, "CUDA, graph",
+              Difference(call, first, RunOn(device, call, {}, Where::kDeviceGraph), true));
 }
 
 }  // namespace qt::check

@@ -30,6 +30,11 @@ void CompareOnCpu(Call* call, Report* report);
 // emulated: pointers of the device are the host's, and thread orders and grid sizes vary.
 void CompareOnDevice(Call* call, qt_context* device, bool emulated, Report* report);
 
+// A stream of the current CUDA device, or null where the driver lacks one.
+void* NewStream();
+// Runs the call on ctx's stream (not the default one) as a captured graph, and waits.
+qt_status RunCaptured(qt_context* ctx, Call* call);
+
 // One timed call.
 struct Timing {
   std::string kernel, variant;

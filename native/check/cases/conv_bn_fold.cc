@@ -236,7 +236,8 @@ void CorrectionGradient(Suite& suite, bool frozen) {
   const std::vector<float> gamma = {0.8f, -0.6f, 0.0f, 1e-3f, 1.2f};
   const std::vector<float> mean = Uniform(kChannels, -1.0f, 1.0f, 51);
   const std::vector<float> var = Uniform(kChannels, 0.5f, 2.0f, 52);
-  const std::vector<float> running_var = frozen ? var : Uniform(kChannels, 0.5f, 2.0f, 53);
+  const std::vector<float> running_var =
+      frozen ? var : std::vector<float>(Uniform(kChannels, 0.5f, 2.0f, 53));
   const std::vector<float> bias = Uniform(kChannels, -1.0f, 1.0f, 54);
   const float x_scale = 0.01f, w_scale = 0.1f;
   const std::vector<float> dy = Uniform(kRows * kChannels, -1.0f, 1.0f, 55);

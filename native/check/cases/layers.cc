@@ -7,7 +7,7 @@ namespace qt::check {
 namespace {
 
 // Values that a layer must get through in the way it says: both zeros, denormals, large ones.
-std::vector<float> Ordinary(int64_t n, uint32_t seed) {
+Data<float> Ordinary(int64_t n, uint32_t seed) {
   return Values(n, 0.03f, -127, 127, 0, seed, /*finite=*/true);
 }
 
@@ -208,7 +208,7 @@ int64_t Inputs(const qt_window& w) { return w.n * w.h * w.w * w.c; }
 int64_t Outputs(const qt_window& w) { return w.n * w.p * w.q * w.c; }
 
 template <class T>
-void MaxPool(Suite& suite, const std::string& name, const qt_window& w, const std::vector<T>& x,
+void MaxPool(Suite& suite, const std::string& name, const qt_window& w, const Data<T>& x,
              int32_t type, bool argmax) {
   auto& c = suite.Add("max_pool", name + (argmax ? "" : ", no argmax"), qt_max_pool);
   c.In(&c.args.x, x);
@@ -251,12 +251,13 @@ void Pools(Suite& suite, const Window& window, int64_t n, int64_t channels) {
       std::string(window.name) + ", " + std::to_string(channels) + " channels";
   const int64_t inputs = Inputs(w);
   for (const bool argmax : {true, false}) {
-    MaxPool(suite, name, w, Values(inputs, 0.1f, -12, 12, 0, 25), QT_ELEMENT_F32, argmax);
+    MaxPool<float>(suite, name, w, Values(inputs, 0.1f, -12, 12, 0, 25), QT_ELEMENT_F32, argmax);
     if (suite.timed() && !argmax) break;
-    MaxPool(suite, name + ", u8", w, Integers<uint8_t>(inputs, 0, 255, 25), QT_ELEMENT_U8, argmax);
+    MaxPool<uint8_t>(suite, name + ", u8", w, Integers<uint8_t>(inputs, 0, 255, 25), QT_ELEMENT_U8,
+                     argmax);
     if (suite.timed()) continue;
-    MaxPool(suite, name + ", s8", w, Integers<int8_t>(inputs, -128, -120, 25), QT_ELEMENT_S8,
-            argmax);
+    MaxPool<int8_t>(suite, name + ", s8", w, Integers<int8_t>(inputs, -128, -120, 25), QT_ELEMENT_S8,
+                    argmax);
   }
   MaxPoolBackward(suite, name, w);
   AveragePool(suite, name, w, /*count_padding=*/false);

@@ -25,7 +25,7 @@ double SumBound(int64_t count, double most) {
   return 2.0 * 64.0 * 5.97e-8 * static_cast<double>(count) * most;
 }
 
-std::vector<float> Inputs(const Suite& suite, int64_t n, const Grid& g) {
+Data<float> Inputs(const Suite& suite, int64_t n, const Grid& g) {
   if (!suite.timed()) return Values(n, g.scale, g.qmin, g.qmax, g.zero_point, 23);
   const float reach = 0.6f * static_cast<float>(g.qmax - g.qmin) * g.scale;
   return Uniform(n, -reach, reach, 23);
@@ -72,12 +72,8 @@ class Filler {
   }
 
  private:
-  void RealIn(const void** slot, const std::vector<float>& values) {
-    if (type_ == Type::kFloat) {
-      c_.In(slot, values);
-    } else {
-      c_.In(slot, ToBf16(values));
-    }
+  void RealIn(const void** slot, const Data<float>& values) {
+    c_.RealIn(slot, type_ == Type::kFloat ? QT_ELEMENT_F32 : QT_ELEMENT_BF16, values);
   }
 
   const Suite& suite_;

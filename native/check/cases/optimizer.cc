@@ -7,7 +7,7 @@ namespace qt::check {
 namespace {
 
 // Labels, some of them of padded rows.
-std::vector<int32_t> Labels(int64_t rows, int64_t classes) {
+Data<int32_t> Labels(int64_t rows, int64_t classes) {
   return Integers<int32_t>(rows, rows > 4 ? -1 : 0, classes - 1, 7);
 }
 

@@ -6,21 +6,6 @@ namespace {
 
 constexpr int32_t kReals[] = {QT_ELEMENT_F32, QT_ELEMENT_BF16};
 
-template <class C, class Slot>
-void RealIn(C* c, Slot* slot, const std::vector<float>& values, int32_t type) {
-  if (type == QT_ELEMENT_BF16) {
-    c->In(slot, ToBf16(values));
-  } else {
-    c->In(slot, values);
-  }
-}
-
-template <class C, class Slot>
-void RealOut(C* c, Slot* slot, int64_t n, int32_t type) {
-  const int64_t bytes = type == QT_ELEMENT_BF16 ? 2 : 4;
-  c->OutBytes(slot, n * bytes, bytes);
-}
-
 std::string Name(const std::string& variant, int32_t type) {
   return variant + (type == QT_ELEMENT_BF16 ? ", bf16" : "");
 }
@@ -58,7 +43,7 @@ void Draws(C* c) {
 void StochasticQuantize(Suite& suite, const Layout& layout, int32_t type, bool mask) {
   const int64_t n = layout.elements();
   auto& c = suite.Add("stochastic_quantize", Name(layout.name, type), qt_stochastic_quantize);
-  RealIn(&c, &c.args.x, Values(n, 0.01f, -7, 7, 0, 17), type);
+  c.RealIn(&c.args.x, type, Values(n, 0.01f, -7, 7, 0, 17));
   Grid(&c, layout);
   c.OutBytes(&c.args.codes, n, 1);
   if (mask) c.Out(&c.args.mask, (n + 7) / 8);
@@ -71,9 +56,9 @@ void StochasticFakeQuant(Suite& suite, const Layout& layout, int32_t type, bool 
   const int64_t n = layout.elements();
   auto& c = suite.Add("stochastic_fake_quant", Name(layout.name, type) + (mask ? "" : ", no mask"),
                       qt_stochastic_fake_quant);
-  RealIn(&c, &c.args.x, Values(n, 0.01f, -7, 7, 0, 17), type);
+  c.RealIn(&c.args.x, type, Values(n, 0.01f, -7, 7, 0, 17));
   Grid(&c, layout);
-  RealOut(&c, &c.args.y, n, type);
+  c.RealOut(&c.args.y, type, n);
   c.MayBe(&c.args.x);
   if (mask) c.Out(&c.args.mask, (n + 7) / 8);
   Draws(&c);
@@ -84,12 +69,12 @@ void Ewgs(Suite& suite, const Layout& layout, int32_t type, bool dx) {
   const int64_t n = layout.elements();
   auto& c = suite.Add("ewgs_backward", Name(layout.name, type) + (dx ? "" : ", no dx"),
                       qt_ewgs_backward);
-  RealIn(&c, &c.args.x, Values(n, 0.05f, -7, 7, 0, 17, /*finite=*/true), type);
-  RealIn(&c, &c.args.dy, Uniform(n, -1.0f, 1.0f, 3), type);
+  c.RealIn(&c.args.x, type, Values(n, 0.05f, -7, 7, 0, 17, /*finite=*/true));
+  c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 3));
   Grid(&c, layout);
   c.In(&c.args.delta, std::vector<float>{0.2f});
   if (dx) {
-    RealOut(&c, &c.args.dx, n, type);
+    c.RealOut(&c.args.dx, type, n);
     c.MayBe(&c.args.dy);
   }
   // Terms are at most 11 in magnitude; a fixed tree of n of them loses at most log2(n) roundings.
@@ -102,8 +87,8 @@ void Ewgs(Suite& suite, const Layout& layout, int32_t type, bool dx) {
 
 void DorefaActivation(Suite& suite, int64_t n, int32_t type) {
   auto& c = suite.Add("dorefa_activation", Name("", type), qt_dorefa_activation);
-  RealIn(&c, &c.args.x, Values(n, 1.0f / 15.0f, 0, 15, 0, 3), type);
-  RealOut(&c, &c.args.y, n, type);
+  c.RealIn(&c.args.x, type, Values(n, 1.0f / 15.0f, 0, 15, 0, 3));
+  c.RealOut(&c.args.y, type, n);
   c.MayBe(&c.args.x);
   c.args.n = n;
   c.args.bits = 4;
@@ -113,9 +98,9 @@ void DorefaActivation(Suite& suite, int64_t n, int32_t type) {
 
 void DorefaActivationBackward(Suite& suite, int64_t n, int32_t type) {
   auto& c = suite.Add("dorefa_activation_backward", Name("", type), qt_dorefa_activation_backward);
-  RealIn(&c, &c.args.x, Values(n, 1.0f / 15.0f, 0, 15, 0, 3), type);
-  RealIn(&c, &c.args.dy, Uniform(n, -1.0f, 1.0f, 4), type);
-  RealOut(&c, &c.args.dx, n, type);
+  c.RealIn(&c.args.x, type, Values(n, 1.0f / 15.0f, 0, 15, 0, 3));
+  c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 4));
+  c.RealOut(&c.args.dx, type, n);
   c.MayBe(&c.args.dy);
   c.args.n = n;
   c.args.element_type = type;
@@ -127,8 +112,9 @@ void DorefaWeight(Suite& suite, int64_t channels, int64_t inner, int32_t type, b
   auto& c = suite.Add("dorefa_weight",
                       Name(std::to_string(channels) + " channels" + (zeros ? ", zeros" : ""), type),
                       qt_dorefa_weight);
-  RealIn(&c, &c.args.w, zeros ? std::vector<float>(n) : Values(n, 0.1f, -15, 15, 0, 3), type);
-  RealOut(&c, &c.args.y, n, type);
+  c.RealIn(&c.args.w, type,
+           zeros ? std::vector<float>(n) : std::vector<float>(Values(n, 0.1f, -15, 15, 0, 3)));
+  c.RealOut(&c.args.y, type, n);
   c.MayBe(&c.args.w);
   c.Out(&c.args.max_tanh, channels);
   c.args.channels = channels;
@@ -142,9 +128,9 @@ void DorefaWeightBackward(Suite& suite, int64_t channels, int64_t inner, int32_t
   const int64_t n = channels * inner;
   auto& c = suite.Add("dorefa_weight_backward", Name(std::to_string(channels) + " channels", type),
                       qt_dorefa_weight_backward);
-  RealIn(&c, &c.args.w, Values(n, 0.1f, -15, 15, 0, 3, /*finite=*/true), type);
-  RealIn(&c, &c.args.dy, Uniform(n, -1.0f, 1.0f, 4), type);
-  RealOut(&c, &c.args.dw, n, type);
+  c.RealIn(&c.args.w, type, Values(n, 0.1f, -15, 15, 0, 3, /*finite=*/true));
+  c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 4));
+  c.RealOut(&c.args.dw, type, n);
   c.MayBe(&c.args.dy);
   c.In(&c.args.max_tanh, Uniform(channels, 0.5f, 1.0f, 5));
   c.args.channels = channels;
@@ -158,9 +144,10 @@ void DorefaGradient(Suite& suite, int64_t samples, int64_t inner, int32_t type, 
   auto& c = suite.Add("dorefa_gradient",
                       Name(std::to_string(samples) + " samples" + (zeros ? ", zeros" : ""), type),
                       qt_dorefa_gradient);
-  RealIn(&c, &c.args.dy,
-         zeros ? std::vector<float>(n) : Values(n, 0.1f, -15, 15, 0, 3, /*finite=*/true), type);
-  RealOut(&c, &c.args.y, n, type);
+  c.RealIn(&c.args.dy, type,
+           zeros ? std::vector<float>(n)
+                 : std::vector<float>(Values(n, 0.1f, -15, 15, 0, 3, /*finite=*/true)));
+  c.RealOut(&c.args.y, type, n);
   c.MayBe(&c.args.dy);
   c.Out(&c.args.max, samples);
   Draws(&c);
@@ -194,11 +181,11 @@ void TrackOscillations(Suite& suite, int64_t channels, int64_t inner) {
 void Dampening(Suite& suite, const Layout& layout, int32_t type) {
   const int64_t n = layout.elements();
   auto& c = suite.Add("dampening", Name(layout.name, type), qt_dampening);
-  RealIn(&c, &c.args.x, Values(n, 0.05f, -7, 7, 0, 17), type);
-  RealIn(&c, &c.args.dy, Uniform(n, -1.0f, 1.0f, 3), type);
+  c.RealIn(&c.args.x, type, Values(n, 0.05f, -7, 7, 0, 17));
+  c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 3));
   c.In(&c.args.scale, Scales(layout.channels));
   c.In(&c.args.lambda, std::vector<float>{0.1f});
-  RealOut(&c, &c.args.dx, n, type);
+  c.RealOut(&c.args.dx, type, n);
   c.MayBe(&c.args.dy);
   // Terms are at most (s / 2)^2 = 0.0016, times lambda.
   const double count = static_cast<double>(n) / static_cast<double>(layout.channels);
@@ -221,9 +208,9 @@ std::string Bits(const Layout& layout, int32_t bits, bool is_signed) {
 void Apot(Suite& suite, const Layout& layout, int32_t type, int32_t bits, bool is_signed) {
   const int64_t n = layout.elements();
   auto& c = suite.Add("apot", Name(Bits(layout, bits, is_signed), type), qt_apot);
-  RealIn(&c, &c.args.x, Values(n, 0.1f, -10, 10, 0, 17), type);
+  c.RealIn(&c.args.x, type, Values(n, 0.1f, -10, 10, 0, 17));
   c.In(&c.args.alpha, Alphas(layout.channels));
-  RealOut(&c, &c.args.y, n, type);
+  c.RealOut(&c.args.y, type, n);
   c.MayBe(&c.args.x);
   Shape(&c, layout, type);
   c.args.bits = bits;
@@ -234,10 +221,10 @@ void ApotBackward(Suite& suite, const Layout& layout, int32_t type, int32_t bits
                   bool pass_through) {
   const int64_t n = layout.elements();
   auto& c = suite.Add("apot_backward", Name(Bits(layout, bits, is_signed), type), qt_apot_backward);
-  RealIn(&c, &c.args.x, Values(n, 0.1f, -10, 10, 0, 17), type);
-  RealIn(&c, &c.args.dy, Uniform(n, -1.0f, 1.0f, 3), type);
+  c.RealIn(&c.args.x, type, Values(n, 0.1f, -10, 10, 0, 17));
+  c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 3));
   c.In(&c.args.alpha, Alphas(layout.channels));
-  RealOut(&c, &c.args.dx, n, type);
+  c.RealOut(&c.args.dx, type, n);
   c.MayBe(&c.args.dy);
   // Terms are at most 1.
   const double count = static_cast<double>(n) / static_cast<double>(layout.channels);
@@ -256,7 +243,7 @@ void N2uqInputs(C* c, int64_t n, int32_t type, int32_t bits) {
   std::vector<float> intervals = Uniform(segments, 0.1f, 2.0f, 5);
   for (float& a : intervals) a *= 2.0f / static_cast<float>(segments);
   intervals[segments / 2] = -1.0f;
-  RealIn(c, &c->args.x, Values(n, 0.1f, -10, 25, 0, 17, /*finite=*/true), type);
+  c->RealIn(&c->args.x, type, Values(n, 0.1f, -10, 25, 0, 17, /*finite=*/true));
   c->In(&c->args.start, std::vector<float>{-0.1f});
   c->In(&c->args.intervals, intervals);
   c->In(&c->args.in_scale, std::vector<float>{0.8f});
@@ -270,7 +257,7 @@ void N2uqInputs(C* c, int64_t n, int32_t type, int32_t bits) {
 void N2uq(Suite& suite, int64_t n, int32_t type, int32_t bits) {
   auto& c = suite.Add("n2uq", Name(std::to_string(bits) + " bits", type), qt_n2uq);
   N2uqInputs(&c, n, type, bits);
-  RealOut(&c, &c.args.y, n, type);
+  c.RealOut(&c.args.y, type, n);
   c.MayBe(&c.args.x);
 }
 
@@ -279,8 +266,8 @@ void N2uqBackward(Suite& suite, int64_t n, int32_t type, int32_t bits) {
   auto& c = suite.Add("n2uq_backward", Name(std::to_string(bits) + " bits", type),
                       qt_n2uq_backward);
   N2uqInputs(&c, n, type, bits);
-  RealIn(&c, &c.args.dy, Uniform(n, -1.0f, 1.0f, 3), type);
-  RealOut(&c, &c.args.dx, n, type);
+  c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 3));
+  c.RealOut(&c.args.dx, type, n);
   c.MayBe(&c.args.dy);
   // Slopes are at most 1.3 * (2 / segments) / 1e-3, and so are their sums with u <= 3; a sum of n of
   // them in any order is off by n of its roundings at most, and in these trees by far fewer.
@@ -295,9 +282,9 @@ void N2uqBackward(Suite& suite, int64_t n, int32_t type, int32_t bits) {
 void N2uqWeight(Suite& suite, const Layout& layout, int32_t type) {
   const int64_t n = layout.elements();
   auto& c = suite.Add("n2uq_weight", Name(layout.name, type), qt_n2uq_weight);
-  RealIn(&c, &c.args.x, Values(n, 0.1f, -10, 10, 0, 17), type);
+  c.RealIn(&c.args.x, type, Values(n, 0.1f, -10, 10, 0, 17));
   c.In(&c.args.mean_magnitude, Alphas(layout.channels));
-  RealOut(&c, &c.args.y, n, type);
+  c.RealOut(&c.args.y, type, n);
   c.MayBe(&c.args.x);
   Shape(&c, layout, type);
   c.args.bits = 4;

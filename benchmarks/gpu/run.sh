@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Everything that is measured on a GPU, in one go: correctness (V1), the sanitizers, the time of every
+# kernel, and PyTorch's operators in the same run. Needs a driver, python3 with torch, and
+# compute-sanitizer; no Java.
+#
+#   benchmarks/gpu/run.sh BUILD OUT [ELEMENTS]
+#
+# BUILD  a folder with check_kernels, libquantrain.so and libquantrain_cuda.so
+# OUT    gets check.log, sanitizer-*.log, kernels.json, torch.json, table.md
+set -uo pipefail
+here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+build=$(readlink -f "$1") out=$2 elements=${3:-33554432}
+mkdir -p "$out"
+export LD_LIBRARY_PATH=$build${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+check=$build/check_kernels
+status=0
+
+echo "== V1: every kernel, CUDA against CPU"
+timeout 120 "$check" --cuda > "$out/check.log" 2>&1 || status=1
+grep -v '  0$' "$out/check.log" | tail -n 40
+
+echo "== time, $elements elements"
+timeout 180 "$check" --cuda --time --elements "$elements" --json > "$out/kernels.json" || status=1
+timeout 150 python3 "$here/torch_kernels.py" --elements "$elements" --kernels "$out/kernels.json" \
+  --json "$out/torch.json" > "$out/table.md" || status=1
+cat "$out/table.md"
+
+echo "== sanitizers" # at once: each is bound by its own processor
+pids=()
+for tool in memcheck racecheck initcheck synccheck; do
+  timeout 150 compute-sanitizer --tool $tool --error-exitcode 9 "$check" --cuda --quick \
+    > "$out/sanitizer-$tool.log" 2>&1 &
+  pids+=($!)
+done
+for i in 0 1 2 3; do wait "${pids[$i]}" || status=1; done
+for tool in memcheck racecheck initcheck synccheck; do
+  echo "$tool: $(grep -E 'ERROR SUMMARY|RACECHECK SUMMARY' "$out/sanitizer-$tool.log" | tail -n 1)" \
+    "$(grep -E '^[0-9]+ passed' "$out/sanitizer-$tool.log")"
+done
+exit $status
