@@ -125,6 +125,22 @@ qt_status Check(qt_context& ctx, const qt_merge_moments_args& a) {
   return c.Done();
 }
 
+qt_status Check(qt_context& ctx, const qt_std_range_args& a) {
+  Checker c(ctx, "std_range");
+  c.Sizes("channels", {a.channels});
+  c.Within("k", a.k, 0.0f, 3.40282347e+38f);
+  if (c.ok()) c.Require(a.k > 0.0f, "k", "> 0");
+  c.In("range_min", a.range_min, a.channels);
+  c.In("range_max", a.range_max, a.channels);
+  c.In("count", a.count, a.channels);
+  Counts(c, "count", a.count, a.channels);
+  c.In("mean", a.mean, a.channels);
+  c.In("std", a.std, a.channels);
+  c.Out("min", a.min, a.channels, a.range_min);
+  c.Out("max", a.max, a.channels, a.range_max);
+  return c.Done();
+}
+
 qt_status Check(qt_context& ctx, const qt_histogram_args& a) {
   Checker c(ctx, "histogram");
   const int64_t n = c.Sizes("outer, channels, inner", {a.outer, a.channels, a.inner});
@@ -210,7 +226,7 @@ qt_status Check(qt_context& ctx, const qt_observe_fake_quant_args& a) {
   c.Flag("symmetric", a.symmetric);
   if (a.symmetric) c.Range("qmax", a.qmax, 1, 65535);
   c.Range("mode", a.mode, QT_OBSERVE_EXACT, QT_OBSERVE_DELAYED);
-  c.Range("rule", a.rule, QT_RANGE_EMA, QT_RANGE_MIN_MAX);
+  c.Range("rule", a.rule, QT_RANGE_EMA, QT_RANGE_MEAN);
   c.RealType(a.element_type);
   c.RealIn("x", a.x, n, a.element_type);
   c.Require((a.y == nullptr) != (a.codes == nullptr), "y, codes", "one of them");

@@ -1,4 +1,4 @@
-// Moments in one pass. Sums are in double: per block in lanes, lanes and blocks pairwise, so that the
+// Moments in one pass, their merge, and the range that they leave of an observed one. Sums are in double: per block in lanes, lanes and blocks pairwise, so that the
 // order depends on the shape only.
 #include "math/moments.h"
 
@@ -193,6 +193,14 @@ qt_status merge_moments(qt_context&, const qt_merge_moments_args& a) {
                           static_cast<double>(a.other_mean_abs[c])},
                          a.count + c, a.mean + c, a.m2 + c, a.mean_abs + c,
                          a.std == nullptr ? nullptr : a.std + c);
+  }
+  return QT_OK;
+}
+
+qt_status std_range(qt_context&, const qt_std_range_args& a) {
+  for (int64_t c = 0; c < a.channels; ++c) {
+    math::StdRange(a.range_min[c], a.range_max[c], a.count[c], a.mean[c], a.std[c], a.k, a.min + c,
+                   a.max + c);
   }
   return QT_OK;
 }

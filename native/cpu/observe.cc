@@ -17,17 +17,16 @@ qt_status min_max(qt_context& ctx, const qt_min_max_args& a) {
 }
 
 qt_status update_range(qt_context&, const qt_update_range_args& a) {
-  const bool first = *a.count == 0;
+  const int32_t count = *a.count, rule = a.rule;
   const float momentum = *a.momentum;
-  const int32_t rule = a.rule;
 #pragma omp simd
   for (int64_t c = 0; c < a.channels; ++c) {
-    math::FollowRange(rule, first, a.batch_min[c], a.batch_max[c], momentum, a.range_min + c,
+    math::FollowRange(rule, count, a.batch_min[c], a.batch_max[c], momentum, a.range_min + c,
                       a.range_max + c);
   }
-  *a.count = math::AddCounts(*a.count, 1);
+  *a.count = math::AddCounts(count, 1);
   if (rule != QT_RANGE_EMA_DEBIASED) return QT_OK;
-  const float weight = math::MovingAverage(first ? 0.0f : *a.weight, 1.0f, momentum);
+  const float weight = math::MovingAverage(count == 0 ? 0.0f : *a.weight, 1.0f, momentum);
   *a.weight = weight;
   for (int64_t c = 0; c < a.channels; ++c) {
     a.debiased_min[c] = a.range_min[c] / weight;

@@ -8,12 +8,12 @@
 namespace qt::cpu::QT_ISA {
 namespace {
 
-void RangeAndQparams(const qt_observe_fake_quant_args& a, bool first, int64_t c, const Extremes& e,
+void RangeAndQparams(const qt_observe_fake_quant_args& a, int64_t c, const Extremes& e,
                      bool qparams) {
   float min, max;
   StoreRange(e, &min, &max);
   *a.nans += e.nans;
-  math::FollowRange(a.rule, first, min, max, *a.momentum, a.range_min + c, a.range_max + c);
+  math::FollowRange(a.rule, *a.count, min, max, *a.momentum, a.range_min + c, a.range_max + c);
   if (!qparams) return;
   math::RangeToQparams(a.range_min[c], a.range_max[c], a.qmin, a.qmax, a.symmetric != 0,
                        a.scale + c, a.zero_point + c);
@@ -95,16 +95,15 @@ qt_status Delayed(qt_context& ctx, const qt_observe_fake_quant_args& a, const Re
                       block_bytes / 4);
     }
     for (int64_t b = 0; !by_lane && b < blocks; ++b) Join(channels_of(b)[c], &all);
-    RangeAndQparams(a, /*first=*/false, c, all, /*qparams=*/false);
+    RangeAndQparams(a, c, all, /*qparams=*/false);
   }
   return QT_OK;
 }
 
 template <class Real>
 qt_status Observe(qt_context& ctx, const qt_observe_fake_quant_args& a, const Real* x) {
-  const bool first = *a.count == 0;
   return ObserveChannels(ctx, x, a.outer, a.channels, a.inner, [&](int64_t c, const Extremes& e) {
-    RangeAndQparams(a, first, c, e, /*qparams=*/true);
+    RangeAndQparams(a, c, e, /*qparams=*/true);
   });
 }
 

@@ -1,4 +1,4 @@
-// Moments per channel and the merge of two sets of them. Sums are in double, in the fixed order of
+// Moments per channel, the merge of two sets of them, and the range that they leave of an observed one. Sums are in double, in the fixed order of
 // device/reduce.h: another tree than the CPU's, so results agree to the roundings of double, before
 // the one to float.
 #include "math/moments.h"
@@ -38,6 +38,14 @@ struct MergeChannel {
   }
 };
 
+struct StdRangeChannel {
+  qt_std_range_args a;
+  __device__ void operator()(int64_t c) const {
+    math::StdRange(a.range_min[c], a.range_max[c], a.count[c], a.mean[c], a.std[c], a.k, a.min + c,
+                   a.max + c);
+  }
+};
+
 }  // namespace
 
 cudaError_t moments(const Stream& stream, const qt_moments_args& a) {
@@ -49,6 +57,10 @@ cudaError_t moments(const Stream& stream, const qt_moments_args& a) {
 
 cudaError_t merge_moments(const Stream& stream, const qt_merge_moments_args& a) {
   return ForChannels(stream, MergeChannel{a}, a.channels);
+}
+
+cudaError_t std_range(const Stream& stream, const qt_std_range_args& a) {
+  return ForChannels(stream, StdRangeChannel{a}, a.channels);
 }
 
 }  // namespace qt::cuda

@@ -59,13 +59,13 @@ cudaError_t MinMax(const Stream& stream, const qt_min_max_args& a) {
 // One block, so that every channel is through with the counts before they change.
 __global__ void __launch_bounds__(kThreads, kMinBlocks) UpdateRangeKernel(qt_update_range_args a) {
   const int32_t count = *a.count;
-  const bool first = count == 0, debiased = a.rule == QT_RANGE_EMA_DEBIASED;
+  const bool debiased = a.rule == QT_RANGE_EMA_DEBIASED;
   const float momentum = *a.momentum;
   const float weight =
-      debiased ? math::MovingAverage(first ? 0.0f : *a.weight, 1.0f, momentum) : 1.0f;
+      debiased ? math::MovingAverage(count == 0 ? 0.0f : *a.weight, 1.0f, momentum) : 1.0f;
   __syncthreads();
   for (int64_t c = threadIdx.x; c < a.channels; c += kThreads) {
-    math::FollowRange(a.rule, first, a.batch_min[c], a.batch_max[c], momentum, a.range_min + c,
+    math::FollowRange(a.rule, count, a.batch_min[c], a.batch_max[c], momentum, a.range_min + c,
                       a.range_max + c);
     if (debiased) {
       a.debiased_min[c] = a.range_min[c] / weight;

@@ -53,14 +53,13 @@ struct ClearNans {
 __global__ void __launch_bounds__(kThreads) FinishKernel(Task t) {
   const qt_observe_fake_quant_args& a = t.a;
   const int32_t count = *a.count;
-  const bool first = count == 0;
   __syncthreads();
   for (int64_t c = threadIdx.x; c < a.channels; c += kThreads) {
     const bool any = t.seen.least[c] <= t.seen.most[c];
     const float min = math::RangeEnd(math::FromOrderKey(t.seen.least[c]), any);
     const float max = math::RangeEnd(math::FromOrderKey(t.seen.most[c]), any);
-    math::FollowRange(a.rule, first, min, max, *a.momentum, a.range_min + c, a.range_max + c);
-    if (first || a.mode == QT_OBSERVE_EXACT) Qparams(a, c);
+    math::FollowRange(a.rule, count, min, max, *a.momentum, a.range_min + c, a.range_max + c);
+    if (count == 0 || a.mode == QT_OBSERVE_EXACT) Qparams(a, c);
   }
   if (threadIdx.x == 0) *a.count = math::AddCounts(count, 1);
 }

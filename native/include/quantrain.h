@@ -666,13 +666,16 @@ QT_API qt_status qt_min_max(qt_context* ctx, const qt_min_max_args* args);
 /* How a range follows its batches. With b the batch's end and m the momentum, in float32, this association:
  *   EMA           the first batch is copied (count = 0), later r += m * (b - r)
  *   MIN_MAX       the first batch is copied, later the range only grows
+ *   MEAN          the first batch is copied, later r += (b - r) / n, n the batches seen, this one too: the mean of the
+ *                 ends, in which every batch weighs the same, the first and the last; the momentum is not used
  *   EMA_DEBIASED  r += m * (b - r) from r = 0 on, weight += m * (1 - weight); the range is r / weight. weight is the
  *                 sum of the batches' weights, 1 - (1 - m)^count for a constant m, and stays right when m changes.
  * Source of debiasing: Kingma and Ba 2015, arXiv:1412.6980, section 3. */
 typedef enum qt_range_rule {
   QT_RANGE_EMA = 0,
   QT_RANGE_MIN_MAX = 1,
-  QT_RANGE_EMA_DEBIASED = 2
+  QT_RANGE_MEAN = 2,
+  QT_RANGE_EMA_DEBIASED = 3
 } qt_range_rule;
 
 typedef struct qt_update_range_args {
@@ -690,8 +693,9 @@ typedef struct qt_update_range_args {
 } qt_update_range_args;
 QT_API qt_status qt_update_range(qt_context* ctx, const qt_update_range_args* args);
 
-/* Adds the range state of another device. MIN_MAX: the wider end. Both EMA: an EMA is linear in its batches, so devices
- * that took equally many steps have, averaged, the EMA of the averaged ends; general rule, with n = count:
+/* Adds the range state of another device. MIN_MAX: the wider end. MEAN: the mean of all batches. Both EMA: an EMA is
+ * linear in its batches, so devices that took equally many steps have, averaged, the EMA of the averaged ends. All but
+ * MIN_MAX by one formula, with n = count:
  * r = (n * r + n' * r') / (n + n'), weight likewise, computed in double and rounded once. count = n + n'. A state with
  * count 0 changes nothing. */
 typedef struct qt_merge_ranges_args {
@@ -751,6 +755,24 @@ typedef struct qt_merge_moments_args {
   int64_t channels;
 } qt_merge_moments_args;
 QT_API qt_status qt_merge_moments(qt_context* ctx, const qt_merge_moments_args* args);
+
+/* The observed range cut to k deviations around the mean, in float32 and in this order:
+ *   min = max(range_min, mean - k * std),  max = min(range_max, mean + k * std)
+ * Never wider than the observed range: an end stays where the other side of the formula is beyond it or is NaN, and a
+ * mean outside of the range leaves the nearer end alone. Nothing seen (count = 0): 0 and 0. Moments do not know Inf, so
+ * an observed Inf is cut like any other outlier. */
+typedef struct qt_std_range_args {
+  const float* range_min; /* [channels], of qt_update_range or qt_min_max */
+  const float* range_max;
+  const int64_t* count;   /* [channels], of qt_moments */
+  const float* mean;
+  const float* std;
+  float* min;             /* [channels], may be range_min */
+  float* max;             /* [channels], may be range_max */
+  int64_t channels;
+  float k;                /* finite, > 0 */
+} qt_std_range_args;
+QT_API qt_status qt_std_range(qt_context* ctx, const qt_std_range_args* args);
 
 /* Histogram per channel whose range grows. Bins are 2^exponent wide; exponent is the smallest, from -126 on, with
  * max|x| < m * 2^exponent over the finite values, m = bins (magnitude) or bins / 2 (signed):
@@ -835,7 +857,7 @@ QT_API qt_status qt_percentile_range(qt_context* ctx, const qt_percentile_range_
  *   EXACT    this batch's range goes into the state first, and the new range quantizes the batch: two passes over x.
  *   DELAYED  the range of the batches before quantizes this one while its own is observed: one pass. The first batch
  *            (count = 0) has no range before it and is EXACT.
- * Results are those of qt_min_max, qt_update_range (EMA or MIN_MAX), qt_range_to_qparams and qt_fake_quant or
+ * Results are those of qt_min_max, qt_update_range (not EMA_DEBIASED), qt_range_to_qparams and qt_fake_quant or
  * qt_quantize after one another, bit by bit. */
 typedef enum qt_observe_mode { QT_OBSERVE_EXACT = 0, QT_OBSERVE_DELAYED = 1 } qt_observe_mode;
 
@@ -855,7 +877,7 @@ typedef struct qt_observe_fake_quant_args {
   int32_t qmin, qmax;     /* as in qt_fake_quant; with codes, within the code type */
   int32_t symmetric;      /* 0 or 1 */
   int32_t mode;           /* qt_observe_mode */
-  int32_t rule;           /* QT_RANGE_EMA or QT_RANGE_MIN_MAX */
+  int32_t rule;           /* qt_range_rule, but not EMA_DEBIASED */
   int32_t code_type;
   int32_t element_type;
 } qt_observe_fake_quant_args;

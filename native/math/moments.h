@@ -1,5 +1,5 @@
-// Mean, sum of squared deviations and mean magnitude of finite values, and how two sets of them
-// become one. Derivation: NUMERICS.md, "Moments".
+// Mean, sum of squared deviations and mean magnitude of finite values, how two sets of them become
+// one, and the range that they leave of an observed one. Derivation: NUMERICS.md, "Moments".
 #ifndef QUANTRAIN_MATH_MOMENTS_H_
 #define QUANTRAIN_MATH_MOMENTS_H_
 
@@ -65,6 +65,16 @@ QT_HD void MergeIntoState(const Moments& batch, int64_t* count, float* mean, flo
   *std = merged.count == 0
              ? 0.0f
              : static_cast<float>(sqrt(merged.m2 / static_cast<double>(merged.count)));
+}
+
+// k deviations around the mean, within the observed range; a NaN leaves the observed end.
+QT_HD void StdRange(float observed_min, float observed_max, int64_t count, float mean, float std,
+                    float k, float* min, float* max) {
+  const float lo = mean - k * std, hi = mean + k * std;
+  const float least = lo > observed_min ? (lo < observed_max ? lo : observed_max) : observed_min;
+  const float most = hi < observed_max ? (hi > observed_min ? hi : observed_min) : observed_max;
+  *min = count == 0 ? 0.0f : least;
+  *max = count == 0 ? 0.0f : most;
 }
 
 }  // namespace qt::math

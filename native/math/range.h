@@ -17,14 +17,24 @@ QT_HD float MovingAverage(float state, float batch, float momentum) {
   return state + momentum * (batch - state);
 }
 
-// One step of a range by qt_range_rule; first: no batch was seen before.
-QT_HD void FollowRange(int32_t rule, bool first, float batch_min, float batch_max, float momentum,
-                       float* range_min, float* range_max) {
+// One step of the mean of n batches, this one included. Equal batches stay what they are, bit by bit.
+QT_HD float RunningMean(float state, float batch, float n) { return state + (batch - state) / n; }
+
+// One step of a range by qt_range_rule; count: batches seen before.
+QT_HD void FollowRange(int32_t rule, int32_t count, float batch_min, float batch_max,
+                       float momentum, float* range_min, float* range_max) {
+  const bool first = count == 0;
   float lo = batch_min, hi = batch_max;
   if (rule == QT_RANGE_MIN_MAX) {
     if (!first) {
       lo = lo < *range_min ? lo : *range_min;
       hi = hi > *range_max ? hi : *range_max;
+    }
+  } else if (rule == QT_RANGE_MEAN) {
+    if (!first) {
+      const float n = static_cast<float>(count) + 1.0f;
+      lo = RunningMean(*range_min, lo, n);
+      hi = RunningMean(*range_max, hi, n);
     }
   } else if (!first || rule == QT_RANGE_EMA_DEBIASED) {
     lo = MovingAverage(first ? 0.0f : *range_min, lo, momentum);

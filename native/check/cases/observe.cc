@@ -1,5 +1,6 @@
 // Observers.
 #include <math.h>
+#include <stdio.h>
 
 #include "check/case.h"
 
@@ -40,7 +41,7 @@ void MinMaxOf(Suite& suite, const std::string& name, float value) {
   SetShape(c, {name, 1, 1, 77});
 }
 
-const char* const kRules[] = {"EMA", "min/max", "debiased EMA"};
+const char* const kRules[] = {"EMA", "min/max", "mean", "debiased EMA"};
 
 void UpdateRange(Suite& suite, int64_t channels, int32_t rule, int32_t count) {
   auto& c = suite.Add("update_range",
@@ -139,6 +140,38 @@ void MergeMoments(Suite& suite, int64_t channels) {
   c.InOut(&c.args.mean_abs, Uniform(channels, 0.0f, 1.0f, 8));
   c.Out(&c.args.std, channels);
   c.args.channels = channels;
+  c.elements = channels;
+}
+
+void StdRange(Suite& suite, int64_t channels, float k) {
+  char variant[32];
+  snprintf(variant, sizeof(variant), "k = %g", static_cast<double>(k));
+  auto& c = suite.Add("std_range", variant, qt_std_range);
+  std::vector<float> min = Uniform(channels, -4.0f, 0.0f, 1);
+  std::vector<float> max = Uniform(channels, 0.0f, 4.0f, 2);
+  std::vector<float> mean = Uniform(channels, -1.0f, 1.0f, 3);
+  std::vector<float> std = Uniform(channels, 0.0f, 2.0f, 4);
+  // A mean outside, an infinite end and deviation, one value, what no moments are.
+  const float special[][4] = {{-1.0f, 1.0f, 5.0f, 0.1f},      {-1.0f, 1.0f, -5.0f, 0.1f},
+                              {-INFINITY, 1.0f, 0.0f, 1.0f},  {-1.0f, 1.0f, 0.0f, INFINITY},
+                              {0.5f, 0.5f, 0.5f, 0.0f},       {-1.0f, 1.0f, NAN, 1.0f}};
+  for (size_t i = 0; i < 6 && i < min.size(); ++i) {
+    min[i] = special[i][0];
+    max[i] = special[i][1];
+    mean[i] = special[i][2];
+    std[i] = special[i][3];
+  }
+  c.In(&c.args.range_min, min);
+  c.In(&c.args.range_max, max);
+  c.In(&c.args.count, Integers<int64_t>(channels, 0, 5, 5));
+  c.In(&c.args.mean, mean);
+  c.In(&c.args.std, std);
+  c.Out(&c.args.min, channels);
+  c.MayBe(&c.args.range_min);
+  c.Out(&c.args.max, channels);
+  c.MayBe(&c.args.range_max);
+  c.args.channels = channels;
+  c.args.k = k;
   c.elements = channels;
 }
 
@@ -247,6 +280,8 @@ constexpr Fused kFused[] = {
     {"delayed, min/max, no mask", QT_OBSERVE_DELAYED, 1, QT_RANGE_MIN_MAX, true, false, false},
     {"exact, first", QT_OBSERVE_EXACT, 0, QT_RANGE_EMA, false, false, true},
     {"exact, codes", QT_OBSERVE_EXACT, 7, QT_RANGE_MIN_MAX, false, true, true},
+    {"delayed, mean", QT_OBSERVE_DELAYED, 6, QT_RANGE_MEAN, false, false, true},
+    {"exact, mean", QT_OBSERVE_EXACT, 6, QT_RANGE_MEAN, true, false, true},
 };
 
 void ObserveFakeQuant(Suite& suite, const Layout& layout, int32_t type, const Fused& fused) {
@@ -284,7 +319,8 @@ void ObserveFakeQuant(Suite& suite, const Layout& layout, int32_t type, const Fu
 // Values per channel: small kernels, of a fixed size.
 void PerChannelCases(Suite& suite) {
   for (const int64_t channels : {1, 3, 70, 300}) {
-    for (const int32_t rule : {QT_RANGE_EMA, QT_RANGE_MIN_MAX, QT_RANGE_EMA_DEBIASED}) {
+    for (const int32_t rule :
+         {QT_RANGE_EMA, QT_RANGE_MIN_MAX, QT_RANGE_MEAN, QT_RANGE_EMA_DEBIASED}) {
       for (const int32_t count : {0, 7, INT32_MAX}) UpdateRange(suite, channels, rule, count);
       MergeRanges(suite, channels, rule, 7, 7);
       MergeRanges(suite, channels, rule, 0, 5);
@@ -296,6 +332,7 @@ void PerChannelCases(Suite& suite) {
     RangeToQparams(suite, channels, false, -2, 1);
     RangeToQparams(suite, channels, false, -32768, 65535);
     MergeMoments(suite, channels);
+    for (const float k : {0.5f, 3.0f, 1e38f}) StdRange(suite, channels, k);
     for (const int32_t bins : {2, 64, 2046}) {
       MergeHistograms(suite, channels, bins, false);
       MergeHistograms(suite, channels, bins, true);

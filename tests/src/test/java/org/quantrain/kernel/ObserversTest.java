@@ -24,6 +24,7 @@ import org.quantrain.internal.bind.qt_min_max_args;
 import org.quantrain.internal.bind.qt_moments_args;
 import org.quantrain.internal.bind.qt_observe_fake_quant_args;
 import org.quantrain.internal.bind.qt_range_to_qparams_args;
+import org.quantrain.internal.bind.qt_std_range_args;
 import org.quantrain.internal.bind.qt_top_k_args;
 import org.quantrain.internal.bind.qt_update_range_args;
 
@@ -133,6 +134,65 @@ class ObserversTest {
     range.see(0, 0.5f, 0.1f);
     assertEquals(-3f, range.min.get());
     assertEquals(2f, range.max.get());
+  }
+
+  @Test
+  void averageClippingWeighsAllBatchesEqually() {
+    int n = 1000;
+    Random random = new Random(3);
+    float[] ends = new float[n];
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+      ends[i] = 1 + random.nextFloat();
+      sum += ends[i];
+    }
+    // A step rounds by half a unit at most, and i of n batches later i / n of that is left; another
+    // unit for difference and quotient.
+    double bound = ((n + 1) / 4.0 + 1) * Math.ulp(1f);
+    for (boolean backwards : new boolean[] {false, true}) {
+      Range range = new Range(QuantrainNative.QT_RANGE_MEAN);
+      for (int i = 0; i < n; i++) {
+        float end = ends[backwards ? n - 1 - i : i];
+        range.see(-end, end, 0.01f);
+      }
+      assertEquals(sum / n, range.max.get(), bound);
+      assertEquals(-sum / n, range.min.get(), bound);
+    }
+    // The first batch, one between and the last count the same.
+    for (int outlier : new int[] {0, 7, 19}) {
+      Range range = new Range(QuantrainNative.QT_RANGE_MEAN);
+      for (int i = 0; i < 20; i++) {
+        range.see(0, i == outlier ? 101 : 1, 0.01f);
+      }
+      assertEquals(6f, range.max.get(), 20 * Math.ulp(6f), "outlier in batch " + outlier);
+    }
+  }
+
+  @Test
+  void theAverageOfEqualBatchesDoesNotDrift() {
+    Range range = new Range(QuantrainNative.QT_RANGE_MEAN);
+    for (int i = 0; i < 10_000; i++) {
+      range.see(-0.1f, 0.7f, 0.01f);
+      assertEquals(-0.1f, range.min.get());
+      assertEquals(0.7f, range.max.get());
+    }
+  }
+
+  @Test
+  void averagesOfDevicesMergeToThatOfAllBatches() {
+    Range few = new Range(QuantrainNative.QT_RANGE_MEAN);
+    Range many = new Range(QuantrainNative.QT_RANGE_MEAN);
+    Range none = new Range(QuantrainNative.QT_RANGE_MEAN);
+    few.see(-4, 8, 0.01f);
+    for (float end : new float[] {1, 2, 3}) {
+      many.see(-end, 2 * end, 0.01f);
+    }
+    many.merge(none);
+    none.merge(few);
+    none.merge(many);
+    assertEquals(-2.5f, none.min.get());
+    assertEquals(5f, none.max.get());
+    assertEquals(4, none.count.get());
   }
 
   @Test
@@ -418,6 +478,97 @@ class ObserversTest {
     assertEquals(mean, meanAbs.get(), 1e-4);
     double expected = Math.sqrt(squares / x.length);
     assertEquals(expected, std.get(), 1e-5 * expected);
+  }
+
+  /** Minimum and maximum, and what is left of them within {@code k} deviations. */
+  private record Clipped(float observedMin, float observedMax, float min, float max) {}
+
+  private Clipped clipped(float[] x, float k) {
+    FloatPointer min = floats(0f);
+    FloatPointer max = floats(0f);
+    LongPointer count = longs(0);
+    FloatPointer mean = floats(0f);
+    FloatPointer std = floats(0f);
+    FloatPointer data = floats(x);
+    kernels.run(
+        QuantrainNative::qt_min_max,
+        new qt_min_max_args()
+            .x(data)
+            .min(min)
+            .max(max)
+            .nans(longs(0))
+            .outer(1)
+            .channels(1)
+            .inner(x.length));
+    kernels.run(
+        QuantrainNative::qt_moments,
+        new qt_moments_args()
+            .x(data)
+            .count(count)
+            .mean(mean)
+            .m2(floats(0f))
+            .mean_abs(floats(0f))
+            .std(std)
+            .outer(1)
+            .channels(1)
+            .inner(x.length));
+    float observedMin = min.get();
+    float observedMax = max.get();
+    kernels.run(
+        QuantrainNative::qt_std_range,
+        new qt_std_range_args()
+            .range_min(min)
+            .range_max(max)
+            .count(count)
+            .mean(mean)
+            .std(std)
+            .min(min)
+            .max(max)
+            .channels(1)
+            .k(k));
+    return new Clipped(observedMin, observedMax, min.get(), max.get());
+  }
+
+  @Test
+  void clippingAtDeviationsNarrowsTheRange() {
+    float[] x = new float[1000];
+    Random random = new Random(9);
+    double sum = 0;
+    double squares = 0;
+    for (int i = 0; i < x.length; i++) {
+      x[i] = i == 500 ? 50 : (float) random.nextGaussian();
+      sum += x[i];
+      squares += (double) x[i] * x[i];
+    }
+    double mean = sum / x.length;
+    double std = Math.sqrt(squares / x.length - mean * mean);
+    Clipped three = clipped(x, 3);
+    assertEquals(50f, three.observedMax());
+    assertEquals(mean + 3 * std, three.max(), 1e-5);
+    assertEquals(three.observedMin(), three.min(), "no value is 3 deviations below the mean");
+    Clipped one = clipped(x, 1);
+    assertEquals(mean - std, one.min(), 1e-5);
+    assertEquals(mean + std, one.max(), 1e-5);
+  }
+
+  @Test
+  void clippingAtDeviationsNeverWidensTheRange() {
+    float[] x = new float[1000];
+    Random random = new Random(9);
+    for (int i = 0; i < x.length; i++) {
+      x[i] = 3 + random.nextFloat();
+    }
+    for (float k : new float[] {2, 3, 1e6f, Float.MAX_VALUE}) {
+      Clipped all = clipped(x, k);
+      assertEquals(all.observedMin(), all.min());
+      assertEquals(all.observedMax(), all.max());
+    }
+    Clipped constant = clipped(new float[] {0.1f, 0.1f, 0.1f}, 3);
+    assertEquals(0.1f, constant.min());
+    assertEquals(0.1f, constant.max());
+    Clipped nothing = clipped(new float[] {Float.NaN}, 3);
+    assertEquals(0f, nothing.min());
+    assertEquals(0f, nothing.max());
   }
 
   @Test
