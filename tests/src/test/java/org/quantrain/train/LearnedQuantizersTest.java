@@ -24,6 +24,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.quantrain.Network;
 import org.quantrain.QuantizedNetwork;
 import org.quantrain.Quantrain;
+import org.quantrain.autodiff.TrainingGraph;
 import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.data.DataSource;
 import org.quantrain.data.DataSplit;
@@ -42,6 +43,7 @@ import org.quantrain.op.FoldWeight;
 import org.quantrain.op.LearnedGrid;
 import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.Lowering;
+import org.quantrain.op.ScaleRule;
 import org.quantrain.pass.Phase;
 import org.quantrain.pass.Pipelines;
 import org.quantrain.plan.Plan;
@@ -53,7 +55,13 @@ import org.quantrain.quant.Quantizer;
 import org.quantrain.quant.Target;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.ParameterStore;
+import org.quantrain.runtime.Sgd;
+import org.quantrain.runtime.StepScalars;
 import org.quantrain.tensor.HostTensor;
+import org.quantrain.testkit.Calibrated;
+import org.quantrain.testkit.Networks;
+import org.quantrain.testkit.Tensors;
+import org.quantrain.testkit.TrainedStep;
 import org.quantrain.zoo.Zoo;
 
 /** Every quantizer from the first step to the proven file. */
@@ -156,13 +164,22 @@ class LearnedQuantizersTest {
               assertNotEquals(t.buffer(), calibrated.get(name).buffer(), what + ": " + name);
             }
           });
-      theScaleUsedInTrainingIsBitForBitTheScaleExported(qat.model(), file);
+      assertScalesAreThoseOfTraining(qat.model(), file);
     }
   }
 
+  @ParameterizedTest
+  @EnumSource(Quantizer.class)
+  void theScaleUsedInTrainingIsBitForBitTheScaleExported(Quantizer quantizer) throws IOException {
+    QuantizedNetwork qat = quantrain.network(trained).quantize(policy(quantizer, 3));
+    qat.train(few, SHORT.epochs(0, 1));
+    Path file = folder.resolve(quantizer.name() + "-scales.onnx");
+    qat.export(file);
+    assertScalesAreThoseOfTraining(qat.model(), file);
+  }
+
   /** Scales of the frozen training plan against those that the file holds. */
-  private static void theScaleUsedInTrainingIsBitForBitTheScaleExported(Model model, Path file)
-      throws IOException {
+  private static void assertScalesAreThoseOfTraining(Model model, Path file) throws IOException {
     Graph graph =
         Pipelines.training(model.graph(), Phase.TRAIN_FROZEN, Lowering.INTEGER, 0).graph();
     Map<String, Value> scales = new HashMap<>();
@@ -202,6 +219,89 @@ class LearnedQuantizersTest {
       assertEquals(8, scales.size(), scales.toString());
       scales.forEach(
           (name, value) -> assertArrayEquals(plan.read(value).floats(), written.get(name), name));
+    }
+  }
+
+  /** In steps the learned offsets have fractions; what is written are the nearest integers. */
+  @Test
+  void aLearnedZeroPointIsAnIntegerAtExport() throws IOException {
+    QuantizedNetwork qat =
+        quantrain
+            .network(Zoo.build("resnet8", 1, 8, 8, 10, 3))
+            .quantize(policy(Quantizer.LSQ_PLUS, 4));
+    qat.train(few, SHORT.epochs(0, 1));
+    Path file = folder.resolve("zero-points.onnx");
+    qat.export(file);
+    Map<String, Integer> written = new HashMap<>();
+    IntegerModel.read(file).codes().forEach(t -> written.put(t.name(), t.zeroPoint()));
+    int fractions = 0;
+    for (Node node : LearnedValues.quantizers(qat.model().graph())) {
+      FakeQuant quant = (FakeQuant) node.op();
+      if (quant.rule() == ScaleRule.STEP_AND_OFFSET) {
+        Map<String, HostTensor> contents = qat.model().contents();
+        float offset = contents.get(quant.quantizer() + ".learned_offset").floats()[0];
+        float scale = contents.get(quant.quantizer() + ".learned_scale").floats()[0];
+        double steps = -(offset / Math.abs(scale));
+        double nearest = Math.max(0, Math.min(quant.spec().qmax(), Math.rint(steps)));
+        assertEquals((int) nearest, written.get(quant.quantizer() + ".codes"), quant.quantizer());
+        fractions += Math.abs(steps - nearest) > 1e-3 ? 1 : 0;
+      }
+    }
+    assertTrue(fractions > 2, fractions + " zero-points were rounded");
+  }
+
+  /** The learned step counts by its magnitude: past 0 it quantizes as before and learns on. */
+  @Test
+  void aLearnedScaleNeverTurnsNegative() {
+    Model model = resnet(Quantizer.LSQ);
+    HostTensor images = Networks.images(model, 32, 1);
+    int[] labels = Networks.labels(32);
+    TrainingGraph training =
+        Pipelines.training(model.graph(), Phase.TRAIN_FROZEN, Lowering.INTEGER, 0);
+    Map<String, HostTensor> contents = Calibrated.contents(model, backend, images);
+    Map<String, HostTensor> crossed = new HashMap<>(contents);
+    List<String> learned = List.copyOf(learned(model, contents).keySet());
+    for (String name : learned) {
+      float[] negated = contents.get(name).floats();
+      for (int i = 0; i < negated.length; i++) {
+        negated[i] = -negated[i];
+      }
+      crossed.put(name, Tensors.vector(negated));
+    }
+    try (ParameterStore above =
+            new ParameterStore(backend, training.graph().persistent(), contents);
+        ParameterStore below = new ParameterStore(backend, training.graph().persistent(), crossed);
+        TrainedStep aboveStep = TrainedStep.keepingAll(training, 32, above);
+        TrainedStep belowStep = TrainedStep.keepingAll(training, 32, below);
+        Sgd aboveSgd = new Sgd(above, new Sgd.Options(0.9f, 0, false));
+        Sgd belowSgd = new Sgd(below, new Sgd.Options(0.9f, 0, false))) {
+      above.scalars().set(StepScalars.Slot.LEARNING_RATE, 0.01f);
+      below.scalars().set(StepScalars.Slot.LEARNING_RATE, 0.01f);
+      float first = 0;
+      for (int i = 0; i < 30; i++) {
+        aboveStep.run(images, labels);
+        belowStep.run(images, labels);
+        first = i == 0 ? belowStep.loss() : first;
+        assertEquals(aboveStep.loss(), belowStep.loss(), "step " + i);
+        Map<String, HostTensor> values = belowStep.everything();
+        for (Node node : training.graph().nodes()) {
+          if (node.op() instanceof LearnedQParams) {
+            for (float scale : values.get(node.output(0).name()).floats()) {
+              assertTrue(scale > 0 && Float.isFinite(scale), node.name() + ": " + scale);
+            }
+          }
+        }
+        aboveSgd.step();
+        belowSgd.step();
+      }
+      assertTrue(belowStep.loss() < first, "from " + first + " to " + belowStep.loss());
+      for (String name : learned) {
+        float[] expected = above.get(name).floats();
+        float[] mirrored = below.get(name).floats();
+        for (int i = 0; i < expected.length; i++) {
+          assertEquals(expected[i], -mirrored[i], name);
+        }
+      }
     }
   }
 
