@@ -17,7 +17,7 @@ QT_HD float MovingAverage(float state, float batch, float momentum) {
   return state + momentum * (batch - state);
 }
 
-// One step of the mean of n batches, this one included. Equal batches stay what they are, bit by bit.
+// One step of the mean of n batches, this one included. Equal batches stay as they are, bit by bit.
 QT_HD float RunningMean(float state, float batch, float n) { return state + (batch - state) / n; }
 
 // One step of a range by qt_range_rule; count: batches seen before.

@@ -38,9 +38,7 @@ import org.quantrain.testkit.Tensors;
 /** The int32 biases that a file holds, against the real ones in double. */
 class ExportedBiasTest {
   /** In steps of the accumulator: no tie, so that only truncating and rounding differ. */
-  private static final double[] STEPS = {
-    700.7, -700.7, 3.51, -3.51, 1234.49, -1234.49, 0.6, -0.6
-  };
+  private static final double[] STEPS = {700.7, -700.7, 3.51, -3.51, 1234.49, -1234.49, 0.6, -0.6};
 
   private static final int[] ROUNDED = {701, -701, 4, -4, 1234, -1234, 1, -1};
 
@@ -73,8 +71,7 @@ class ExportedBiasTest {
     Path file = folder.resolve("integer.onnx");
     try (ParameterStore store = new ParameterStore(backend, graph.persistent(), contents);
         Plan plan =
-            PlanCompiler.compile(
-                graph, 4, backend, store, PlanOptions.defaults().keep(weights))) {
+            PlanCompiler.compile(graph, 4, backend, store, PlanOptions.defaults().keep(weights))) {
       plan.run();
       QdqWriter.write(graph, plan::read, Map.of(), file);
     }
@@ -115,8 +112,7 @@ class ExportedBiasTest {
   @Test
   void theExportedBiasIncludesTheConvolutionsBiasBeforeBatchNorm() throws IOException {
     Model model = Networks.oneLayer(8, true);
-    model =
-        with(model, "bn1.mean", new float[] {0.3f, -0.2f, 1, 0, 2, -1, 0.5f, 0.1f});
+    model = with(model, "bn1.mean", new float[] {0.3f, -0.2f, 1, 0, 2, -1, 0.5f, 0.1f});
     model = with(model, "bn1.var", new float[] {2, 0.5f, 1, 1.5f, 3, 0.25f, 1, 2});
     float[] gamma = floats(model, "bn1.gamma");
     float[] beta = floats(model, "bn1.beta");

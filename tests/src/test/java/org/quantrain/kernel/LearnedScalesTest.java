@@ -24,7 +24,9 @@ import org.quantrain.internal.bind.qt_pact_qparams_args;
 import org.quantrain.internal.bind.qt_tqt_backward_args;
 import org.quantrain.internal.bind.qt_tqt_qparams_args;
 
-/** Learned values of one channel under plain gradient descent on the squared error of 1000 values. */
+/**
+ * Learned values of one channel under plain gradient descent on the squared error of 1000 values.
+ */
 class LearnedScalesTest {
   private static final int N = 1000;
 
@@ -243,8 +245,8 @@ class LearnedScalesTest {
   }
 
   /**
-   * A gradient that shrinks what is beyond the grid, and a rate that takes the learned value as far below
-   * 0 as it was above. The scale is asserted in every evaluation of the error.
+   * A gradient that shrinks what is beyond the grid, and a rate that takes the learned value as far
+   * below 0 as it was above. The scale is asserted in every evaluation of the error.
    */
   @ParameterizedTest
   @MethodSource("learners")
@@ -326,8 +328,7 @@ class LearnedScalesTest {
           args.learned_scale(learnedScale).scale(scale).zero_point(zeroPoint);
           args.channels(1).qmin(-QMAX - 1).qmax(QMAX);
           kernels.run(
-              QuantrainNative::qt_lsq_qparams,
-              args.learned_zero_point(steps).learned_offset(null));
+              QuantrainNative::qt_lsq_qparams, args.learned_zero_point(steps).learned_offset(null));
           assertEquals((int) pair[1], zeroPoint.get());
           kernels.run(
               QuantrainNative::qt_lsq_qparams,

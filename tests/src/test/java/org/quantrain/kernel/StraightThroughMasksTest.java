@@ -18,7 +18,9 @@ import org.quantrain.internal.bind.qt_quantize_args;
 import org.quantrain.internal.bind.qt_tqt_backward_args;
 import org.quantrain.tensor.QuantSpec;
 
-/** Where the forward pass does not clamp, and where the backward passes let the gradient through. */
+/**
+ * Where the forward pass does not clamp, and where the backward passes let the gradient through.
+ */
 class StraightThroughMasksTest {
   private static final float SCALE = 0.5f;
 
