@@ -1,5 +1,5 @@
-// Moments in one pass, their merge, and the range that they leave of an observed one. Sums are in double: per block in lanes, lanes and blocks pairwise, so that the
-// order depends on the shape only.
+// Moments in one pass, their merge, and the range that they leave of an observed one. Sums are in
+// double: per block in lanes, lanes and blocks pairwise, so that the order depends on the shape only.
 #include "math/moments.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
-// Moments per channel, the merge of two sets of them, and the range they leave of an observed one. Sums are in double, in the fixed order of
-// device/reduce.h: another tree than the CPU's, so results agree to the roundings of double, before
-// the one to float.
+// Moments per channel, the merge of two sets of them, and the range they leave of an observed one.
+// Sums are in double, in the fixed order of device/reduce.h: another tree than the CPU's, so results
+// agree to the roundings of double, before the one to float.
 #include "math/moments.h"
 
 #include "cuda/device/reduce.h"
