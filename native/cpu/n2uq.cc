@@ -119,11 +119,11 @@ void BlockBackward(const qt_n2uq_backward_args& a, const Tables& t, int64_t begi
     const auto one = [&](int64_t i) {
       const int32_t at = segment[i] < segments ? segment[i] : segments - 1;
       const math::N2uqTerms terms =
-          math::N2uqGradient(u[i], math::Widen(dy[i]), segment[i], segments, start, begins[at],
-                             intervals[at], step, out_scale);
+          math::N2uqGradient(math::Widen(x[i]), u[i], math::Widen(dy[i]), segment[i], segments,
+                             start, begins[at], intervals[at], step, out_scale);
       slope[i] = terms.slope;
       moment[i] = terms.moment;
-      by_in[i] = terms.slope * math::Widen(x[i]);
+      by_in[i] = terms.input;
       by_out[i] = terms.output;
       segment[i] = at;
     };

@@ -97,13 +97,13 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
         const int32_t segment = Locate(tables.begin + 1, a.bits, u);
         const int32_t at = segment < segments ? segment : segments - 1;
         const math::N2uqTerms terms =
-            math::N2uqGradient(u, math::Widen(dy[i]), segment, segments, start, tables.begin[at],
-                               tables.interval[at], step, out_scale);
+            math::N2uqGradient(value, u, math::Widen(dy[i]), segment, segments, start,
+                               tables.begin[at], tables.interval[at], step, out_scale);
         math::Narrow(terms.slope * in_scale, dx + i);
         staged.segment[thread] = at;
         staged.slope[thread] = terms.slope;
         staged.moment[thread] = terms.moment;
-        staged.by_in[thread] = terms.slope * value;
+        staged.by_in[thread] = terms.input;
         staged.by_out[thread] = terms.output;
       }
       __syncthreads();

@@ -614,7 +614,7 @@ QT_API qt_status qt_n2uq(qt_context* ctx, const qt_n2uq_args* args);
 /* The generalized straight-through estimator, which is the gradient of the piecewise linear
  *   y = out_scale * (2 / N) * (i + (u - B_i) / a_i) for B_i < u <= B_(i+1), constant outside,
  * to x and to what was learned; but dout_scale = sum dy * (2 / N) * code. An interval below its least value has
- * gradient 0. */
+ * gradient 0. NaN is below, +-Inf outside. */
 typedef struct qt_n2uq_backward_args {
   const void* x;
   const void* dy;

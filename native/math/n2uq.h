@@ -30,16 +30,19 @@ QT_HD int32_t CountBelow(const float* sorted, int32_t at, int32_t half, float u)
 struct N2uqTerms {
   float slope;    // gradient of u; 0 outside
   float moment;   // slope * (u - begin)
+  float input;    // slope * x; 0 outside, where x may be infinite or NaN
   float output;   // dy * output without its scale
 };
 
-QT_HD N2uqTerms N2uqGradient(float u, float dy, int32_t segment, int32_t segments, float start,
-                             float begin, float interval, float step, float out_scale) {
+QT_HD N2uqTerms N2uqGradient(float x, float u, float dy, int32_t segment, int32_t segments,
+                             float start, float begin, float interval, float step,
+                             float out_scale) {
   const bool inside = (u > start) & (segment < segments);
   const float slope = inside ? dy * (out_scale * (step / interval)) : 0.0f;
   const float past = (segment < segments) & (u > N2uqThreshold(begin, interval)) ? 1.0f : 0.0f;
   const float code = static_cast<float>(segment) + past;
-  return {slope, slope * (inside ? u - begin : 0.0f), dy * (code * step)};
+  return {slope, slope * (inside ? u - begin : 0.0f), slope * (inside ? x : 0.0f),
+          dy * (code * step)};
 }
 
 // From the sums of a segment's moments and of the slopes in the segments after it. given: before

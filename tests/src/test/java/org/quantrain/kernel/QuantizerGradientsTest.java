@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * Every kernel of a quantizer with learned values against its oracle: {@link LsqOracle}, {@link
  * LsqPlusOracle}, {@link PactOracle}, {@link TqtOracle}, {@link DsqOracle}, {@link EwgsOracle},
- * {@link ApotOracle}.
+ * {@link ApotOracle}, {@link N2uqOracle}.
  */
 class QuantizerGradientsTest {
   /** In steps. A float32 quotient of up to 400 steps is off by 2.4e-5 of one. */
@@ -60,6 +60,9 @@ class QuantizerGradientsTest {
       list.add(new ApotOracle(bits, true, false, 0.125f));
     }
     list.add(new ApotOracle(2, true, true, 1));
+    for (int bits : new int[] {2, 4, 8}) {
+      list.add(new N2uqOracle(bits));
+    }
     return list;
   }
 
