@@ -493,7 +493,7 @@ typedef struct qt_dorefa_weight_args {
 } qt_dorefa_weight_args;
 QT_API qt_status qt_dorefa_weight(qt_context* ctx, const qt_dorefa_weight_args* args);
 
-/* dw = dy * (1 - tanh(w)^2) / m: straight through the rounding, m a constant. */
+/* dw = dy * (1 - tanh(w)^2) / m: straight through the rounding, m a constant. 0 where w is NaN. */
 typedef struct qt_dorefa_weight_backward_args {
   const void* w;
   const void* dy;

@@ -36,7 +36,8 @@ QT_HD float DorefaWeight(float w, float max_tanh, float steps) {
 
 QT_HD float DorefaWeightGradient(float w, float dy, float max_tanh) {
   const float t = Tanh(w);
-  return dy * (((1.0f - t) * (1.0f + t)) / max_tanh);
+  const float dw = dy * (((1.0f - t) * (1.0f + t)) / max_tanh);
+  return w == w ? dw : 0.0f;
 }
 
 // u in [0, 1); max is 0 only where dy is (or NaN, which stays).
