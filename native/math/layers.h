@@ -64,18 +64,22 @@ QT_HD float UnbiasedVariance(float var, float rows) {
 
 QT_HD bool IsFinite(float x) { return (FloatBits(x) & 0x7f800000u) != 0x7f800000u; }
 
-// min(max(x, 0), upper). NaN stays NaN; -0 becomes +0.
+// min(max(x, 0), upper). NaN stays as it is, bit by bit: a device's minimum would make it its own NaN.
+// -0 becomes +0.
 QT_HD float Relu(float x, float upper) {
   const float low = x <= 0.0f ? 0.0f : x;
-  return low > upper ? upper : low;
+  const float y = low > upper ? upper : low;
+  return x == x ? y : x;
 }
 
 QT_HD float ReluGradient(float y, float dy, float upper) {
   return (y > 0.0f) & (y < upper) ? dy : 0.0f;
 }
 
-// dy through the branch that x took: with dy = x the function itself.
-QT_HD float LeakyRelu(float x, float dy, float slope) { return x > 0.0f ? dy : slope * dy; }
+// dy through the branch that x took: with dy = x the function itself. A NaN dy stays as it is.
+QT_HD float LeakyRelu(float x, float dy, float slope) {
+  return (x > 0.0f) | (dy != dy) ? dy : slope * dy;
+}
 
 // What a window without any cell inside the input holds.
 template <class T>
