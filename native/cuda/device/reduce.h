@@ -124,6 +124,34 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
   }
 }
 
+// Channels of at most kThreads elements, one part each. `copies`, a power of two, neighbouring threads
+// share a channel, so that a warp reads neighbouring elements.
+template <class R>
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
+    ReduceSmallKernel(R reducer, ReduceShape s, int copies) {
+  using Total = typename R::Total;
+  __shared__ Total totals[kThreads];
+  const int width = kThreads / copies, thread = static_cast<int>(threadIdx.x);
+  const int column = thread / copies, copy = thread % copies;
+  const int64_t length = s.outer * s.inner;
+  for (int64_t base = static_cast<int64_t>(blockIdx.x) * width; base < s.channels;
+       base += static_cast<int64_t>(gridDim.x) * width) {
+    const int64_t channel = base + column;
+    Total total = reducer.Zero();
+    for (int64_t j = copy; channel < s.channels && j < length; j += copies) {
+      const int64_t outer = s.outer == 1 ? 0 : j / s.inner;
+      reducer.Add(&total, (outer * s.channels + channel) * s.inner + (j - outer * s.inner),
+                  channel);
+    }
+    __syncthreads();  // the totals before have been read
+    totals[copy * width + column] = total;
+    CombineCopies(reducer, totals, width, copies);
+    if (thread < width && base + thread < s.channels) {
+      reducer.Store(base + thread, totals[thread]);
+    }
+  }
+}
+
 // Combines the parts of a channel; a block takes every gridDim.x-th channel.
 template <class R>
 __global__ void __launch_bounds__(kThreads, kMinBlocks)
@@ -190,6 +218,14 @@ cudaError_t ReduceChannels(const Stream& stream, const R& reducer, int64_t outer
   static_assert(sizeof(Total) <= 64, "a block's totals must fit into shared memory");
   if (channels == 0) return cudaSuccess;
   const ReduceShape s = ShapeOf(outer, channels, inner, sizeof(Total));
+  const int64_t items = s.outer * s.inner;
+  if (inner > 1 && items <= kThreads && channels >= kThreads) {
+    int copies = 1;
+    while (4 * copies < items) copies *= 2;
+    const int64_t width = kThreads / copies, blocks = (channels + width - 1) / width;
+    return Launch(stream, dim3(static_cast<unsigned>(blocks < kMaxBlocks ? blocks : kMaxBlocks)),
+                  ReduceSmallKernel<R>, reducer, s, copies);
+  }
   Total* partials = static_cast<Total*>(stream.workspace);
   const cudaError_t status =
       inner == 1 && channels > 1
