@@ -28,7 +28,7 @@ cat "$out/table.md"
 echo "== sanitizers" # at once: each is bound by its own processor
 pids=()
 for tool in memcheck racecheck initcheck synccheck; do
-  timeout 150 compute-sanitizer --tool $tool --error-exitcode 9 "$check" --cuda --quick \
+  timeout 170 compute-sanitizer --tool $tool --error-exitcode 9 "$check" --cuda --brief \
     > "$out/sanitizer-$tool.log" 2>&1 &
   pids+=($!)
 done

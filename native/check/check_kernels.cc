@@ -4,6 +4,7 @@
 //   check_kernels --cuda [LIBRARY]   the CUDA device against the CPU (for compute-sanitizer as well)
 //   check_kernels --time [--cuda]    time of each kernel, bytes and share of the copy bandwidth
 //   --quick        small cases only (a build with sanitizers is slow)
+//   --brief        with --cuda: one size, run once (compute-sanitizer is slower still)
 //   --kernel NAME  one kernel; --elements N, --threads N  for --time; --json
 //
 // The exit code is 0 if nothing failed.
@@ -20,7 +21,7 @@ namespace qt::check {
 namespace {
 
 struct Options {
-  bool time = false, cuda = false, json = false, quick = false;
+  bool time = false, cuda = false, json = false, quick = false, brief = false;
   const char* library = nullptr;
   std::string kernel;
   int64_t elements = int64_t{1} << 24;
@@ -36,6 +37,8 @@ bool Parse(int count, char** words, Options* options) {
       options->time = true;
     } else if (word == "--quick") {
       options->quick = true;
+    } else if (word == "--brief") {
+      options->brief = true;
     } else if (word == "--json") {
       options->json = true;
     } else if (word == "--cuda") {
@@ -86,7 +89,7 @@ int Main(int count, char** words) {
   Options options;
   if (!Parse(count, words, &options)) {
     fprintf(stderr,
-            "check_kernels [--time] [--cuda [LIBRARY]] [--quick] [--kernel NAME] "
+            "check_kernels [--time] [--cuda [LIBRARY]] [--quick] [--brief] [--kernel NAME] "
             "[--elements N >= 4096] [--threads N] [--json]\n");
     return 2;
   }
@@ -110,6 +113,7 @@ int Main(int count, char** words) {
   } else if (qt_context_create(&ctx, options.threads) != QT_OK) {
     return 1;
   }
+  Suite::brief = options.brief;
   int status;
   if (options.time) {
     status = Time(options, ctx);
@@ -118,6 +122,10 @@ int Main(int count, char** words) {
     qt_context emulated;
     if (!options.cuda && qt_cuda_open(&emulated, 0, nullptr) != QT_OK) return 1;
     ForEachCall(options, [&](Call* call) {
+      if (options.brief && options.cuda) {
+        CompareOnceOnDevice(call, ctx, &report);
+        return;
+      }
       if (!options.cuda) CompareOnCpu(call, &report);
       CompareOnDevice(call, options.cuda ? ctx : &emulated, !options.cuda, &report);
     });

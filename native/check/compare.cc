@@ -239,4 +239,14 @@ void CompareOnDevice(Call* call, qt_context* device, bool emulated, Report* repo
               Difference(call, first, RunOn(device, call, {}, Where::kDeviceGraph), true));
 }
 
+void CompareOnceOnDevice(Call* call, qt_context* device, Report* report) {
+  qt_context* cpu = nullptr;
+  if (qt_context_create(&cpu, 1) != QT_OK) return;
+  const Outcome want = RunOn(cpu, call, {});
+  qt_context_destroy(cpu);
+  const Placement placement = {/*unaligned=*/true, /*in_place=*/false};
+  report->Add(*call, "CUDA",
+              Difference(call, want, RunOn(device, call, placement, Where::kDevice), false));
+}
+
 }  // namespace qt::check

@@ -29,6 +29,8 @@ class Report {
 void CompareOnCpu(Call* call, Report* report);
 // emulated: pointers of the device are the host's, and thread orders and grid sizes vary.
 void CompareOnDevice(Call* call, qt_context* device, bool emulated, Report* report);
+// Once, from unaligned pointers, and nothing else.
+void CompareOnceOnDevice(Call* call, qt_context* device, Report* report);
 
 // A stream of the current CUDA device, or null where the driver lacks one.
 void* NewStream();
