@@ -3,11 +3,13 @@
 // (range, count, and the qparams that are still missing); a pass that quantizes: in exact mode, or
 // where the batch was the first, which the device finds out: else its threads leave at once.
 //
-// A pass is mapped like device/elementwise.h. A thread keeps minimum and maximum of each element of
-// its pack while the channel stays the same, then gives them to memory as ordered integers with
-// atomicMin and atomicMax, whose order does not matter. The grid is cut so that with inner = 1 a
-// thread's channels stay the same as long as it runs.
+// A thread takes packs of elements as in device/elementwise.h. For each element of its pack it keeps
+// the channel's step, minimum and maximum while the channel stays the same. Extremes go to the
+// block's shared memory (where the channels fit) and from there to the device's, as ordered integers
+// with atomicMin and atomicMax, whose order does not matter. Channels seldom change: with inner = 1
+// the grid strides by whole rows of channels, else a block takes a run of neighbouring elements.
 #include "cuda/device/elementwise.h"
+#include "cuda/device/grid.h"
 #include "cuda/device/rows.h"
 #include "math/quantize.h"
 #include "math/range.h"
@@ -17,9 +19,12 @@
 namespace qt::cuda {
 namespace {
 
+// Channels whose extremes a block collects in shared memory.
+constexpr int64_t kSharedChannels = 1024;
+
 // Of every channel: keys of the extremes seen; none when least > most.
 struct Seen {
-  uint32_t* least;  // [channels], in the workspace
+  uint32_t* least;  // [channels], in the workspace or shared
   uint32_t* most;
 };
 
@@ -28,6 +33,10 @@ struct Task {
   Seen seen;
   int64_t n;
   bool vector;
+  // A block begins `run` elements after the one before, and steps by `stride` up to the tensor's end
+  // (strides), or in a run of its own.
+  int64_t blocks, run, stride;
+  bool strides;
 };
 
 __device__ inline void Qparams(const qt_observe_fake_quant_args& a, int64_t c) {
@@ -38,15 +47,11 @@ __device__ inline void Qparams(const qt_observe_fake_quant_args& a, int64_t c) {
 struct StartChannel {
   Task t;
   __device__ void operator()(int64_t c) const {
+    if (c == 0) *t.a.nans = 0;
     t.seen.least[c] = 0xffffffffu;
     t.seen.most[c] = 0;
     if (t.a.mode == QT_OBSERVE_DELAYED && *t.a.count != 0) Qparams(t.a, c);
   }
-};
-
-struct ClearNans {
-  int64_t* nans;
-  __device__ void operator()(int64_t) const { *nans = 0; }
 };
 
 // One block, so that every channel is through with the count before it changes.
@@ -64,10 +69,20 @@ __global__ void __launch_bounds__(kThreads) FinishKernel(Task t) {
   if (threadIdx.x == 0) *a.count = math::AddCounts(count, 1);
 }
 
-// Extremes of one element of a thread's pack.
+// Of one element of a thread's pack. fminf and fmaxf skip NaN, and the order of zeros does not show:
+// both get the key of +0.
 struct Slot {
-  int64_t channel;
+  int64_t channel;  // -1: none yet
   float min, max;
+
+  __device__ void See(float v) {
+    min = fminf(min, v);
+    max = fmaxf(max, v);
+  }
+  __device__ void See(const Slot& other) {
+    min = fminf(min, other.min);
+    max = fmaxf(max, other.max);
+  }
 };
 
 __device__ inline void Flush(const Seen& seen, Slot* slot) {
@@ -77,6 +92,45 @@ __device__ inline void Flush(const Seen& seen, Slot* slot) {
   }
   slot->min = INFINITY;
   slot->max = -INFINITY;
+}
+
+// Where the pack has one channel, its slots' extremes go into the first.
+template <int kPack>
+__device__ inline void FlushPack(const Seen& seen, Slot* slots) {
+#pragma unroll
+  for (int k = 1; k < kPack; ++k) {
+    if (slots[k].channel != slots[0].channel) {
+      Flush(seen, &slots[k]);
+    } else {
+      slots[0].See(slots[k]);
+      slots[k].min = INFINITY;
+      slots[k].max = -INFINITY;
+    }
+  }
+  Flush(seen, &slots[0]);
+}
+
+// The same at the end of a block: every thread calls it. Where a warp has one channel, so that its
+// atomics would queue, its lanes are joined first.
+template <int kPack>
+__device__ inline void FlushWarp(const Seen& seen, Slot* slots, int lane) {
+  constexpr unsigned kAll = 0xffffffffu;
+  bool one = slots[0].channel == __shfl_sync(kAll, slots[0].channel, 0);
+#pragma unroll
+  for (int k = 1; k < kPack; ++k) one = one && slots[k].channel == slots[0].channel;
+  if (__ballot_sync(kAll, one) != kAll) {
+    FlushPack<kPack>(seen, slots);
+    return;
+  }
+  Slot all = slots[0];
+#pragma unroll
+  for (int k = 1; k < kPack; ++k) all.See(slots[k]);
+#pragma unroll
+  for (int distance = kWarpSize / 2; distance > 0; distance /= 2) {
+    all.See(Slot{0, __shfl_xor_sync(kAll, all.min, distance),
+                 __shfl_xor_sync(kAll, all.max, distance)});
+  }
+  if (lane == 0) Flush(seen, &all);
 }
 
 __device__ inline void Emit(float code, float scale, float zero_point, float* out) {
@@ -90,114 +144,141 @@ __device__ inline void Emit(float code, float, float, uint8_t* out) {
 }
 __device__ inline void Emit(float code, float, float, int8_t* out) { math::StoreCode(code, out); }
 
+// The grid of one element of a pack, or of all of it.
+struct PackGrid {
+  math::Step step;
+  float zero_point;
+};
+
+template <bool kMultiplies, int kGrids, int kPack, class In, class Out>
+__device__ inline uint32_t QuantizePack(const Pack<In, kPack>& in, const PackGrid* grids, float qmin,
+                                        float qmax, Pack<Out, kPack>* out) {
+  uint32_t bits = 0;
+#pragma unroll
+  for (int k = 0; k < kPack; ++k) {
+    const PackGrid& grid = grids[k % kGrids];
+    const float level = Level<kMultiplies>(math::Widen(in.values[k]), grid.step, grid.zero_point);
+    const float code = math::Clamp(level, qmin, qmax);
+    bits |= (math::Kept(level, code) ? 1u : 0u) << k;
+    Emit(code, grid.step.scale, grid.zero_point, &out->values[k]);
+  }
+  return bits;
+}
+
 // kObserve: the first pass, which quantizes if there is a range before this batch; else the second,
 // which quantizes if the first did not.
 template <class In, class Out, bool kPerChannel, bool kObserve>
-__global__ void __launch_bounds__(kThreads) PassKernel(Task t) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) PassKernel(Task t) {
   constexpr int kPack = sizeof(In) == 2 ? 8 : 4;
+  __shared__ uint32_t least[kSharedChannels], most[kSharedChannels];
   const qt_observe_fake_quant_args& a = t.a;
   const bool delayed = a.mode == QT_OBSERVE_DELAYED;
   const bool quantize = kObserve ? delayed && *a.count != 0 : !delayed || *a.count == 1;
   if (!kObserve && !quantize) return;
+  const bool shared = a.channels <= kSharedChannels;
+  const Seen seen = shared ? Seen{least, most} : t.seen;
+  const int thread = static_cast<int>(threadIdx.x), lane = thread % kWarpSize;
+  if (kObserve && shared) {
+    for (int64_t c = thread; c < a.channels; c += kThreads) {
+      least[c] = 0xffffffffu;
+      most[c] = 0;
+    }
+    __syncthreads();
+  }
   const In* x = static_cast<const In*>(a.x);
   Out* out = static_cast<Out*>(a.codes != nullptr ? a.codes : a.y);
   const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
-  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads * kPack;
-  const int64_t start = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) * kPack;
-  float scale = quantize ? a.scale[0] : 1.0f;
-  float zero_point = quantize ? static_cast<float>(a.zero_point[0]) : 0.0f;
-  ChannelCursor first = {0, 0}, step = {0, 0};
-  if (kPerChannel) {
-    first = CursorAt(start, a.channels, a.inner);
-    step = CursorAt(stride, a.channels, a.inner);
-  }
+  constexpr int kGrids = kPerChannel ? kPack : 1;
+  PackGrid grids[kGrids];
+  const auto grid_of = [&](int64_t channel) {
+    return PackGrid{math::StepOf(a.scale[channel]), static_cast<float>(a.zero_point[channel])};
+  };
+#pragma unroll
+  for (int k = 0; k < kGrids; ++k) grids[k] = {{1.0f, 1.0f}, 0.0f};
+  if (quantize && !kPerChannel) grids[0] = grid_of(0);
+  ChannelCursor step = {0, 0};
+  if (kPerChannel) step = CursorAt(t.stride, a.channels, a.inner);
   Slot slots[kPack];
-  unsigned long long nans = 0;
+  unsigned nans = 0;  // a thread sees fewer than 2^32 elements
 #pragma unroll
-  for (int k = 0; k < kPack; ++k) slots[k] = {0, INFINITY, -INFINITY};
-  // Bounds are those of the warp: all its lanes exchange bits of the mask.
-  for (int64_t i = start; i - lane * kPack < t.n; i += stride) {
-    Pack<In, kPack> in = {};
-    Pack<Out, kPack> result = {};
-    const bool whole = t.vector && i + kPack <= t.n;
-    if (whole) {
-      in = *reinterpret_cast<const Pack<In, kPack>*>(x + i);
-    } else {
-#pragma unroll
-      for (int k = 0; k < kPack; ++k) {
-        if (i + k < t.n) in.values[k] = x[i + k];
-      }
-    }
-    ChannelCursor at = first;
-    uint32_t bits = 0;
-#pragma unroll
-    for (int k = 0; k < kPack; ++k) {
-      const bool exists = i + k < t.n;
-      const float v = math::Widen(in.values[k]);
-      if (kObserve && exists) {
-        if (kPerChannel && slots[k].channel != at.channel) {
-          Flush(t.seen, &slots[k]);
-          slots[k].channel = at.channel;
-        }
-        slots[k].min = v < slots[k].min ? v : slots[k].min;
-        slots[k].max = v > slots[k].max ? v : slots[k].max;
-        nans += v != v ? 1 : 0;
-      }
-      if (quantize) {
-        if (kPerChannel) {
-          scale = a.scale[at.channel];
-          zero_point = static_cast<float>(a.zero_point[at.channel]);
-        }
-        const float level = math::Level(v, scale, zero_point);
-        const float code = math::Clamp(level, qmin, qmax);
-        if (exists && math::Kept(level, code)) bits |= 1u << k;
-        Emit(code, scale, zero_point, &result.values[k]);
-      }
-      if (kPerChannel) Advance(&at, {0, 1}, a.channels, a.inner);
-    }
-    if (quantize) {
+  for (int k = 0; k < kPack; ++k) slots[k] = {kPerChannel ? -1 : 0, INFINITY, -INFINITY};
+  for (int64_t block = blockIdx.x; block < t.blocks; block += gridDim.x) {
+    const int64_t begin = block * t.run, start = begin + thread * kPack;
+    const int64_t end = t.strides || begin + t.run > t.n ? t.n : begin + t.run;
+    ChannelCursor first = {0, 0};
+    if (kPerChannel) first = CursorAt(start, a.channels, a.inner);
+    // Bounds are those of the warp: all its lanes exchange bits of the mask.
+    for (int64_t i = start; i - lane * kPack < end; i += t.stride) {
+      Pack<In, kPack> in = {};
+      Pack<Out, kPack> result = {};
+      const bool whole = t.vector && i + kPack <= end;
       if (whole) {
-        *reinterpret_cast<Pack<Out, kPack>*>(out + i) = result;
+        in = *reinterpret_cast<const Pack<In, kPack>*>(x + i);
       } else {
 #pragma unroll
         for (int k = 0; k < kPack; ++k) {
-          if (i + k < t.n) out[i + k] = result.values[k];
+          if (i + k < end) in.values[k] = x[i + k];
         }
       }
-      if (a.mask != nullptr) StoreMask<kPack>(a.mask, i, t.n, bits);
-    }
-    if (kPerChannel) Advance(&first, step, a.channels, a.inner);
-  }
-  if (kObserve && kPerChannel) {
+      // A whole pack that moves to another channel leaves the last one at once.
+      if (kObserve && kPerChannel && slots[0].channel != first.channel &&
+          first.rest + kPack <= a.inner) {
+        FlushPack<kPack>(seen, slots);
+      }
+      ChannelCursor at = first;
 #pragma unroll
-    for (int k = 0; k < kPack; ++k) Flush(t.seen, &slots[k]);
-  }
-  if (kObserve && !kPerChannel) {
+      for (int k = 0; k < kPack; ++k) {
+        const bool exists = i + k < end;
+        if (kPerChannel && exists && slots[k].channel != at.channel) {
+          if (kObserve) Flush(seen, &slots[k]);
+          slots[k].channel = at.channel;
+          if (quantize) grids[k % kGrids] = grid_of(at.channel);
+        }
+        if (kObserve && exists) {
+          const float v = math::Widen(in.values[k]);
+          slots[k].See(v);
+          nans += v != v ? 1u : 0u;
+        }
+        if (kPerChannel) Advance(&at, {0, 1}, a.channels, a.inner);
+      }
+      uint32_t bits = 0;
+      if (quantize) {
+        bool multiplies = true;
 #pragma unroll
-    for (int k = 1; k < kPack; ++k) {
-      slots[0].min = slots[k].min < slots[0].min ? slots[k].min : slots[0].min;
-      slots[0].max = slots[k].max > slots[0].max ? slots[k].max : slots[0].max;
-    }
+        for (int k = 0; k < kGrids; ++k) {
+          multiplies = multiplies && math::Multiplies(grids[k].step);
+        }
+        bits = multiplies ? QuantizePack<true, kGrids>(in, grids, qmin, qmax, &result)
+                          : QuantizePack<false, kGrids>(in, grids, qmin, qmax, &result);
+        if (i + kPack > end) bits &= i < end ? (1u << (end - i)) - 1u : 0u;
+      }
+      if (quantize) {
+        if (whole) {
+          *reinterpret_cast<Pack<Out, kPack>*>(out + i) = result;
+        } else {
 #pragma unroll
-    for (int distance = kWarpSize / 2; distance > 0; distance /= 2) {
-      const float min = __shfl_xor_sync(0xffffffffu, slots[0].min, distance);
-      const float max = __shfl_xor_sync(0xffffffffu, slots[0].max, distance);
-      slots[0].min = min < slots[0].min ? min : slots[0].min;
-      slots[0].max = max > slots[0].max ? max : slots[0].max;
+          for (int k = 0; k < kPack; ++k) {
+            if (i + k < end) out[i + k] = result.values[k];
+          }
+        }
+        if (a.mask != nullptr) StoreMask<kPack>(a.mask, i, end, bits);
+      }
+      if (kPerChannel) Advance(&first, step, a.channels, a.inner);
     }
-    if (lane == 0) Flush(t.seen, &slots[0]);
   }
-  if (kObserve && nans != 0) atomicAdd(reinterpret_cast<unsigned long long*>(a.nans), nans);
-}
-
-int64_t GreatestDivisor(int64_t a, int64_t b) {
-  while (b != 0) {
-    const int64_t rest = a % b;
-    a = b;
-    b = rest;
+  if (!kObserve) return;
+  FlushWarp<kPack>(seen, slots, lane);
+  if (nans != 0) {
+    atomicAdd(reinterpret_cast<unsigned long long*>(a.nans), static_cast<unsigned long long>(nans));
   }
-  return a;
+  if (!shared) return;
+  __syncthreads();
+  for (int64_t c = thread; c < a.channels; c += kThreads) {
+    if (least[c] <= most[c]) {
+      atomicMin(t.seen.least + c, least[c]);
+      atomicMax(t.seen.most + c, most[c]);
+    }
+  }
 }
 
 template <class In, class Out>
@@ -208,12 +289,13 @@ cudaError_t Passes(const Stream& stream, Task t) {
   const void* out = a.codes != nullptr ? a.codes : a.y;
   t.vector = reinterpret_cast<uintptr_t>(a.x) % (sizeof(In) * kPack) == 0 &&
              reinterpret_cast<uintptr_t>(out) % (sizeof(Out) * kPack) == 0;
-  int64_t blocks = (t.n + kPerBlock - 1) / kPerBlock;
-  if (blocks > kMaxBlocks) blocks = kMaxBlocks;
-  // Steps of whole rows of channels.
-  const int64_t unit = a.channels / GreatestDivisor(a.channels, kPerBlock);
-  if (per_channel && a.inner == 1 && blocks > unit) blocks -= blocks % unit;
-  const dim3 grid(static_cast<unsigned>(blocks));
+  bool whole = false;
+  t.blocks = BlocksOfPacks(t.n, kPack, a.channels, &whole);
+  t.strides = a.inner == 1 && per_channel;
+  const int64_t packs = (t.n + kPerBlock - 1) / kPerBlock;
+  t.run = t.strides || t.n == 0 ? kPerBlock : (packs + t.blocks - 1) / t.blocks * kPerBlock;
+  t.stride = t.strides ? t.blocks * kPerBlock : kPerBlock;
+  const dim3 grid(static_cast<unsigned>(t.blocks));
   if (t.n > 0) {
     const cudaError_t status =
         Launch(stream, grid,
@@ -231,9 +313,9 @@ cudaError_t Passes(const Stream& stream, Task t) {
 
 cudaError_t observe_fake_quant(const Stream& stream, const qt_observe_fake_quant_args& a) {
   uint32_t* const keys = static_cast<uint32_t*>(stream.workspace);
-  const Task t = {a, {keys, keys + a.channels}, a.outer * a.channels * a.inner, false};
-  cudaError_t status = ForChannels(stream, ClearNans{a.nans}, 1);
-  if (status == cudaSuccess) status = ForChannels(stream, StartChannel{t}, a.channels);
+  const Task t = {a, {keys, keys + a.channels}, a.outer * a.channels * a.inner, false,
+                  0, 0, 0, false};
+  const cudaError_t status = ForChannels(stream, StartChannel{t}, a.channels);
   if (status != cudaSuccess) return status;
   return math::WithReal(a.element_type, [&](auto* real) {
     using Real = math::Pointed<decltype(real)>;
