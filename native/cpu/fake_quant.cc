@@ -14,16 +14,16 @@ qt_status FakeQuant(qt_context& ctx, const qt_fake_quant_args& a) {
   const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
   const ChannelGrid grid = GridOf(a);
   const int64_t bytes = grid.elements() * 2 * static_cast<int64_t>(sizeof(Real));
-  return ForEachRun<kMask>(
+  return ForEachRun<kMask, true>(
       ctx, grid, y, a.mask, bytes, x == y,
       [=](int64_t begin, int64_t n, Real* to, int32_t* flags, auto s, auto z) {
         const Real* in = x + begin;
 #pragma omp simd
         for (int64_t i = 0; i < n; ++i) {
-          const float level = math::Level(math::Widen(in[i]), s[i], z[i]);
+          const float level = Level(math::Widen(in[i]), s[i], z[i]);
           const float code = math::Clamp(level, qmin, qmax);
           if (kMask) flags[i] = -static_cast<int32_t>(math::Kept(level, code));
-          math::Narrow(math::Dequantize(code, s[i], z[i]), &to[i]);
+          math::Narrow(Dequantize(code, s[i], z[i]), &to[i]);
         }
       });
 }
@@ -36,13 +36,13 @@ qt_status FakeQuantBackward(qt_context& ctx, const qt_fake_quant_backward_args& 
   const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
   const ChannelGrid grid = GridOf(a);
   const int64_t bytes = grid.elements() * 3 * static_cast<int64_t>(sizeof(Real));
-  return ForEachRun<false>(ctx, grid, dx, nullptr, bytes, dx == dy,
+  return ForEachRun<false, true>(ctx, grid, dx, nullptr, bytes, dx == dy,
                            [=](int64_t begin, int64_t n, Real* to, int32_t*, auto s, auto z) {
                              const Real* in = x + begin;
                              const Real* d = dy + begin;
 #pragma omp simd
                              for (int64_t i = 0; i < n; ++i) {
-                               const float level = math::Level(math::Widen(in[i]), s[i], z[i]);
+                               const float level = Level(math::Widen(in[i]), s[i], z[i]);
                                const float code = math::Clamp(level, qmin, qmax);
                                to[i] = math::Select(math::Kept(level, code), d[i]);
                              }

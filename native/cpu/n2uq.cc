@@ -76,7 +76,7 @@ qt_status Forward(qt_context& ctx, const qt_n2uq_args& a) {
   const float in_scale = *a.in_scale, scale = *a.out_scale, step = math::N2uqStep(t.segments);
   const ChannelGrid one = {1, 1, a.n, nullptr, nullptr};
   const int32_t bits = a.bits;
-  return ForEachRun<false>(
+  return ForEachRun<false, false>(
       ctx, one, static_cast<T*>(a.y), nullptr, a.n * 2 * static_cast<int64_t>(sizeof(T)),
       a.x == a.y, [=, &t](int64_t begin, int64_t n, T* to, int32_t*, auto, auto) {
         float u[kChunk];

@@ -14,13 +14,13 @@ qt_status Quantize(qt_context& ctx, const qt_quantize_args& a) {
   const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
   const ChannelGrid grid = GridOf(a);
   const int64_t bytes = grid.elements() * static_cast<int64_t>(sizeof(Real) + sizeof(Code));
-  return ForEachRun<kMask>(
+  return ForEachRun<kMask, true>(
       ctx, grid, codes, a.mask, bytes, /*in_place=*/false,
       [=](int64_t begin, int64_t n, Code* to, int32_t* flags, auto s, auto z) {
         const Real* in = x + begin;
 #pragma omp simd
         for (int64_t i = 0; i < n; ++i) {
-          const float level = math::Level(math::Widen(in[i]), s[i], z[i]);
+          const float level = Level(math::Widen(in[i]), s[i], z[i]);
           const float code = math::Clamp(level, qmin, qmax);
           if (kMask) flags[i] = -static_cast<int32_t>(math::Kept(level, code));
           math::StoreCode(code, &to[i]);
@@ -34,7 +34,7 @@ qt_status Dequantize(qt_context& ctx, const qt_dequantize_args& a) {
   Real* y = static_cast<Real*>(a.y);
   const ChannelGrid grid = GridOf(a);
   const int64_t bytes = grid.elements() * static_cast<int64_t>(sizeof(Real) + sizeof(Code));
-  return ForEachRun<false>(ctx, grid, y, nullptr, bytes, /*in_place=*/false,
+  return ForEachRun<false, false>(ctx, grid, y, nullptr, bytes, /*in_place=*/false,
                            [=](int64_t begin, int64_t n, Real* to, int32_t*, auto s, auto z) {
                              const Code* in = codes + begin;
 #pragma omp simd
@@ -50,7 +50,7 @@ qt_status RequantizeCodes(qt_context& ctx, const qt_requantize_codes_args& a) {
   const In* codes = static_cast<const In*>(a.codes);
   const float scale = *a.scale, zero_point = static_cast<float>(*a.zero_point);
   const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
-  return ForEachRun<kMask>(
+  return ForEachRun<kMask, true>(
       ctx, {1, 1, a.n, a.out_scale, a.out_zero_point}, static_cast<Out*>(a.out_codes), a.mask,
       2 * a.n, /*in_place=*/false,
       [=](int64_t begin, int64_t n, Out* to, int32_t* flags, auto s, auto z) {
@@ -58,7 +58,7 @@ qt_status RequantizeCodes(qt_context& ctx, const qt_requantize_codes_args& a) {
 #pragma omp simd
         for (int64_t i = 0; i < n; ++i) {
           const float x = math::Dequantize(math::Widen(in[i]), scale, zero_point);
-          const float level = math::Level(x, s[i], z[i]);
+          const float level = Level(x, s[i], z[i]);
           const float code = math::Clamp(level, qmin, qmax);
           if (kMask) flags[i] = -static_cast<int32_t>(math::Kept(level, code));
           math::StoreCode(code, &to[i]);

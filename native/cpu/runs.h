@@ -7,6 +7,7 @@
 #include "cpu/kernel.h"
 #include "cpu/mask.h"
 #include "cpu/stream.h"
+#include "math/step.h"
 
 namespace qt::cpu::QT_ISA {
 
@@ -21,6 +22,34 @@ struct Same {
 struct Each {
   const float* values;
   float operator[](int64_t i) const { return values[i]; }
+};
+
+// Likewise a scale by which a run divides, as a step that multiplies.
+struct ByReciprocal {
+  math::Step step;
+};
+inline float Level(float x, const ByReciprocal& by, float zero_point) {
+  return math::LevelByReciprocal(x, by.step, zero_point);
+}
+inline float Level(float x, float scale, float zero_point) {
+  return math::Level(x, scale, zero_point);
+}
+inline float Dequantize(float code, const ByReciprocal& by, float zero_point) {
+  return math::Dequantize(code, by.step.scale, zero_point);
+}
+inline float Dequantize(float code, float scale, float zero_point) {
+  return math::Dequantize(code, scale, zero_point);
+}
+
+struct SameStep {
+  ByReciprocal value;
+  const ByReciprocal& operator[](int64_t) const { return value; }
+};
+
+struct EachStep {
+  const float* scales;
+  const float* reciprocals;
+  ByReciprocal operator[](int64_t i) const { return {{scales[i], reciprocals[i]}}; }
 };
 
 // scale null is 1, zero_point null is 0.
@@ -60,7 +89,8 @@ struct OwnScratch {
 //   channels = 1        a chunk is one run with one scale
 //   inner = 1 or small  a chunk is one run over a periodic table of scales, entered at its phase
 //   otherwise           runs end where a channel ends
-template <bool kMask, class Out, class Body>
+// kDivides: the body divides by the scale with Level(), and gets it as a step where it can.
+template <bool kMask, bool kDivides, class Out, class Body>
 inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, uint8_t* mask,
                             int64_t bytes, bool in_place, Body body, const OwnScratch& own = {}) {
   const int64_t n = grid.elements(), channels = grid.channels, inner = grid.inner;
@@ -71,37 +101,61 @@ inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, 
   if (tabled || own.bytes > 0) {
     const int64_t own_bytes = DivUp(own.bytes, 64) * 64;
     uint8_t* const scratch =
-        ScratchArray<uint8_t>(ctx, own_bytes + (tabled ? 8 * period : int64_t{0}));
+        ScratchArray<uint8_t>(ctx, own_bytes + (tabled ? 12 * period : int64_t{0}));
     if (scratch == nullptr) return QT_OUT_OF_MEMORY;
     table = reinterpret_cast<float*>(scratch + own_bytes);
     if (own.bytes > 0) *own.memory = scratch;
   }
+  bool table_multiplies = true;
   if (tabled) {
     for (int64_t i = 0, c = 0; i < period; c = c + 1 == channels ? 0 : c + 1) {
+      const math::Step step = math::StepOf(grid.Scale(c));
+      table_multiplies = table_multiplies && math::Multiplies(step);
       for (const int64_t stop = Min(period, i + inner); i < stop; ++i) {
-        table[i] = grid.Scale(c);
+        table[i] = step.scale;
         table[period + i] = grid.ZeroPoint(c);
+        table[2 * period + i] = step.reciprocal;
       }
     }
   }
   const bool stream = Streams(bytes) && !in_place;
+  const auto same = [=](int64_t at, int64_t count, Out* to, int32_t* flags, int64_t c) {
+    const Same zero_point = {grid.ZeroPoint(c)};
+    if constexpr (kDivides) {
+      const math::Step step = math::StepOf(grid.Scale(c));
+      if (math::Multiplies(step)) {
+        body(at, count, to, flags, SameStep{{step}}, zero_point);
+        return;
+      }
+    }
+    body(at, count, to, flags, Same{grid.Scale(c)}, zero_point);
+  };
+  const auto each = [=](int64_t at, int64_t count, Out* to, int32_t* flags) {
+    const float* const phase = table + at % plane;
+    const Each zero_point = {phase + period};
+    if constexpr (kDivides) {
+      if (table_multiplies) {
+        body(at, count, to, flags, EachStep{phase, phase + 2 * period}, zero_point);
+        return;
+      }
+    }
+    body(at, count, to, flags, Each{phase}, zero_point);
+  };
   ParallelBlocks(ctx, n, own.block, [=](int64_t, int64_t begin, int64_t end) {
     int32_t flags[kMask ? kChunk : 1];
     ChunkOut<Out, kChunk> chunks(stream);
-    const float same_scale = grid.Scale(0), same_zero_point = grid.ZeroPoint(0);
     for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
       const int64_t count = Min(end - chunk, kChunk);
       Out* const to = chunks.At(out + chunk);
       if (channels == 1) {
-        body(chunk, count, to, flags, Same{same_scale}, Same{same_zero_point});
+        same(chunk, count, to, flags, 0);
       } else if (tabled) {
-        const float* phase = table + chunk % plane;
-        body(chunk, count, to, flags, Each{phase}, Each{phase + period});
+        each(chunk, count, to, flags);
       } else {
         int64_t c = chunk / inner % channels, left = inner - chunk % inner;
         for (int64_t i = 0; i < count;) {
           const int64_t run = Min(left, count - i);
-          body(chunk + i, run, to + i, flags + i, Same{grid.Scale(c)}, Same{grid.ZeroPoint(c)});
+          same(chunk + i, run, to + i, flags + i, c);
           i += run;
           left = inner;
           c = c + 1 == channels ? 0 : c + 1;

@@ -16,7 +16,7 @@ qt_status Round(qt_context& ctx, const Args& a, Out* out, bool in_place, Store s
   const math::Draws draws = math::DrawsOf(a.draws);
   const ChannelGrid grid = GridOf(a);
   const int64_t bytes = grid.elements() * static_cast<int64_t>(sizeof(In) + sizeof(Out));
-  return ForEachRun<kMask>(
+  return ForEachRun<kMask, false>(
       ctx, grid, out, a.mask, bytes, in_place,
       [=](int64_t begin, int64_t n, Out* to, int32_t* flags, auto s, auto z) {
         UnitDraws<kChunk> buffer;

@@ -30,10 +30,12 @@ struct SignCodeOp {
   using In = Real;
   using Out = int8_t;
   using Channel = NoChannel;
-  static constexpr bool kSecond = false, kMask = false;
+  static constexpr bool kSecond = false, kMask = false, kDivides = false;
 
   __device__ Channel At(int64_t) const { return {}; }
-  __device__ int8_t operator()(int64_t, Real w, Real, const Channel&, bool*) const {
+  __device__ Channel Prepared(int64_t) const { return {}; }
+  template <bool kMultiplies>
+  __device__ int8_t Apply(int64_t, Real w, Real, const Channel&, bool*) const {
     int8_t code;
     math::StoreCode(math::Sign(math::Widen(w)), &code);
     return code;
@@ -45,11 +47,13 @@ struct BinaryOp {
   using In = Real;
   using Out = Real;
   using Channel = float;
-  static constexpr bool kSecond = false, kMask = false;
+  static constexpr bool kSecond = false, kMask = false, kDivides = false;
   const float* scale;
 
   __device__ float At(int64_t c) const { return scale[c]; }
-  __device__ Real operator()(int64_t, Real w, Real, float s, bool*) const {
+  __device__ float Prepared(int64_t c) const { return At(c); }
+  template <bool kMultiplies>
+  __device__ Real Apply(int64_t, Real w, Real, float s, bool*) const {
     Real y;
     math::Narrow(math::Sign(math::Widen(w)) * s, &y);
     return y;

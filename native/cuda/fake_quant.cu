@@ -11,12 +11,13 @@ template <class Real>
 struct FakeQuantOp : GridOp {
   using In = Real;
   using Out = Real;
-  static constexpr bool kSecond = false, kMask = true;
+  static constexpr bool kSecond = false, kMask = true, kDivides = true;
 
-  __device__ Real operator()(int64_t, Real x, Real, const Channel& channel, bool* bit) const {
-    const float code = Code(math::Widen(x), channel, bit);
+  template <bool kMultiplies>
+  __device__ Real Apply(int64_t, Real x, Real, const Channel& channel, bool* bit) const {
+    const float code = this->template Code<kMultiplies>(math::Widen(x), channel, bit);
     Real y;
-    math::Narrow(math::Dequantize(code, channel.scale, channel.zero_point), &y);
+    math::Narrow(math::Dequantize(code, channel.step, channel.zero_point), &y);
     return y;
   }
 };
@@ -25,11 +26,12 @@ template <class Real>
 struct FakeQuantBackwardOp : GridOp {
   using In = Real;
   using Out = Real;
-  static constexpr bool kSecond = true, kMask = false;
+  static constexpr bool kSecond = true, kMask = false, kDivides = true;
 
-  __device__ Real operator()(int64_t, Real x, Real dy, const Channel& channel, bool*) const {
+  template <bool kMultiplies>
+  __device__ Real Apply(int64_t, Real x, Real dy, const Channel& channel, bool*) const {
     bool kept = false;
-    Code(math::Widen(x), channel, &kept);
+    this->template Code<kMultiplies>(math::Widen(x), channel, &kept);
     return math::Select(kept, dy);
   }
 };
@@ -39,11 +41,13 @@ struct SteBackwardOp {
   using In = Real;
   using Out = Real;
   using Channel = NoChannel;
-  static constexpr bool kSecond = false, kMask = false;
+  static constexpr bool kSecond = false, kMask = false, kDivides = false;
   const uint8_t* mask;  // or null
 
   __device__ Channel At(int64_t) const { return {}; }
-  __device__ Real operator()(int64_t i, Real dy, Real, const Channel&, bool*) const {
+  __device__ Channel Prepared(int64_t) const { return {}; }
+  template <bool kMultiplies>
+  __device__ Real Apply(int64_t i, Real dy, Real, const Channel&, bool*) const {
     return math::Select(mask == nullptr || (mask[i / 8] >> (i % 8) & 1) != 0, dy);
   }
 };

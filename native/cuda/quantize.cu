@@ -11,11 +11,12 @@ template <class Real, class Code8or16>
 struct QuantizeOp : GridOp {
   using In = Real;
   using Out = Code8or16;
-  static constexpr bool kSecond = false, kMask = true;
+  static constexpr bool kSecond = false, kMask = true, kDivides = true;
 
-  __device__ Out operator()(int64_t, Real x, Real, const Channel& channel, bool* bit) const {
+  template <bool kMultiplies>
+  __device__ Out Apply(int64_t, Real x, Real, const Channel& channel, bool* bit) const {
     Out code;
-    math::StoreCode(Code(math::Widen(x), channel, bit), &code);
+    math::StoreCode(this->template Code<kMultiplies>(math::Widen(x), channel, bit), &code);
     return code;
   }
 };
@@ -24,11 +25,14 @@ template <class Code8or16, class Real>
 struct DequantizeOp : GridOp {
   using In = Code8or16;
   using Out = Real;
-  static constexpr bool kSecond = false, kMask = false;
+  static constexpr bool kSecond = false, kMask = false, kDivides = false;
 
-  __device__ Real operator()(int64_t, In code, In, const Channel& channel, bool*) const {
+  __device__ Channel Prepared(int64_t c) const { return At(c); }  // nothing is divided
+
+  template <bool kMultiplies>
+  __device__ Real Apply(int64_t, In code, In, const Channel& channel, bool*) const {
     Real y;
-    math::Narrow(math::Dequantize(math::Widen(code), channel.scale, channel.zero_point), &y);
+    math::Narrow(math::Dequantize(math::Widen(code), channel.step, channel.zero_point), &y);
     return y;
   }
 };
@@ -40,18 +44,21 @@ struct RequantizeCodesOp : GridOp {
   struct Channel {
     GridOp::Channel from, to;
   };
-  static constexpr bool kSecond = false, kMask = true;
+  static constexpr bool kSecond = false, kMask = true, kDivides = true;
   const float* from_scale;
   const int32_t* from_zero_point;
 
-  __device__ Channel At(int64_t) const {
-    return {{*from_scale, static_cast<float>(*from_zero_point)}, GridOp::At(0)};
+  __device__ Channel Prepared(int64_t) const {
+    return {{{*from_scale, 0.0f}, static_cast<float>(*from_zero_point)}, GridOp::Prepared(0)};
   }
-  __device__ To operator()(int64_t, From x, From, const Channel& channel, bool* bit) const {
+  __device__ Channel At(int64_t c) const { return Prepared(c); }
+  __device__ static bool Multiplies(const Channel& c) { return math::Multiplies(c.to.step); }
+  template <bool kMultiplies>
+  __device__ To Apply(int64_t, From x, From, const Channel& channel, bool* bit) const {
     const float value =
-        math::Dequantize(math::Widen(x), channel.from.scale, channel.from.zero_point);
+        math::Dequantize(math::Widen(x), channel.from.step, channel.from.zero_point);
     To code;
-    math::StoreCode(Code(value, channel.to, bit), &code);
+    math::StoreCode(this->template Code<kMultiplies>(value, channel.to, bit), &code);
     return code;
   }
 };

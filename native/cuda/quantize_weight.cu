@@ -1,6 +1,7 @@
 // Weights to symmetric codes, and the sign that batch norm's gamma leaves in them: the largest
 // magnitude per channel (an integer maximum, exact in any order), then the codes, elementwise.
 #include "cuda/device/elementwise.h"
+#include "cuda/device/grid.h"
 #include "cuda/device/reduce.h"
 #include "math/batch_norm.h"
 
@@ -32,17 +33,24 @@ struct WeightCodeOp {
   using In = float;
   using Out = int8_t;
   struct Channel {
-    float scale, sign;
+    math::Step step;
+    float sign;
   };
-  static constexpr bool kSecond = false, kMask = false;
+  static constexpr bool kSecond = false, kMask = false, kDivides = true;
   const float* scale;
   const float* gamma;
   float qmin, qmax;
 
-  __device__ Channel At(int64_t c) const { return {scale[c], SignOf(gamma, c)}; }
-  __device__ int8_t operator()(int64_t, float w, float, const Channel& channel, bool*) const {
+  __device__ Channel At(int64_t c) const { return {{scale[c], 0.0f}, SignOf(gamma, c)}; }
+  __device__ Channel Prepared(int64_t c) const {
+    return {math::StepOf(scale[c]), SignOf(gamma, c)};
+  }
+  __device__ static bool Multiplies(const Channel& c) { return math::Multiplies(c.step); }
+  template <bool kMultiplies>
+  __device__ int8_t Apply(int64_t, float w, float, const Channel& channel, bool*) const {
     int8_t code;
-    math::StoreCode(math::Quantize(w * channel.sign, channel.scale, 0.0f, qmin, qmax), &code);
+    const float level = Level<kMultiplies>(w * channel.sign, channel.step, 0.0f);
+    math::StoreCode(math::Clamp(level, qmin, qmax), &code);
     return code;
   }
 };
@@ -51,11 +59,13 @@ struct SignedOp {
   using In = float;
   using Out = float;
   using Channel = float;
-  static constexpr bool kSecond = false, kMask = false;
+  static constexpr bool kSecond = false, kMask = false, kDivides = false;
   const float* gamma;
 
   __device__ float At(int64_t c) const { return SignOf(gamma, c); }
-  __device__ float operator()(int64_t, float dwq, float, float sign, bool*) const {
+  __device__ float Prepared(int64_t c) const { return At(c); }
+  template <bool kMultiplies>
+  __device__ float Apply(int64_t, float dwq, float, float sign, bool*) const {
     return math::Signed(sign, dwq);
   }
 };

@@ -1,4 +1,6 @@
 // Quantize, dequantize, straight-through, weights to codes.
+#include <math.h>
+
 #include "check/case.h"
 
 namespace qt::check {
@@ -133,6 +135,35 @@ void SteBackward(Suite& suite, int64_t n, int32_t real, bool mask) {
   c.elements = n;
 }
 
+// Numbers whose quotient is a tie or next to one, for scales of every significand: where a quotient
+// that is one unit off shows.
+void NearTies(Suite& suite, int64_t channels, int64_t inner, bool channels_last) {
+  auto& c = suite.Add("fake_quant", channels_last ? "near ties, last" : "near ties", qt_fake_quant);
+  const std::vector<float> scale = Uniform(channels, 0.5f, 2.0f, 41);
+  const std::vector<int32_t> level = Integers<int32_t>(channels * inner, -40000, 40000, 42);
+  const std::vector<int32_t> off = Integers<int32_t>(channels * inner, -2, 2, 43);
+  std::vector<float> x(channels * inner);
+  for (int64_t i = 0; i < channels * inner; ++i) {
+    const float s = scale[channels_last ? i % channels : i / inner];
+    x[i] = (static_cast<float>(level[i]) + 0.5f) * s;
+    for (int32_t step = off[i]; step != 0; step -= step > 0 ? 1 : -1) {
+      x[i] = nextafterf(x[i], step > 0 ? INFINITY : -INFINITY);
+    }
+  }
+  c.In(&c.args.x, x);
+  c.In(&c.args.scale, scale);
+  c.In(&c.args.zero_point, std::vector<int32_t>(channels, 0));
+  c.RealOut(&c.args.y, QT_ELEMENT_F32, channels * inner);
+  c.Out(&c.args.mask, (channels * inner + 7) / 8);
+  c.args.outer = channels_last ? inner : 1;
+  c.args.channels = channels;
+  c.args.inner = channels_last ? 1 : inner;
+  c.args.qmin = -32767;
+  c.args.qmax = 32767;
+  c.args.element_type = QT_ELEMENT_F32;
+  c.elements = channels * inner;
+}
+
 // [channels, inner] of about n elements.
 struct WeightShape {
   const char* name;
@@ -255,8 +286,10 @@ void QuantizeCases(Suite& suite) {
     PerElement(suite, size);
     Weights(suite, size);
   }
-  // Longer than a part of a sum.
   if (!suite.timed()) {
+    NearTies(suite, 512, 256, /*channels_last=*/false);
+    NearTies(suite, 512, 256, /*channels_last=*/true);
+    // Longer than a part of a sum.
     BinaryWeight(suite, {"long", 2, 40000}, QT_ELEMENT_F32, /*y=*/true, /*codes=*/true);
     QuantizeWeight(suite, {"long", 2, 40000}, 127, /*narrow=*/true, /*gamma=*/true);
   }

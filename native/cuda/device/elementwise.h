@@ -9,9 +9,12 @@
 // An Op is a plain struct:
 //   In, Out                          element types
 //   kSecond, kMask                   constants: there is a second input; an element has a mask bit
+//   kDivides                         constant: it has Multiplies
 //   Channel                          what an element needs of its channel; an empty struct for nothing
 //   Channel At(int64_t c) const      loads it
-//   Out operator()(int64_t i, In x, In second, const Channel& channel, bool* bit) const
+//   Channel Prepared(int64_t c) const   the same for many elements: what takes long is computed once
+//   bool Multiplies(const Channel&)  whether a step of math/step.h multiplies
+//   Out Apply<kMultiplies>(int64_t i, In x, In second, const Channel& channel, bool* bit) const
 // i is the element's index, second its value in the second input (In{} without one), *bit its bit of
 // the mask, false if not set.
 #ifndef QUANTRAIN_CUDA_DEVICE_ELEMENTWISE_H_
@@ -65,6 +68,7 @@ struct ElementwiseTensors {
   uint8_t* mask;  // or null
   int64_t n, channels, inner;
   bool vector;  // all of them allow accesses of a pack
+  int64_t blocks;  // that the tensor was cut into; a smaller grid takes several each
 };
 
 // Mask bytes of a warp's step from the bits of each thread's pack. Every lane calls it.
@@ -81,61 +85,120 @@ __device__ inline void StoreMask(uint8_t* mask, int64_t first, int64_t n, uint32
   }
 }
 
-template <class Op, bool kPerChannel>
+// Which channels a thread's elements have.
+enum class Channels {
+  kOne,     // all the same
+  kPacks,   // one per pack: inner is a multiple of the pack
+  kThread,  // inner = 1, and the grid's stride is a multiple of the channels: a pack's channels stay
+  kAny
+};
+
+template <bool kMultiplies, Channels kChannels, class Op, int kPack>
+__device__ inline void ApplyToPack(const Op& op,
+                                   const ElementwiseTensors<typename Op::In, typename Op::Out>& t,
+                                   int64_t i, const Pack<typename Op::In, kPack>& x,
+                                   const Pack<typename Op::In, kPack>& second,
+                                   const typename Op::Channel* channel, ChannelCursor at,
+                                   Pack<typename Op::Out, kPack>* out, uint32_t* bits) {
+#pragma unroll
+  for (int k = 0; k < kPack; ++k) {
+    bool bit = false;
+    // The elements behind the end are computed as zeros at the last index.
+    const int64_t index = i + k < t.n ? i + k : t.n - 1;
+    const typename Op::Channel& own =
+        kChannels == Channels::kAny ? op.At(at.channel)
+                                    : channel[kChannels == Channels::kThread ? k : 0];
+    out->values[k] = op.template Apply<kMultiplies>(index, x.values[k], second.values[k], own, &bit);
+    if (Op::kMask && bit && i + k < t.n) *bits |= 1u << k;
+    if (kChannels == Channels::kAny) Advance(&at, {0, 1}, t.channels, t.inner);
+  }
+}
+
+template <class Op, Channels kChannels>
 __global__ void __launch_bounds__(kThreads, kMinBlocks)
     ElementwiseKernel(Op op, ElementwiseTensors<typename Op::In, typename Op::Out> t) {
   using In = typename Op::In;
   using Out = typename Op::Out;
   constexpr int kPack = PackOf<Op>::kSize;
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads * kPack;
+  const int64_t stride = t.blocks * kThreads * kPack;
   const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-  const int64_t start = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) * kPack;
-  typename Op::Channel channel = op.At(0);
-  ChannelCursor first = {0, 0}, step = {0, 0};
-  if (kPerChannel) {
-    first = CursorAt(start, t.channels, t.inner);
-    step = CursorAt(stride, t.channels, t.inner);
-  }
-  // Bounds are those of the warp: all its lanes exchange bits of the mask.
-  for (int64_t i = start; i - lane * kPack < t.n; i += stride) {
-    Pack<In, kPack> x = {}, second = {};
-    Pack<Out, kPack> out;
-    const bool whole = t.vector && i + kPack <= t.n;
-    if (whole) {
-      x = *reinterpret_cast<const Pack<In, kPack>*>(t.x + i);
-      if (Op::kSecond) second = *reinterpret_cast<const Pack<In, kPack>*>(t.second + i);
-    } else {
+  constexpr bool kMoves = kChannels == Channels::kPacks || kChannels == Channels::kAny;
+  constexpr int kKept = kChannels == Channels::kThread ? kPack : 1;
+  typename Op::Channel channel[kKept] = {};
+  ChannelCursor step = {0, 0};
+  if (kMoves) step = CursorAt(stride, t.channels, t.inner);
+  for (int64_t block = blockIdx.x; block < t.blocks; block += gridDim.x) {
+    const int64_t start = (block * kThreads + threadIdx.x) * kPack;
+    ChannelCursor first = {0, 0};
+    if (kMoves) first = CursorAt(start, t.channels, t.inner);
+    if (!kMoves && start < t.n) {
+      const int64_t c = kChannels == Channels::kThread ? start % t.channels : 0;
 #pragma unroll
-      for (int k = 0; k < kPack; ++k) {
-        if (i + k < t.n) {
-          x.values[k] = t.x[i + k];
-          if (Op::kSecond) second.values[k] = t.second[i + k];
+      for (int k = 0; k < kKept; ++k) channel[k] = op.Prepared(c + k);
+    }
+    // Bounds are those of the warp: all its lanes exchange bits of the mask.
+    for (int64_t i = start; i - lane * kPack < t.n; i += stride) {
+      Pack<In, kPack> x = {}, second = {};
+      Pack<Out, kPack> out;
+      const bool whole = t.vector && i + kPack <= t.n;
+      if (whole) {
+        x = *reinterpret_cast<const Pack<In, kPack>*>(t.x + i);
+        if (Op::kSecond) second = *reinterpret_cast<const Pack<In, kPack>*>(t.second + i);
+      } else {
+#pragma unroll
+        for (int k = 0; k < kPack; ++k) {
+          if (i + k < t.n) {
+            x.values[k] = t.x[i + k];
+            if (Op::kSecond) second.values[k] = t.second[i + k];
+          }
         }
       }
-    }
-    ChannelCursor at = first;
-    uint32_t bits = 0;
+      if (kChannels == Channels::kPacks) channel[0] = op.Prepared(first.channel);
+      uint32_t bits = 0;
+      bool multiplies = false;
+      if constexpr (Op::kDivides && kChannels != Channels::kAny) {
+        multiplies = true;
 #pragma unroll
-    for (int k = 0; k < kPack; ++k) {
-      if (kPerChannel) channel = op.At(at.channel);
-      bool bit = false;
-      // The elements behind the end are computed as zeros at the last index.
-      const int64_t index = i + k < t.n ? i + k : t.n - 1;
-      out.values[k] = op(index, x.values[k], second.values[k], channel, &bit);
-      if (Op::kMask && bit && i + k < t.n) bits |= 1u << k;
-      if (kPerChannel) Advance(&at, {0, 1}, t.channels, t.inner);
-    }
-    if (whole) {
-      *reinterpret_cast<Pack<Out, kPack>*>(t.out + i) = out;
-    } else {
-#pragma unroll
-      for (int k = 0; k < kPack; ++k) {
-        if (i + k < t.n) t.out[i + k] = out.values[k];
+        for (int k = 0; k < kKept; ++k) multiplies = multiplies && Op::Multiplies(channel[k]);
       }
+      if (multiplies) {
+        ApplyToPack<true, kChannels>(op, t, i, x, second, channel, first, &out, &bits);
+      } else {
+        ApplyToPack<false, kChannels>(op, t, i, x, second, channel, first, &out, &bits);
+      }
+      if (whole) {
+        *reinterpret_cast<Pack<Out, kPack>*>(t.out + i) = out;
+      } else {
+#pragma unroll
+        for (int k = 0; k < kPack; ++k) {
+          if (i + k < t.n) t.out[i + k] = out.values[k];
+        }
+      }
+      if (Op::kMask && t.mask != nullptr) StoreMask<kPack>(t.mask, i, t.n, bits);
+      if (kMoves) Advance(&first, step, t.channels, t.inner);
     }
-    if (Op::kMask && t.mask != nullptr) StoreMask<kPack>(t.mask, i, t.n, bits);
-    if (kPerChannel) Advance(&first, step, t.channels, t.inner);
   }
+}
+
+inline int64_t GreatestDivisor(int64_t a, int64_t b) {
+  while (b != 0) {
+    const int64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
+// Blocks of kThreads packs for n elements, so that a grid that strides does so by whole rows of
+// channels where it can; *whole says whether.
+inline int64_t BlocksOfPacks(int64_t n, int64_t pack, int64_t channels, bool* whole) {
+  const int64_t per_block = pack * kThreads;
+  int64_t blocks = (n + per_block - 1) / per_block;
+  *whole = blocks <= kMaxBlocks;  // no thread steps
+  if (*whole) return blocks;
+  const int64_t unit = channels / GreatestDivisor(channels, per_block);
+  *whole = unit <= kMaxBlocks;
+  return *whole ? kMaxBlocks - kMaxBlocks % unit : kMaxBlocks;
 }
 
 // second is null without kSecond; mask may be null.
@@ -153,11 +216,21 @@ cudaError_t Elementwise(const Stream& stream, const Op& op, const typename Op::I
   };
   const bool vector = aligned(x, sizeof(In)) && aligned(second, sizeof(In)) &&
                       aligned(out, sizeof(Out));
-  const ElementwiseTensors<In, Out> tensors = {x, second, out, mask, n, channels, inner, vector};
-  const auto kernel = channels > 1 ? ElementwiseKernel<Op, true> : ElementwiseKernel<Op, false>;
-  const int64_t per_block = kPack * kThreads, blocks = (n + per_block - 1) / per_block;
-  return Launch(stream, dim3(static_cast<unsigned>(blocks < kMaxBlocks ? blocks : kMaxBlocks)),
-                kernel, op, tensors);
+  ElementwiseTensors<In, Out> tensors = {x, second, out, mask, n, channels, inner, vector, 0};
+  bool whole = false;
+  tensors.blocks = BlocksOfPacks(n, kPack, channels, &whole);
+  const dim3 blocks(static_cast<unsigned>(tensors.blocks));
+  if (channels == 1) {
+    return Launch(stream, blocks, ElementwiseKernel<Op, Channels::kOne>, op, tensors);
+  }
+  // A channel's constants in registers, up to 8 of them.
+  if (kPack <= 8 && inner == 1 && channels % kPack == 0 && whole) {
+    return Launch(stream, blocks, ElementwiseKernel<Op, Channels::kThread>, op, tensors);
+  }
+  if (inner % kPack == 0) {
+    return Launch(stream, blocks, ElementwiseKernel<Op, Channels::kPacks>, op, tensors);
+  }
+  return Launch(stream, blocks, ElementwiseKernel<Op, Channels::kAny>, op, tensors);
 }
 
 }  // namespace qt::cuda
