@@ -20,10 +20,10 @@ qt_status FakeQuant(qt_context& ctx, const qt_fake_quant_args& a) {
         const Real* in = x + begin;
 #pragma omp simd
         for (int64_t i = 0; i < n; ++i) {
-          const float level = Level(math::Widen(in[i]), s[i], z[i]);
+          const float level = s.Level(math::Widen(in[i]), i, z[i]);
           const float code = math::Clamp(level, qmin, qmax);
           if (kMask) flags[i] = -static_cast<int32_t>(math::Kept(level, code));
-          math::Narrow(Dequantize(code, s[i], z[i]), &to[i]);
+          math::Narrow(math::Dequantize(code, s[i], z[i]), &to[i]);
         }
       });
 }
@@ -42,7 +42,7 @@ qt_status FakeQuantBackward(qt_context& ctx, const qt_fake_quant_backward_args& 
                              const Real* d = dy + begin;
 #pragma omp simd
                              for (int64_t i = 0; i < n; ++i) {
-                               const float level = Level(math::Widen(in[i]), s[i], z[i]);
+                               const float level = s.Level(math::Widen(in[i]), i, z[i]);
                                const float code = math::Clamp(level, qmin, qmax);
                                to[i] = math::Select(math::Kept(level, code), d[i]);
                              }

@@ -32,22 +32,14 @@ void ObserveFromLane(const T* x, int64_t n, int64_t lane, int64_t lanes, const L
 }
 
 // Where a code goes: as itself or as the real number that it stands for.
-template <class Scale>
-QT_HD void Emit(float code, const Scale& scale, float zero_point, float* out) {
-  *out = Dequantize(code, scale, zero_point);
+QT_HD void Emit(float code, float scale, float zero_point, float* out) {
+  *out = math::Dequantize(code, scale, zero_point);
 }
-template <class Scale>
-QT_HD void Emit(float code, const Scale& scale, float zero_point, math::Bf16* out) {
-  math::Narrow(Dequantize(code, scale, zero_point), out);
+QT_HD void Emit(float code, float scale, float zero_point, math::Bf16* out) {
+  math::Narrow(math::Dequantize(code, scale, zero_point), out);
 }
-template <class Scale>
-QT_HD void Emit(float code, const Scale&, float, uint8_t* out) {
-  math::StoreCode(code, out);
-}
-template <class Scale>
-QT_HD void Emit(float code, const Scale&, float, int8_t* out) {
-  math::StoreCode(code, out);
-}
+QT_HD void Emit(float code, float, float, uint8_t* out) { math::StoreCode(code, out); }
+QT_HD void Emit(float code, float, float, int8_t* out) { math::StoreCode(code, out); }
 
 template <bool kMask, class Real, class Out>
 qt_status Delayed(qt_context& ctx, const qt_observe_fake_quant_args& a, const Real* x, Out* out) {
@@ -88,7 +80,7 @@ qt_status Delayed(qt_context& ctx, const qt_observe_fake_quant_args& a, const Re
         }
 #pragma omp simd
         for (int64_t i = 0; i < count; ++i) {
-          const float level = Level(math::Widen(in[i]), s[i], z[i]);
+          const float level = s.Level(math::Widen(in[i]), i, z[i]);
           const float code = math::Clamp(level, qmin, qmax);
           if (kMask) flags[i] = -static_cast<int32_t>(math::Kept(level, code));
           Emit(code, s[i], z[i], &to[i]);

@@ -20,7 +20,7 @@ qt_status Quantize(qt_context& ctx, const qt_quantize_args& a) {
         const Real* in = x + begin;
 #pragma omp simd
         for (int64_t i = 0; i < n; ++i) {
-          const float level = Level(math::Widen(in[i]), s[i], z[i]);
+          const float level = s.Level(math::Widen(in[i]), i, z[i]);
           const float code = math::Clamp(level, qmin, qmax);
           if (kMask) flags[i] = -static_cast<int32_t>(math::Kept(level, code));
           math::StoreCode(code, &to[i]);
@@ -58,7 +58,7 @@ qt_status RequantizeCodes(qt_context& ctx, const qt_requantize_codes_args& a) {
 #pragma omp simd
         for (int64_t i = 0; i < n; ++i) {
           const float x = math::Dequantize(math::Widen(in[i]), scale, zero_point);
-          const float level = Level(x, s[i], z[i]);
+          const float level = s.Level(x, i, z[i]);
           const float code = math::Clamp(level, qmin, qmax);
           if (kMask) flags[i] = -static_cast<int32_t>(math::Kept(level, code));
           math::StoreCode(code, &to[i]);

@@ -13,43 +13,39 @@ namespace qt::cpu::QT_ISA {
 
 constexpr int64_t kChunk = 1024;  // a multiple of 64: chunks share no mask byte
 
-// A per-channel value along a run of elements: the same for all, or one per element.
+// A per-channel value along a run of elements: the same for all, or one per element. Of a scale also
+// the level of a number on its grid, by a division or, as a step, by its reciprocal.
 struct Same {
   float value;
   float operator[](int64_t) const { return value; }
+  float Level(float x, int64_t, float zero_point) const {
+    return math::Level(x, value, zero_point);
+  }
 };
 
 struct Each {
   const float* values;
   float operator[](int64_t i) const { return values[i]; }
+  float Level(float x, int64_t i, float zero_point) const {
+    return math::Level(x, values[i], zero_point);
+  }
 };
-
-// Likewise a scale by which a run divides, as a step that multiplies.
-struct ByReciprocal {
-  math::Step step;
-};
-inline float Level(float x, const ByReciprocal& by, float zero_point) {
-  return math::LevelByReciprocal(x, by.step, zero_point);
-}
-inline float Level(float x, float scale, float zero_point) {
-  return math::Level(x, scale, zero_point);
-}
-inline float Dequantize(float code, const ByReciprocal& by, float zero_point) {
-  return math::Dequantize(code, by.step.scale, zero_point);
-}
-inline float Dequantize(float code, float scale, float zero_point) {
-  return math::Dequantize(code, scale, zero_point);
-}
 
 struct SameStep {
-  ByReciprocal value;
-  const ByReciprocal& operator[](int64_t) const { return value; }
+  float scale, reciprocal;
+  float operator[](int64_t) const { return scale; }
+  float Level(float x, int64_t, float zero_point) const {
+    return math::LevelByReciprocal(x, scale, reciprocal, zero_point);
+  }
 };
 
 struct EachStep {
   const float* scales;
   const float* reciprocals;
-  ByReciprocal operator[](int64_t i) const { return {{scales[i], reciprocals[i]}}; }
+  float operator[](int64_t i) const { return scales[i]; }
+  float Level(float x, int64_t i, float zero_point) const {
+    return math::LevelByReciprocal(x, scales[i], reciprocals[i], zero_point);
+  }
 };
 
 // scale null is 1, zero_point null is 0.
@@ -89,7 +85,7 @@ struct OwnScratch {
 //   channels = 1        a chunk is one run with one scale
 //   inner = 1 or small  a chunk is one run over a periodic table of scales, entered at its phase
 //   otherwise           runs end where a channel ends
-// kDivides: the body divides by the scale with Level(), and gets it as a step where it can.
+// kDivides: the body takes levels of its scale, which is then a step where it can be.
 template <bool kMask, bool kDivides, class Out, class Body>
 inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, uint8_t* mask,
                             int64_t bytes, bool in_place, Body body, const OwnScratch& own = {}) {
@@ -124,7 +120,7 @@ inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, 
     if constexpr (kDivides) {
       const math::Step step = math::StepOf(grid.Scale(c));
       if (math::Multiplies(step)) {
-        body(at, count, to, flags, SameStep{{step}}, zero_point);
+        body(at, count, to, flags, SameStep{step.scale, step.reciprocal}, zero_point);
         return;
       }
     }

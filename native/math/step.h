@@ -32,20 +32,20 @@ QT_HD Step StepOf(float scale) {
 #endif
 }
 
-// For a step that multiplies. |code| < 2^17, so a quotient cut off at 2^20 is outside every grid.
-QT_HD float LevelByReciprocal(float x, const Step& step, float zero_point) {
-  const float most = step.scale * 1048576.0f;
+// Of a step that multiplies. |code| < 2^17, so a quotient cut off at 2^20 is outside every grid.
+QT_HD float LevelByReciprocal(float x, float scale, float reciprocal, float zero_point) {
+  const float most = scale * 1048576.0f;
   x = x > most ? most : x;  // NaN stays
   x = x < -most ? -most : x;
-  float q = x * step.reciprocal;
-  q = Fma(Fma(-q, step.scale, x), step.reciprocal, q);
-  q = Fma(Fma(-q, step.scale, x), step.reciprocal, q);
+  float q = x * reciprocal;
+  q = Fma(Fma(-q, scale, x), reciprocal, q);
+  q = Fma(Fma(-q, scale, x), reciprocal, q);
   return rintf(q) + zero_point;
 }
 
 // For any step, where a branch per element costs nothing.
 QT_HD float Level(float x, const Step& step, float zero_point) {
-  return Multiplies(step) ? LevelByReciprocal(x, step, zero_point)
+  return Multiplies(step) ? LevelByReciprocal(x, step.scale, step.reciprocal, zero_point)
                           : Level(x, step.scale, zero_point);
 }
 

@@ -9,7 +9,7 @@ namespace qt::cuda {
 // kMultiplies: known of the step, so that the elements of a pack have no branch between them.
 template <bool kMultiplies>
 __device__ inline float Level(float x, const math::Step& step, float zero_point) {
-  return kMultiplies ? math::LevelByReciprocal(x, step, zero_point)
+  return kMultiplies ? math::LevelByReciprocal(x, step.scale, step.reciprocal, zero_point)
                      : math::Level(x, step.scale, zero_point);
 }
 
