@@ -257,7 +257,8 @@ typedef struct qt_lsq_plus_args {
 QT_API qt_status qt_lsq_plus(qt_context* ctx, const qt_lsq_plus_args* args);
 
 /* Its gradient: dx = dy inside, else 0; dscale = g * sum dy * (rint(v) - v inside, qmin below, qmax above) with
- * v = (x - beta) / s; dbeta = g * sum dy * (0 inside, 1 outside). */
+ * v = (x - beta) / s; dbeta = g * sum dy * (0 inside, 1 outside). For codes whose zero-point z is an integer, give
+ * beta = -z * s: the offset that the codes stand for, not the learned one that z was rounded from. */
 typedef struct qt_lsq_plus_backward_args {
   const void* x;
   const void* dy;
