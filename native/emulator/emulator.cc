@@ -15,7 +15,7 @@
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
 
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__)
 __asm__(
     ".text\n"
     ".type emulator_switch_stack, @function\n"
@@ -91,6 +91,7 @@ void OpenWarpBarrier(Warp* warp, int first_fiber) {
 }
 
 void RunFiber() {
+  current->context.Arrive(&scheduler);
   (*kernel_body)();
   current->done = true;
   progress = true;
@@ -98,7 +99,7 @@ void RunFiber() {
   CurrentWarp().members &= ~(1u << Lane());
   OpenWarpBarrier(&CurrentWarp(), current->id / kWarpSize * kWarpSize);
   OpenBlockBarrier();
-  current->context.SwitchTo(&scheduler);
+  current->context.EndWith(&scheduler);
 }
 
 // Resumes each fiber of order once; whether any did more than wait.

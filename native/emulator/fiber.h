@@ -1,24 +1,28 @@
 // A second stack to run on, switched to by hand: saving the registers that a call must keep takes a
-// few instructions where swapcontext asks the system twice. Elsewhere, and under AddressSanitizer,
-// which has to know of stacks, it is swapcontext.
+// few instructions where swapcontext, which serves other processors, asks the system twice.
+// AddressSanitizer is told of every switch; it looks up each access in what it knows of the stack.
 #ifndef QUANTRAIN_EMULATOR_FIBER_H_
 #define QUANTRAIN_EMULATOR_FIBER_H_
 
 #include <stddef.h>
 
-#if !defined(__x86_64__) || defined(__SANITIZE_ADDRESS__)
+#if !defined(__x86_64__)
 #include <ucontext.h>
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
 #endif
 
 namespace emulator {
 
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__)
 
 // Pushes the registers that a call must keep, leaves the stack pointer in *from and goes on with
 // the stack `to`, which ended the same way.
 extern "C" void emulator_switch_stack(void** from, void* to);
 
-class Context {
+class Registers {
  public:
   // Begins with entry, which must never return.
   void Start(char* stack, size_t bytes, void (*entry)()) {
@@ -29,8 +33,8 @@ class Context {
     for (int i = 3; i <= 8; ++i) top[-i] = nullptr;
     stack_pointer_ = top - 8;
   }
-  // Saves the running context here and goes on with another.
-  void SwitchTo(Context* other) { emulator_switch_stack(&stack_pointer_, other->stack_pointer_); }
+  // Saves the running registers here and goes on with others.
+  void SwitchTo(Registers* other) { emulator_switch_stack(&stack_pointer_, other->stack_pointer_); }
 
  private:
   void* stack_pointer_ = nullptr;
@@ -38,7 +42,7 @@ class Context {
 
 #else
 
-class Context {
+class Registers {
  public:
   // Not inlined: the compiler fears that getcontext returns twice and would clobber the caller's
   // variables.
@@ -49,13 +53,78 @@ class Context {
     context_.uc_link = nullptr;
     makecontext(&context_, entry, 0);
   }
-  void SwitchTo(Context* other) { swapcontext(&context_, &other->context_); }
+  void SwitchTo(Registers* other) { swapcontext(&context_, &other->context_); }
 
  private:
   ucontext_t context_;
 };
 
 #endif
+
+#if defined(__SANITIZE_ADDRESS__)
+
+// What AddressSanitizer has to know of a stack.
+class StackNotice {
+ public:
+  // The stack may hold marks of a run that never returned.
+  void Start(const char* stack, size_t bytes) {
+    __asan_unpoison_memory_region(stack, bytes);
+    begin_ = stack;
+    bytes_ = bytes;
+  }
+  void Leave(const StackNotice& to) { __sanitizer_start_switch_fiber(&fake_, to.begin_, to.bytes_); }
+  void LeaveForGood(const StackNotice& to) {
+    __sanitizer_start_switch_fiber(nullptr, to.begin_, to.bytes_);
+  }
+  void ComeBack() { __sanitizer_finish_switch_fiber(fake_, nullptr, nullptr); }
+  void Arrive(StackNotice* from) {
+    __sanitizer_finish_switch_fiber(nullptr, &from->begin_, &from->bytes_);
+  }
+
+ private:
+  const void* begin_ = nullptr;
+  size_t bytes_ = 0;
+  void* fake_ = nullptr;  // where variables live whose use after a return is looked for
+};
+
+#else
+
+class StackNotice {
+ public:
+  void Start(const char*, size_t) {}
+  void Leave(const StackNotice&) {}
+  void LeaveForGood(const StackNotice&) {}
+  void ComeBack() {}
+  void Arrive(StackNotice*) {}
+};
+
+#endif
+
+class Context {
+ public:
+  // Begins with entry, which must call Arrive first and never return.
+  void Start(char* stack, size_t bytes, void (*entry)()) {
+    notice_.Start(stack, bytes);
+    registers_.Start(stack, bytes, entry);
+  }
+  // Saves the running context here and goes on with another.
+  void SwitchTo(Context* other) {
+    notice_.Leave(other->notice_);
+    registers_.SwitchTo(&other->registers_);
+    notice_.ComeBack();
+  }
+  // The same from a context that is not switched to again.
+  void EndWith(Context* other) {
+    notice_.LeaveForGood(other->notice_);
+    registers_.SwitchTo(&other->registers_);
+  }
+  // On a stack that has just been switched to for the first time; `from` was left.
+  void Arrive(Context* from) { notice_.Arrive(&from->notice_); }
+
+ private:
+  Registers registers_;
+  StackNotice notice_;
+};
 
 }  // namespace emulator
 

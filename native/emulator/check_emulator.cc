@@ -1,0 +1,102 @@
+// check_emulator KERNEL: runs a small kernel in many thread orders and prints how many different
+// results there were. What the emulator is there to find: a kernel that needs more order than it
+// asks for, a barrier that some thread never reaches, and an access that a device would fault on.
+#include <cuda_runtime.h>
+#include <stdio.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr int kThreads = 128;
+constexpr int kBlocks = 3;
+
+// Every block leaves other values in its shared memory, so that a stale one shows.
+int Value() { return static_cast<int>(blockIdx.x * 1000 + threadIdx.x); }
+
+int Place() { return static_cast<int>(blockIdx.x * kThreads + threadIdx.x); }
+
+// A value of another warp.
+template <bool kBarrier>
+__global__ void Reverse(int* out) {
+  __shared__ int values[kThreads];
+  if (kBarrier) __syncthreads();  // the block before has been read
+  values[threadIdx.x] = Value();
+  if (kBarrier) __syncthreads();
+  out[Place()] = values[kThreads - 1 - threadIdx.x];
+}
+
+// A value of the same warp.
+template <bool kBarrier>
+__global__ void ReverseWarp(int* out) {
+  __shared__ int values[kThreads];
+  values[threadIdx.x] = Value();
+  if (kBarrier) __syncwarp();
+  out[Place()] = values[threadIdx.x ^ 31];
+}
+
+// The whole of a sum whose parts other threads may still add to.
+template <bool kBarrier>
+__global__ void Count(int* out) {
+  __shared__ int sum;
+  if (threadIdx.x == 0) sum = 0;
+  __syncthreads();
+  atomicAdd(&sum, 1);
+  if (kBarrier) __syncthreads();
+  out[Place()] = sum;
+  __syncthreads();
+}
+
+__global__ void Stuck(int* out) {
+  if (threadIdx.x % 2 == 0) {
+    __syncthreads();
+  } else {
+    __syncwarp();
+  }
+  out[Place()] = 0;
+}
+
+__global__ void Misaligned(int* out) {
+  *reinterpret_cast<int4*>(out + 4 * threadIdx.x + 1) = {1, 2, 3, 4};
+}
+
+const std::map<std::string, void (*)(int*)> kKernels = {
+    {"reverse", Reverse<true>},
+    {"reverse-without-barrier", Reverse<false>},
+    {"reverse-warp", ReverseWarp<true>},
+    {"reverse-warp-without-barrier", ReverseWarp<false>},
+    {"count", Count<true>},
+    {"count-without-barrier", Count<false>},
+    {"stuck", Stuck},
+    {"misaligned", Misaligned},
+};
+
+}  // namespace
+
+int main(int count, char** words) {
+  const auto kernel = kKernels.find(count == 2 ? words[1] : "");
+  if (kernel == kKernels.end()) {
+    fprintf(stderr, "check_emulator KERNEL, one of:");
+    for (const auto& [name, function] : kKernels) fprintf(stderr, " %s", name.c_str());
+    fprintf(stderr, "\n");
+    return 2;
+  }
+  std::set<std::vector<int>> results;
+  for (uint32_t seed = 0; seed < 8; ++seed) {
+    emulator::SetSeed(seed);
+    void* out = nullptr;
+    cudaMalloc(&out, 4 * kBlocks * kThreads * sizeof(int));
+    cudaLaunchConfig_t config = {};
+    config.gridDim = dim3(kBlocks);
+    config.blockDim = dim3(kThreads);
+    cudaLaunchKernelEx(&config, kernel->second, static_cast<int*>(out));
+    const int* values = static_cast<const int*>(out);
+    results.emplace(values, values + kBlocks * kThreads);
+    cudaFree(out);
+  }
+  printf("%d different results\n", static_cast<int>(results.size()));
+  return 0;
+}

@@ -1,0 +1,45 @@
+package org.quantrain.nativecheck;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What the emulated device finds in a CUDA kernel, on small kernels with and without a defect. */
+class EmulatorTest {
+  private static Command.Outcome run(String kernel) throws IOException, InterruptedException {
+    return Command.run(
+        Duration.ofSeconds(30), Command.BUILD + "/emulator/check_emulator", kernel);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"reverse", "reverse-warp", "count"})
+  void withItsBarrierAKernelGivesOneResultInEveryThreadOrderAndWithoutItSeveral(String kernel)
+      throws IOException, InterruptedException {
+    Command.Outcome ordered = run(kernel);
+    assertEquals(0, ordered.status(), ordered.text());
+    assertEquals("1 different results", ordered.text());
+    Command.Outcome racy = run(kernel + "-without-barrier");
+    assertEquals(0, racy.status(), racy.text());
+    assertTrue(racy.text().matches("[2-8] different results"), racy.text());
+  }
+
+  @Test
+  void aBarrierThatSomeThreadsNeverReachEndsTheProgram() throws IOException, InterruptedException {
+    Command.Outcome outcome = run("stuck");
+    assertNotEquals(0, outcome.status());
+    assertTrue(outcome.text().contains("wait at barriers that will not open"), outcome.text());
+  }
+
+  @Test
+  void aMisalignedAccessOfSixteenBytesEndsTheProgram() throws IOException, InterruptedException {
+    Command.Outcome outcome = run("misaligned");
+    assertNotEquals(0, outcome.status());
+    assertTrue(!outcome.text().contains("different results"), outcome.text());
+  }
+}
