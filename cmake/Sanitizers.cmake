@@ -2,7 +2,7 @@
 # such a library into a JVM; native/check needs nothing.
 set(QT_SANITIZE "" CACHE STRING "sanitizers for host code, comma separated: address,undefined")
 if(QT_SANITIZE)
-  set(flags -fsanitize=${QT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g)
+  set(flags -fsanitize=${QT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g1)
   add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:${flags}>")
   add_link_options($<$<LINK_LANGUAGE:CXX>:-fsanitize=${QT_SANITIZE}>)
 endif()

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <algorithm>
+
 #include "check/driver.h"
 #include "cuda_runtime.h"
 
@@ -90,7 +92,7 @@ Outcome RunOn(qt_context* ctx, Call* call, const Placement& placement,
     // Less aligned by one element, for every other field, so that vectors cannot be assumed.
     const int64_t offset = placement.unaligned && i % 2 == 0 ? f.alignment : 0;
     buffers.emplace_back(static_cast<int64_t>(f.data.size()), offset);
-    if (f.input) memcpy(buffers[i].data(), f.data.data(), f.data.size());
+    if (f.input) std::copy(f.data.begin(), f.data.end(), buffers[i].data());
     *f.slot = buffers[i].data();
   }
   std::vector<int64_t> place(fields.size());
@@ -122,7 +124,7 @@ Outcome RunOn(qt_context* ctx, Call* call, const Placement& placement,
     outcome.rims = outcome.rims && buffers[i].RimIsUntouched();
     if (f.input && !f.output && !overwritten[i]) {
       outcome.inputs =
-          outcome.inputs && memcmp(buffers[i].data(), f.data.data(), f.data.size()) == 0;
+          outcome.inputs && std::equal(f.data.begin(), f.data.end(), buffers[i].data());
     }
     if (!f.output) continue;
     const uint8_t* data = buffers[place[i]].data();

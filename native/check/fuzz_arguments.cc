@@ -39,10 +39,18 @@ constexpr const char* kKernels[] = {
 
 // The call that runs, for the message of a crash or a hang.
 char running[512];
+const uint8_t* arguments = nullptr;
+int64_t argument_bytes = 0;
 
 void Crashed(int signal) {
-  fprintf(stderr, "fuzz_arguments: %s %s\n", running,
+  fprintf(stderr, "fuzz_arguments: %s %s\narguments:", running,
           signal == SIGALRM ? "still runs after 20 seconds" : "crashed");
+  for (int64_t i = 0; i + 8 <= argument_bytes; i += 8) {
+    uint64_t word = 0;
+    memcpy(&word, arguments + i, 8);
+    fprintf(stderr, " %llx", static_cast<unsigned long long>(word));
+  }
+  fprintf(stderr, "\n");
   _exit(1);
 }
 
@@ -122,6 +130,8 @@ class Fuzzer {
     snprintf(running, sizeof(running), "set %lld: %s (%s) on the %s",
              static_cast<long long>(number), kernel.c_str(), subject.call().variant().c_str(),
              ctx == cpu_ ? "CPU" : "device");
+    arguments = subject.call().Arguments();
+    argument_bytes = subject.call().ArgumentBytes();
     ctx->error[0] = 0;
     alarm(20);
     const qt_status status = subject.call().Run(ctx);
@@ -196,14 +206,14 @@ class Fuzzer {
     switch (Below(14)) {
       case 0: return 0;
       case 1: return -1;
-      case 2: return -valid;
+      case 2: return static_cast<int64_t>(-static_cast<uint64_t>(valid));
       case 3: return INT64_MIN;
       case 4: return INT64_MAX;
       case 5: return INT32_MIN;
       case 6: return INT32_MAX;
       case 7: return int64_t{1} << (16 + Below(47));
-      case 8: return valid + 1;
-      case 9: return valid - 1;
+      case 8: return static_cast<int64_t>(static_cast<uint64_t>(valid) + 1);
+      case 9: return static_cast<int64_t>(static_cast<uint64_t>(valid) - 1);
       case 10: return static_cast<int64_t>(static_cast<uint64_t>(valid) * 2);
       case 11: return 17;
       case 12: return static_cast<int64_t>(Below(400)) - 50;
@@ -285,7 +295,7 @@ std::map<std::string, Target> Targets() {
 }
 
 int Main(int64_t count, uint32_t seed) {
-  for (const int signal_number : {SIGALRM, SIGABRT, SIGSEGV, SIGFPE}) {
+  for (const int signal_number : {SIGALRM, SIGABRT, SIGSEGV, SIGFPE, SIGILL}) {
     signal(signal_number, Crashed);
   }
   std::map<std::string, Target> targets = Targets();

@@ -9,7 +9,7 @@ qt_status Check(qt_context& ctx, const qt_acc_stats_args& a) {
   c.Range("rows", a.rows, 1, kMaxRows);
   c.In("acc", a.acc, n);
   c.Out("sum", a.sum, a.channels);
-  c.Out("sum_squares", a.sum_squares, 2 * a.channels);
+  c.Out("sum_squares", a.sum_squares, c.Sizes("channels", {2, a.channels}));
   c.Out("min", a.min, a.channels);
   c.Out("max", a.max, a.channels);
   return c.Done();
@@ -22,7 +22,7 @@ qt_status Check(qt_context& ctx, const qt_batch_norm_absorb_args& a) {
   c.Positive("epsilon", a.epsilon);
   c.Within("momentum", a.momentum, 0.0f, 1.0f);
   c.In("sum", a.sum, a.channels);
-  c.In("sum_squares", a.sum_squares, 2 * a.channels);
+  c.In("sum_squares", a.sum_squares, c.Sizes("channels", {2, a.channels}));
   c.In("gamma", a.gamma, a.channels);
   c.In("beta", a.beta, a.channels);
   c.Scales("x_scale", a.x_scale, 1);

@@ -169,7 +169,7 @@ class Checker {
   // Symmetric weight grid: qmin = -qmax or -qmax - 1.
   void WeightGrid(int32_t qmin, int32_t qmax) {
     Range("qmax", qmax, 1, 127);
-    Range("qmin", qmin, -qmax - 1, -qmax);
+    Range("qmin", qmin, -int64_t{qmax} - 1, -int64_t{qmax});
   }
 
   void Flag(const char* field, int32_t value) { Range(field, value, 0, 1); }

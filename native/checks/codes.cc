@@ -98,7 +98,7 @@ qt_status Check(qt_context& ctx, const qt_global_pool_sum_args& a) {
   c.CodeType("code_type", a.code_type);
   c.InBytes("x", a.x, n, 1);
   c.ZeroPoints("zero_point", a.zero_point, 1, c.Least(a.code_type), c.Most(a.code_type));
-  c.Out("acc", a.acc, c.ok() ? a.n * a.c : 0);
+  c.Out("acc", a.acc, c.Sizes("n, c", {a.n, a.c}));
   return c.Done();
 }
 

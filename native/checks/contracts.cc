@@ -39,8 +39,9 @@ qt_status Check(qt_context& ctx, const qt_pack_codes_args& a) {
   Checker c(ctx, "pack_codes");
   const int64_t n = c.Sizes("n", {a.n});
   c.Range("bits", a.bits, 1, 8);
+  const int64_t packed = (c.Sizes("n", {a.n, a.bits}) + 7) / 8;
   c.InBytes("codes", a.codes, n, 1);
-  c.Out("packed", a.packed, (n * a.bits + 7) / 8);
+  c.Out("packed", a.packed, packed);
   return c.Done();
 }
 
@@ -48,8 +49,9 @@ qt_status Check(qt_context& ctx, const qt_unpack_codes_args& a) {
   Checker c(ctx, "unpack_codes");
   const int64_t n = c.Sizes("n", {a.n});
   c.Range("bits", a.bits, 1, 8);
+  const int64_t packed = (c.Sizes("n", {a.n, a.bits}) + 7) / 8;
   c.CodeType("code_type", a.code_type);
-  c.In("packed", a.packed, (n * a.bits + 7) / 8);
+  c.In("packed", a.packed, packed);
   c.OutBytes("codes", a.codes, n, 1);
   return c.Done();
 }

@@ -160,11 +160,11 @@ qt_status Check(qt_context& ctx, const qt_average_pool_backward_args& a) {
 
 qt_status Check(qt_context& ctx, const qt_transpose_args& a) {
   Checker c(ctx, "transpose");
-  const int64_t n = c.Sizes("n, h, w, c", {a.n, a.h, a.w, a.c});
   c.Require(a.element_bytes == 1 || a.element_bytes == 4, "element_bytes", "1 or 4");
+  const int64_t bytes = c.Sizes("n, h, w, c", {a.n, a.h, a.w, a.c, a.element_bytes});
   c.Flag("to_nchw", a.to_nchw);
-  c.InBytes("x", a.x, n * a.element_bytes, a.element_bytes);
-  c.OutBytes("y", a.y, n * a.element_bytes, a.element_bytes);
+  c.InBytes("x", a.x, bytes, a.element_bytes);
+  c.OutBytes("y", a.y, bytes, a.element_bytes);
   return c.Done();
 }
 

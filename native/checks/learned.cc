@@ -83,7 +83,7 @@ qt_status Check(qt_context& ctx, const qt_pact_qparams_args& a) {
   c.Flag("is_signed", a.is_signed);
   Grid(&c, a);
   // A full grid would clip below -alpha, where the gradient says otherwise.
-  c.Require(a.is_signed == 0 || a.qmin == -a.qmax, "qmin", "-qmax on a signed grid");
+  c.Require(a.is_signed == 0 || a.qmin == -int64_t{a.qmax}, "qmin", "-qmax on a signed grid");
   c.In("alpha", a.alpha, a.channels);
   c.Out("scale", a.scale, a.channels);
   c.Out("zero_point", a.zero_point, a.channels);

@@ -1,5 +1,6 @@
 // Argument checks: observers.
 #include "checks/checker.h"
+#include "math/histogram.h"
 
 namespace qt {
 namespace {
@@ -21,7 +22,7 @@ void Momentum(Checker& c, const float* momentum) {
 
 // The finest and the widest bins that there are.
 void Exponents(Checker& c, const char* field, const int32_t* exponents, int64_t n) {
-  for (int64_t i = 0; c.HostValues() && i < n; ++i) c.Range(field, exponents[i], -126, 128);
+  for (int64_t i = 0; c.HostValues() && i < n; ++i) c.Range(field, exponents[i], math::kLeastExponent, math::kMostExponent);
 }
 
 void Bins(Checker& c, int32_t bins, int32_t is_signed) {

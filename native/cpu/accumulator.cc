@@ -272,7 +272,7 @@ qt_status float_to_acc(qt_context& ctx, const qt_float_to_acc_args& a) {
     if (accumulate) {  // the output is read as well, so its lines are cached
 #pragma omp simd
       for (int64_t i = begin; i < end; ++i)
-        acc[i] = math::AddBias(acc[i], 1, static_cast<int32_t>(x[i]));
+        acc[i] = math::AddBias(acc[i], 1, math::FloatToAcc(x[i]));
       return;
     }
     ChunkOut<int32_t, kChunk> chunks(stream);
@@ -281,7 +281,7 @@ qt_status float_to_acc(qt_context& ctx, const qt_float_to_acc_args& a) {
       int32_t* out = chunks.At(acc + chunk);
       const float* in = x + chunk;
 #pragma omp simd
-      for (int64_t i = 0; i < width; ++i) out[i] = static_cast<int32_t>(in[i]);
+      for (int64_t i = 0; i < width; ++i) out[i] = math::FloatToAcc(in[i]);
       chunks.Done(acc + chunk, width);
     }
   });

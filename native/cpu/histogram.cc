@@ -49,8 +49,9 @@ void Merge(const Bins& b, const int64_t* other, int32_t other_exponent, int64_t*
   for (int32_t s = 0; s < b.sides.count; ++s) {
     const math::Side side = math::SideAt(b.sides, s);
     for (int64_t j = 0; j < b.sides.length; ++j) {
-      counts[side.first + j * side.step] +=
-          math::GrownCount(other + side.first, side.step, b.sides.length, j, shift);
+      int64_t* const count = counts + side.first + j * side.step;
+      *count = math::AddInt(
+          *count, math::GrownCount(other + side.first, side.step, b.sides.length, j, shift));
     }
   }
 }
@@ -105,8 +106,8 @@ class Counter {
     pending_ += uses;
     for (int64_t l = 0; l < width; ++l) {
       const int64_t c = l % channels_;
-      nans_[c] += nans[l];
-      infs_[c] += infs[l];
+      nans_[c] = math::AddInt(nans_[c], int64_t{nans[l]});
+      infs_[c] = math::AddInt(infs_[c], int64_t{infs[l]});
       if (!(most[l] < limit_[c])) Double(c, most[l]);
     }
     int32_t at[kLanes];
@@ -135,7 +136,7 @@ class Counter {
     int64_t* counts = counts_ + c * bins_.bins;
     for (int64_t set = c; set < sets_; set += channels_) {
       uint16_t* fine = fine_ + set * bins_.stride;
-      for (int64_t i = 0; i < bins_.bins; ++i) counts[i] += fine[i];
+      for (int64_t i = 0; i < bins_.bins; ++i) counts[i] = math::AddInt(counts[i], int64_t{fine[i]});
       memset(fine, 0, sizeof(uint16_t) * bins_.bins);
     }
   }
@@ -190,6 +191,7 @@ template <class T>
 void CountPart(const T* x, const qt_histogram_args& a, const Work& w, int64_t first,
                int64_t channels, int64_t part, Counter* counter) {
   const auto share = [=](int64_t items, int64_t p) { return items * p / w.parts; };
+  if (a.outer * a.inner == 0) return;  // of no matter how many empty rows or planes
   if (a.channels == 1 || a.inner > 1) {
     const int64_t outer = a.channels == 1 ? 1 : a.outer;
     const int64_t inner = a.channels == 1 ? a.outer * a.inner : a.inner;
@@ -262,8 +264,8 @@ qt_status Histogram(qt_context& ctx, const T* x, const qt_histogram_args& args) 
     for (int64_t c = 0; c < channels; ++c) {
       Merge(bins, counts + c * a.bins, exponent[c], a.counts + (first + c) * a.bins,
             a.exponent + first + c);
-      a.nans[first + c] += nans[c];
-      a.infs[first + c] += infs[c];
+      a.nans[first + c] = math::AddInt(a.nans[first + c], nans[c]);
+      a.infs[first + c] = math::AddInt(a.infs[first + c], infs[c]);
     }
   }
   return QT_OK;
@@ -285,8 +287,8 @@ qt_status merge_histograms(qt_context& ctx, const qt_merge_histograms_args& args
     for (int64_t c = begin; c < end; ++c) {
       Merge(bins, a.other_counts + c * a.bins, a.other_exponent[c], a.counts + c * a.bins,
             a.exponent + c);
-      a.nans[c] += a.other_nans[c];
-      a.infs[c] += a.other_infs[c];
+      a.nans[c] = math::AddInt(a.nans[c], a.other_nans[c]);
+      a.infs[c] = math::AddInt(a.infs[c], a.other_infs[c]);
     }
   });
   return QT_OK;

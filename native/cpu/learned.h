@@ -232,9 +232,10 @@ qt_status LearnedWalk(qt_context& ctx, const Args& args, const RealTensors<T>& t
                       int64_t outer, int64_t channels, int64_t inner) {
   if (channels == 0) return QT_OK;
   if (channels == 1) return LearnedColumns(ctx, args, tensors, outer * inner, 1, 1);
-  // A short plane pays where it is repeated.
-  if (inner == 1 || (inner < 256 && channels * inner <= 65536 && outer >= 4)) {
-    return LearnedColumns(ctx, args, tensors, outer, channels, Max(1, inner));
+  // A short plane pays where it is repeated. An empty one makes no row.
+  const bool is_short = inner > 0 && inner < 256 && channels * inner <= 65536;
+  if (inner == 1 || (is_short && outer >= 4)) {
+    return LearnedColumns(ctx, args, tensors, outer, channels, inner);
   }
   return LearnedPieces(ctx, args, tensors, outer, channels, inner);
 }

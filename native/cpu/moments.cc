@@ -13,6 +13,11 @@ namespace {
 
 using math::PowerSums;
 
+// A formula of math/ is inlined always, so it cannot be passed as a function.
+constexpr auto kAddSums = [](const PowerSums& a, const PowerSums& b) {
+  return math::AddSums(a, b);
+};
+
 // Fast: values are taken as finite; the magnitudes' sum of a double is not finite if one was not
 // (floats cannot overflow it), and the caller sums again, carefully. Neither order nor rounding
 // differs. Four values of a lane at a time, as a tree.
@@ -77,7 +82,7 @@ inline PowerSums SumRun(const T* x, int64_t n) {
   }
   const T* tail = x + n / kRunLanes * kRunLanes;
   for (int64_t j = 0; j < n % kRunLanes; ++j) math::AddValue(math::Widen(tail[j]), &lanes[j]);
-  CombinePairwise(lanes, kRunLanes, 1, math::AddSums);
+  CombinePairwise(lanes, kRunLanes, 1, kAddSums);
   return lanes[0];
 }
 
@@ -171,7 +176,7 @@ qt_status MomentsPlanes(qt_context& ctx, const T* x, const qt_moments_args& args
       Store({0.0, 0.0, 0.0, 0}, a, c);
       continue;
     }
-    CombinePairwise(sums + c * items, items, 1, math::AddSums);
+    CombinePairwise(sums + c * items, items, 1, kAddSums);
     Store(sums[c * items], a, c);
   }
   return QT_OK;

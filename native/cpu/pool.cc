@@ -69,7 +69,8 @@ void MaxPool(qt_context& ctx, const qt_max_pool_args& args) {
 template <class Term>
 void Gather(qt_context& ctx, float* dx, const qt_window& w, bool count_padding, Term term) {
   const int64_t rows_per_block = ItemsPerBlock(w.w * w.c);
-  ParallelBlocks(ctx, w.n * w.h, rows_per_block, [=](int64_t, int64_t begin, int64_t end) {
+  const int64_t input_rows = w.w * w.c == 0 ? 0 : w.n * w.h;
+  ParallelBlocks(ctx, input_rows, rows_per_block, [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const int64_t image = row / w.h;
       const int64_t h = row % w.h;

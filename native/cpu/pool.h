@@ -31,6 +31,9 @@ struct Cells {
   float count;     // divisor of a mean
 };
 
+// Output rows that hold anything: however many empty ones there are, they take no time.
+inline int64_t OutputRows(const qt_window& w) { return w.q * w.c == 0 ? 0 : w.n * w.p; }
+
 // Output rows per block of a window op.
 inline int64_t OutputRowsPerBlock(const qt_window& w) {
   return ItemsPerBlock(w.q * w.c * w.kernel_h);
@@ -59,7 +62,7 @@ void ForOutputRows(const qt_window& w, bool count_padding, int64_t begin, int64_
 // Calls f(cells) for every output position.
 template <class F>
 void ForOutputs(qt_context& ctx, const qt_window& w, bool count_padding, F f) {
-  ParallelBlocks(ctx, w.n * w.p, OutputRowsPerBlock(w),
+  ParallelBlocks(ctx, OutputRows(w), OutputRowsPerBlock(w),
                  [=](int64_t, int64_t begin, int64_t end) {
                    ForOutputRows(w, count_padding, begin, end, f);
                  });

@@ -16,7 +16,8 @@ void GlobalPoolSum(qt_context& ctx, const qt_global_pool_sum_args& args) {
   const int64_t channels = args.c;
   const int32_t offset = static_cast<int32_t>(pixels) * *args.zero_point;
   const int64_t images_per_block = ItemsPerBlock(pixels * channels);
-  ParallelBlocks(ctx, args.n, images_per_block, [=](int64_t, int64_t begin, int64_t end) {
+  const int64_t images = channels == 0 ? 0 : args.n;
+  ParallelBlocks(ctx, images, images_per_block, [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t image = begin; image < end; ++image) {
       ForGroups(channels, [&](auto group, int64_t c0) {
         constexpr int64_t kSize = decltype(group)::kSize;
@@ -74,7 +75,7 @@ void AveragePool(qt_context& ctx, const Args& args, bool count_padding, const ma
   // Blocks begin at whole bytes of the mask.
   const int64_t multiple = w.q * w.c % 8 == 0 ? 1 : 8;
   const int64_t rows = DivUp(OutputRowsPerBlock(w), multiple) * multiple;
-  ParallelBlocks(ctx, w.n * w.p, rows, [=](int64_t, int64_t begin, int64_t end) {
+  ParallelBlocks(ctx, OutputRows(w), rows, [=](int64_t, int64_t begin, int64_t end) {
     MaskRun run(mask, begin * w.q * w.c);
     ForOutputRows(w, count_padding, begin, end, [&](const Cells& cells) {
       ForGroups(w.c, [&](auto group, int64_t c0) {

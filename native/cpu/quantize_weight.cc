@@ -169,7 +169,8 @@ qt_status quantize_weight(qt_context& ctx, const qt_quantize_weight_args& args) 
 qt_status quantize_weight_backward(qt_context& ctx, const qt_quantize_weight_backward_args& args) {
   const qt_quantize_weight_backward_args a = args;
   const bool stream = Streams(8 * a.channels * a.inner) && a.dw != a.dwq;
-  ParallelParts(ctx, a.channels, a.inner, [=](int64_t c, int64_t begin, int64_t n) {
+  const int64_t channels = a.inner == 0 ? 0 : a.channels;
+  ParallelParts(ctx, channels, a.inner, [=](int64_t c, int64_t begin, int64_t n) {
     const float sign = a.gamma == nullptr ? 1.0f : math::Sign(a.gamma[c]);
     ChunkOut<float, kChunk> chunks(stream);
     for (int64_t k = 0; k < n; k += kChunk) {

@@ -1,8 +1,9 @@
 // reference_conv2d and reference_gemm: the plainest loops that can be right, kept that way, because
-// faster roads are checked against them. Exact in int32: |x - zx| <= 255 and |w| <= 128, so a
-// reduction of up to 65,793 products cannot overflow. Padding contributes nothing. Parallel over
+// faster roads are checked against them. |x - zx| <= 255 and |w| <= 128, so up to 65,793 products are
+// exact in int32; a longer sum wraps, as it does in the units that it stands for. Padding contributes nothing. Parallel over
 // output rows.
 #include "cpu/kernel.h"
+#include "math/integer.h"
 #include "math/window.h"
 
 namespace qt::cpu::QT_ISA {
@@ -11,7 +12,7 @@ namespace {
 template <class T>
 int32_t Dot(const T* x, int32_t zero_point, const int8_t* w, int64_t n) {
   int32_t sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += (x[i] - zero_point) * w[i];
+  for (int64_t i = 0; i < n; ++i) sum = math::AddInt(sum, (x[i] - zero_point) * w[i]);
   return sum;
 }
 
@@ -25,7 +26,8 @@ void Conv2d(qt_context& ctx, const qt_reference_conv2d_args& args) {
   // Neighbouring cells are neighbours in x and in w, unless groups or dilation leave gaps between
   // them.
   const int64_t cells = args.groups == 1 && args.dilation_w == 1 ? w.kernel_w : 1;
-  ParallelBlocks(ctx, w.n * w.p, 1, [=, &args](int64_t, int64_t row, int64_t) {
+  const int64_t rows = w.q * args.k == 0 ? 0 : w.n * w.p;
+  ParallelBlocks(ctx, rows, 1, [=, &args](int64_t, int64_t row, int64_t) {
     const int64_t image = row / w.p;
     const int64_t p = row % w.p;
     const math::Span rs =
@@ -40,9 +42,10 @@ void Conv2d(qt_context& ctx, const qt_reference_conv2d_args& args) {
           const int64_t h = p * w.stride_h - w.pad_top + r * args.dilation_h;
           for (int64_t s = ss.first; s < ss.last; s += cells) {
             const int64_t v = q * w.stride_w - w.pad_left + s * args.dilation_w;
-            sum += Dot(x + ((image * w.h + h) * w.w + v) * w.c + first_channel, zero_point,
-                       args.w + ((k * w.kernel_h + r) * w.kernel_w + s) * group_in,
-                       Min(cells, ss.last - s) * group_in);
+            const T* cell = x + ((image * w.h + h) * w.w + v) * w.c + first_channel;
+            const int8_t* weights = args.w + ((k * w.kernel_h + r) * w.kernel_w + s) * group_in;
+            const int64_t products = Min(cells, ss.last - s) * group_in;
+            sum = math::AddInt(sum, Dot(cell, zero_point, weights, products));
           }
         }
         args.acc[(row * w.q + q) * args.k + k] = sum;
@@ -55,7 +58,8 @@ template <class T>
 void Gemm(qt_context& ctx, const qt_reference_gemm_args& args) {
   const T* x = static_cast<const T*>(args.x);
   const int32_t zero_point = *args.x_zero_point;
-  ParallelBlocks(ctx, args.rows, 1, [=, &args](int64_t, int64_t row, int64_t) {
+  const int64_t rows = args.out == 0 ? 0 : args.rows;
+  ParallelBlocks(ctx, rows, 1, [=, &args](int64_t, int64_t row, int64_t) {
     for (int64_t o = 0; o < args.out; ++o) {
       args.acc[row * args.out + o] =
           Dot(x + row * args.in, zero_point, args.w + o * args.in, args.in);

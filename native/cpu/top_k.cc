@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cpu/kernel.h"
+#include "math/integer.h"
 #include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
@@ -162,8 +163,8 @@ qt_status TopK(qt_context& ctx, const T* x, const qt_top_k_args& args) {
     nans += found[part].nans;
   }
   Conclude(k, a.largest, a.smallest, &all, a.largest, a.smallest);
-  *a.count += a.n - nans;
-  *a.nans += nans;
+  *a.count = math::AddInt(*a.count, a.n - nans);
+  *a.nans = math::AddInt(*a.nans, nans);
   return QT_OK;
 }
 
@@ -185,8 +186,8 @@ qt_status merge_top_k(qt_context& ctx, const qt_merge_top_k_args& a) {
   both.largest.Grow(k);
   both.smallest.Grow(k);
   Conclude(k, a.largest, a.smallest, &both, a.largest, a.smallest);
-  *a.count += *a.other_count;
-  *a.nans += *a.other_nans;
+  *a.count = math::AddInt(*a.count, *a.other_count);
+  *a.nans = math::AddInt(*a.nans, *a.other_nans);
   return QT_OK;
 }
 

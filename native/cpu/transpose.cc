@@ -11,7 +11,7 @@ constexpr int64_t kTile = 16;
 // y[cols][rows] = x[rows][cols] for each of `images`.
 template <class T>
 void Transpose(qt_context& ctx, const T* x, T* y, int64_t images, int64_t rows, int64_t cols) {
-  const int64_t bands = DivUp(cols, kTile);
+  const int64_t bands = rows == 0 ? 0 : DivUp(cols, kTile);
   const int64_t bands_per_block = ItemsPerBlock(kTile * rows);
   ParallelBlocks(ctx, images * bands, bands_per_block, [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t band = begin; band < end; ++band) {

@@ -158,7 +158,7 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
     if (accumulate) sum = LoadFour(acc, at.i, n, whole);
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
-      sum.v[k] = math::AddBias(sum.v[k], 1, static_cast<int32_t>(value.v[k]));
+      sum.v[k] = math::AddBias(sum.v[k], 1, math::FloatToAcc(value.v[k]));
     }
     StoreFour(acc, at.i, n, whole, sum);
   }

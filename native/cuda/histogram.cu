@@ -46,10 +46,11 @@ struct RangeReducer {
     return {q.most > p.most ? q.most : p.most, p.nans + q.nans, p.infs + q.infs};
   }
   __device__ void Store(int64_t c, Total total) const {
-    a.nans[c] += total.nans;
-    a.infs[c] += total.infs;
+    a.nans[c] = math::AddInt(a.nans[c], total.nans);
+    a.infs[c] = math::AddInt(a.infs[c], total.infs);
     const math::Sides sides = math::SidesOf(a.bins, a.is_signed != 0);
-    const int32_t before = a.exponent[c], fit = math::FitExponent(total.most, sides.length);
+    const int32_t before = math::HeldExponent(a.exponent[c]);
+    const int32_t fit = math::FitExponent(total.most, sides.length);
     a.exponent[c] = Pack(before, fit > before ? fit : before);
   }
 };
@@ -158,7 +159,8 @@ cudaError_t Histogram(const Stream& stream, const qt_histogram_args& a) {
 __global__ void __launch_bounds__(kThreads, kMinBlocks) MergeHistogramsKernel(qt_merge_histograms_args a) {
   const math::Sides sides = math::SidesOf(a.bins, a.is_signed != 0);
   for (int64_t c = blockIdx.x; c < a.channels; c += gridDim.x) {
-    const int32_t own = a.exponent[c], other = a.other_exponent[c];
+    const int32_t own = math::HeldExponent(a.exponent[c]);
+    const int32_t other = math::HeldExponent(a.other_exponent[c]);
     const int32_t exponent = own > other ? own : other;
     int64_t* counts = a.counts + c * a.bins;
     GrowChannel(counts, sides, exponent - own);
@@ -167,14 +169,15 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks) MergeHistogramsKernel(qt
       const math::Side side = math::SideAt(sides, s);
       const int64_t* from = a.other_counts + c * a.bins + side.first;
       for (int64_t j = threadIdx.x; j < sides.length; j += kThreads) {
-        counts[side.first + j * side.step] +=
-            math::GrownCount(from, side.step, sides.length, j, exponent - other);
+        int64_t* const count = counts + side.first + j * side.step;
+        *count = math::AddInt(
+            *count, math::GrownCount(from, side.step, sides.length, j, exponent - other));
       }
     }
     if (threadIdx.x == 0) {
       a.exponent[c] = exponent;
-      a.nans[c] += a.other_nans[c];
-      a.infs[c] += a.other_infs[c];
+      a.nans[c] = math::AddInt(a.nans[c], a.other_nans[c]);
+      a.infs[c] = math::AddInt(a.infs[c], a.other_infs[c]);
     }
   }
 }

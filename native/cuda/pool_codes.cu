@@ -4,6 +4,7 @@
 // Parallel mapping: neighbouring threads take neighbouring channels of one position, so every cell
 // of a window is a coalesced read. A thread takes 8 consecutive outputs, one byte of the mask.
 #include "cuda/launch.h"
+#include "math/integer.h"
 #include "math/level.h"
 #include "math/requantize.h"
 #include "math/window.h"
@@ -14,14 +15,14 @@ namespace {
 template <class T>
 __global__ void __launch_bounds__(kThreads, kMinBlocks) GlobalPoolSumKernel(qt_global_pool_sum_args a) {
   const int64_t outputs = a.n * a.c, stride = static_cast<int64_t>(gridDim.x) * kThreads;
-  const int32_t offset = static_cast<int32_t>(a.hw) * *a.zero_point;
+  const int32_t offset = math::MultiplyInt(static_cast<int32_t>(a.hw), *a.zero_point);
   int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   for (; i < outputs; i += stride) {
     const int64_t image = i / a.c;
     const T* x = static_cast<const T*>(a.x) + image * a.hw * a.c + (i - image * a.c);
     int32_t sum = 0;
     for (int64_t pixel = 0; pixel < a.hw; ++pixel) sum += x[pixel * a.c];
-    a.acc[i] = sum - offset;
+    a.acc[i] = math::SubtractInt(sum, offset);
   }
 }
 

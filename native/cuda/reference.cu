@@ -1,5 +1,6 @@
 // reference_conv2d and reference_gemm: one thread per output, the plainest loops that can be right.
 #include "cuda/launch.h"
+#include "math/integer.h"
 #include "math/window.h"
 
 namespace qt::cuda {
@@ -29,7 +30,10 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks) Conv2dKernel(qt_referenc
         const int64_t v = q * w.stride_w - w.pad_left + s * a.dilation_w;
         const T* cell = x + (h * w.w + v) * w.c + k / group_out * group_in;
         const int8_t* weights = a.w + ((k * w.kernel_h + r) * w.kernel_w + s) * group_in;
-        for (int64_t c = 0; c < group_in; ++c) sum += (cell[c] - zero_point) * weights[c];
+        for (int64_t c = 0; c < group_in; ++c) {
+          sum = math::AddInt(
+              sum, math::MultiplyInt(math::SubtractInt(cell[c], zero_point), weights[c]));
+        }
       }
     }
     a.acc[i] = sum;
@@ -47,7 +51,8 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks) GemmKernel(qt_reference_
     const int64_t row = i / a.out, o = i % a.out;
     int32_t sum = 0;
     for (int64_t k = 0; k < a.in; ++k) {
-      sum += (x[row * a.in + k] - zero_point) * a.w[o * a.in + k];
+      const int32_t difference = math::SubtractInt(x[row * a.in + k], zero_point);
+      sum = math::AddInt(sum, math::MultiplyInt(difference, a.w[o * a.in + k]));
     }
     a.acc[i] = sum;
   }

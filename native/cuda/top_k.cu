@@ -6,6 +6,7 @@
 #include "math/top_k.h"
 
 #include "cuda/device/rows.h"
+#include "math/integer.h"
 #include "cuda/kernels.h"
 #include "math/bf16.h"
 
@@ -167,8 +168,8 @@ struct AddTotals {
   int64_t* nans;
   __device__ void operator()(int64_t) const {
     const int64_t batch_nans = static_cast<int64_t>(selection->nans);
-    *count += other_count != nullptr ? *other_count : n - batch_nans;
-    *nans += other_nans != nullptr ? *other_nans : batch_nans;
+    *count = math::AddInt(*count, other_count != nullptr ? *other_count : n - batch_nans);
+    *nans = math::AddInt(*nans, other_nans != nullptr ? *other_nans : batch_nans);
   }
 };
 

@@ -22,8 +22,10 @@
  * same bits on every instruction set, thread count and backend. Float sums are reduced in a fixed order that
  * does not depend on the number of threads. NaN quantizes to qmin, +-Inf saturates.
  *
- * Errors. A kernel checks its arguments before it touches memory and returns QT_INVALID_ARGUMENT; the text
- * is in qt_last_error(ctx). No kernel throws or aborts.
+ * Errors. A kernel checks its arguments before it touches memory and returns QT_INVALID_ARGUMENT; the text,
+ * "[kernel] field: expected ..., got ...", is in qt_last_error(ctx). On the CPU that includes values behind pointers: a
+ * scale that is 0, negative, NaN or Inf, a zero-point outside its grid, a label, a count. (On a device: see
+ * qt_context_create_cuda.) A tensor without elements is valid. No kernel throws or aborts.
  */
 #ifndef QUANTRAIN_H_
 #define QUANTRAIN_H_
@@ -1068,7 +1070,8 @@ typedef struct qt_dequantize_acc_args {
 } qt_dequantize_acc_args;
 QT_API qt_status qt_dequantize_acc(qt_context* ctx, const qt_dequantize_acc_args* args);
 
-/* acc = int32(x) (accumulate = 0) or acc += int32(x), x integer-valued with |x| < 2^24. */
+/* acc = int32(x) (accumulate = 0) or acc += int32(x), x integer-valued with |x| < 2^24. Other values
+ * saturate at +-2^24 and lose their fraction; NaN counts as -2^24. */
 typedef struct qt_float_to_acc_args {
   const float* x;
   int32_t* acc;
@@ -1764,7 +1767,8 @@ QT_API qt_status qt_average_pool_codes_fixed(qt_context* ctx, const qt_average_p
 
 /* ---- int8 reference: simple loops, never tuned ------------------------------------------------------------ */
 
-/* acc = sum (x - zx) * w over the window and the channels of the group; padding contributes 0 (it is zx). */
+/* acc = sum (x - zx) * w over the window and the channels of the group; padding contributes 0 (it is zx). Up to 65,793
+ * products are exact, longer sums are modulo 2^32. */
 typedef struct qt_reference_conv2d_args {
   const void* x;               /* [n, h, w, c] codes */
   const int32_t* x_zero_point; /* [1] */
@@ -1792,8 +1796,10 @@ QT_API qt_status qt_reference_gemm(qt_context* ctx, const qt_reference_gemm_args
 
 /* A context whose kernels run on a CUDA device: the same functions and arguments with device pointers, scales,
  * zero-points and other small arrays included, enqueued on stream (a cudaStream_t). Nothing synchronizes; after this
- * call nothing allocates, so every call can be captured into a CUDA graph. What is read on the host for the CPU
- * (values of scales, labels) is not checked: kernels give a defined result for any value. path as in qt_cuda_probe.
+ * call nothing allocates, so every call can be captured into a CUDA graph. Values behind pointers (scales, zero-points,
+ * labels, states of observers) are not checked, which would wait for the device. Whatever they are, a kernel ends, gives
+ * the same result every time and touches its buffers only; formulas apply as they stand, so with a scale of 0 codes
+ * saturate, with NaN they are qmin, and none leaves [qmin, qmax]. path as in qt_cuda_probe.
  * Returns QT_UNAVAILABLE where there is no such library, driver or device. */
 QT_API qt_status qt_context_create_cuda(qt_context** ctx, const char* path, int32_t device, void* stream);
 

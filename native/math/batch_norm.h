@@ -72,6 +72,7 @@ QT_HD float SmallestOutScale(double bias) {
 
 // The smallest normal weight scale for which float32(x_scale * scale) reaches out_scale.
 QT_HD float SmallestWeightScale(float x_scale, float out_scale) {
+  if (x_scale <= 0.0f) return kFloatMin;  // only in a device's memory: nothing reaches out_scale
   float s = out_scale / x_scale;
   if (!(s > kFloatMin)) s = kFloatMin;
   if (s - s != 0.0f) return s;  // Inf: an Inf bias is found by the next kernel's check

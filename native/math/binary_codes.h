@@ -47,7 +47,8 @@ QT_HD FloatMul MakeFloatMul(float a_scale, int32_t a_zero_point, float b_scale,
 }
 
 QT_HD float Level(const FloatMul& k, int32_t a, int32_t b) {
-  const int32_t product = (a - k.a_zero_point) * (b - k.b_zero_point);
+  const int32_t product =
+      MultiplyInt(SubtractInt(a, k.a_zero_point), SubtractInt(b, k.b_zero_point));
   return static_cast<float>(product) * k.multiplier + k.y_zero_point;
 }
 

@@ -5,17 +5,14 @@
 #ifndef QUANTRAIN_MATH_FIXED_POINT_H_
 #define QUANTRAIN_MATH_FIXED_POINT_H_
 
-#include "math/hd.h"
+#include "math/integer.h"
+#include "math/quantize.h"
 
 namespace qt::math {
 
 QT_HD int32_t ClampInt(int32_t v, int32_t lo, int32_t hi) {
   v = v > lo ? v : lo;
   return v < hi ? v : hi;
-}
-
-QT_HD int32_t AddInt(int32_t a, int32_t b) {
-  return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
 }
 
 QT_HD int32_t ShiftLeft(int32_t x, int32_t n) {
@@ -91,12 +88,12 @@ struct FixedLimits {
 };
 
 QT_HD FixedLimits MakeFixedLimits(int32_t qmin, int32_t qmax, int32_t zero_point, bool relu) {
-  const int32_t lo = qmin - zero_point;
-  return {relu && lo < 0 ? 0 : lo, qmax - zero_point, relu && lo < 1 ? 1 : lo, zero_point};
+  const int32_t lo = SubtractInt(qmin, zero_point), hi = SubtractInt(qmax, zero_point);
+  return {relu && lo < 0 ? 0 : lo, hi, relu && lo < 1 ? 1 : lo, zero_point};
 }
 
 QT_HD int32_t FixedCode(int32_t v, const FixedLimits& l) {
-  return ClampInt(v, l.lo, l.hi) + l.zero_point;
+  return AddInt(ClampInt(v, l.lo, l.hi), l.zero_point);
 }
 QT_HD bool FixedPasses(int32_t v, const FixedLimits& l) {
   return (v >= l.first_passing) & (v <= l.hi);
@@ -141,7 +138,8 @@ struct TfliteAdd {
 
 // The sum on the output's grid, zero-point included, before the clamp; a and b are codes.
 QT_HD int32_t Level(const TfliteAdd& k, int32_t a, int32_t b) {
-  const int32_t da = ShiftLeft(a - k.a_zero_point, 20), db = ShiftLeft(b - k.b_zero_point, 20);
+  const int32_t da = ShiftLeft(SubtractInt(a, k.a_zero_point), 20);
+  const int32_t db = ShiftLeft(SubtractInt(b, k.b_zero_point), 20);
   const int32_t sum = AddInt(FixedDouble::Scale(da, k.a.m, k.a.shift),
                              FixedDouble::Scale(db, k.b.m, k.b.shift));
   return AddInt(FixedDouble::Scale(sum, k.y.m, k.y.shift), k.y_zero_point);
@@ -168,7 +166,7 @@ struct XnnpackAdd {
 
 // |bias + a * k.a + b * k.b| < 2^30 + 2 * 255 * 2^21 < 2^31.
 QT_HD int32_t Level(const XnnpackAdd& k, int32_t a, int32_t b) {
-  return ((k.bias + a * k.a + b * k.b) >> k.shift) + k.y_zero_point;
+  return AddInt(AddInt(k.bias, a * k.a + b * k.b) >> k.shift, k.y_zero_point);
 }
 
 // XNNPACK takes ratios in [2^-10, 2^8); outside the exponent is held at the nearest it takes, so
@@ -181,12 +179,12 @@ QT_HD XnnpackAdd MakeXnnpackAdd(float a_scale, int32_t a_zero_point, float b_sca
   XnnpackAdd k;
   k.shift = 20 - exponent;
   const float power = BitsFloat(static_cast<uint32_t>(k.shift + 127) << 23);
-  // At most 2^21; what is too large for that, or NaN, is held there.
+  // At most 2^21; what is beyond is held at the ends, NaN at 0.
   const float most = 2097152.0f;
-  const float scaled_a = rintf(a * power), scaled_b = rintf(b * power);
-  k.a = static_cast<int32_t>(scaled_a < most ? scaled_a : most);
-  k.b = static_cast<int32_t>(scaled_b < most ? scaled_b : most);
-  k.bias = (1 << (k.shift - 1)) - k.a * a_zero_point - k.b * b_zero_point;
+  k.a = static_cast<int32_t>(Clamp(rintf(a * power), 0.0f, most));
+  k.b = static_cast<int32_t>(Clamp(rintf(b * power), 0.0f, most));
+  k.bias = SubtractInt(SubtractInt(1 << (k.shift - 1), MultiplyInt(k.a, a_zero_point)),
+                       MultiplyInt(k.b, b_zero_point));
   k.y_zero_point = y_zero_point;
   return k;
 }

@@ -5,11 +5,15 @@
 #ifndef QUANTRAIN_MATH_HISTOGRAM_H_
 #define QUANTRAIN_MATH_HISTOGRAM_H_
 
+#include "math/fixed_point.h"
 #include "math/moments.h"
 
 namespace qt::math {
 
-constexpr int32_t kLeastExponent = -126;
+constexpr int32_t kLeastExponent = -126, kMostExponent = 128;
+
+// An exponent of a state that nobody checked (a device's), held where bins are.
+QT_HD int32_t HeldExponent(int32_t e) { return ClampInt(e, kLeastExponent, kMostExponent); }
 
 // 2^e as a double, |e| < 1023.
 QT_HD double PowerOfTwo(int32_t e) {
@@ -64,7 +68,7 @@ QT_HD int64_t GrownCount(const int64_t* at, int64_t step, int64_t length, int64_
   const int32_t s = shift < 20 ? shift : 20;  // 2^20 bins and more are all of them
   const int64_t begin = j << s, end = (j + 1) << s < length ? (j + 1) << s : length;
   int64_t sum = 0;
-  for (int64_t k = begin; k < end; ++k) sum += at[k * step];
+  for (int64_t k = begin; k < end; ++k) sum = AddInt(sum, at[k * step]);
   return sum;
 }
 

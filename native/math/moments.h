@@ -3,6 +3,7 @@
 #ifndef QUANTRAIN_MATH_MOMENTS_H_
 #define QUANTRAIN_MATH_MOMENTS_H_
 
+#include "math/integer.h"
 #include "math/quantize.h"
 
 namespace qt::math {
@@ -47,7 +48,7 @@ QT_HD Moments MergeMoments(const Moments& a, const Moments& b) {
   if (a.count == 0) return b;
   const double n_a = static_cast<double>(a.count), n_b = static_cast<double>(b.count);
   const double share = n_b / (n_a + n_b), d = b.mean - a.mean;
-  return {a.count + b.count, a.mean + d * share, a.m2 + b.m2 + d * d * (n_a * share),
+  return {AddInt(a.count, b.count), a.mean + d * share, a.m2 + b.m2 + d * d * (n_a * share),
           a.mean_abs + (b.mean_abs - a.mean_abs) * share};
 }
 

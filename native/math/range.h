@@ -67,7 +67,10 @@ QT_HD void MergeRange(int32_t rule, int32_t count, int32_t other_count, float ot
 }
 
 // Counts stop at the largest int32.
-QT_HD int32_t AddCounts(int32_t a, int32_t b) { return a < INT32_MAX - b ? a + b : INT32_MAX; }
+QT_HD int32_t AddCounts(int32_t a, int32_t b) {
+  const int64_t sum = int64_t{a} + b;
+  return sum < INT32_MAX ? static_cast<int32_t>(sum) : INT32_MAX;
+}
 
 // absmax / qmax for a symmetric grid, never below the smallest normal float. Weights use it as it
 // is: a channel of zeros gets the finest grid, so that its bias keeps its resolution.

@@ -23,6 +23,11 @@ QT_HD float PoolMultiplier(float x_scale, float y_scale, float count) {
   return x_scale / (y_scale * count);
 }
 
+// An integer-valued x with |x| < 2^24; what is beyond, and NaN as if it were -Inf, stays at +-2^24.
+QT_HD int32_t FloatToAcc(float x) {
+  return static_cast<int32_t>(Clamp(x, -16777216.0f, 16777216.0f));
+}
+
 // Real value behind an accumulator.
 QT_HD float DequantizeAcc(int32_t sum, float out_scale) {
   return static_cast<float>(sum) * out_scale;

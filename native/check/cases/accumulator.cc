@@ -1,6 +1,8 @@
 // Accumulators: statistics, absorbed batch norm, the deployed fold, requantize.
 #include <math.h>
 
+#include <algorithm>
+
 #include "check/case.h"
 #include "math/int128.h"
 
@@ -278,7 +280,8 @@ void FloatToAcc(Suite& suite, int64_t n, bool accumulate) {
   auto& c = suite.Add("float_to_acc", accumulate ? "accumulate" : "", qt_float_to_acc);
   std::vector<float> x = Uniform(n, -16777215.0f, 16777215.0f, 91);
   for (float& v : x) v = rintf(v);
-  x[0] = 1.0f;
+  const float ends[] = {1.0f, NAN, INFINITY, -INFINITY, 1e30f, -16777216.0f, -0.0f};
+  std::copy_n(ends, std::min<int64_t>(n, 7), x.begin());
   c.In(&c.args.x, x);
   if (accumulate) {
     std::vector<int32_t> acc = Integers<int32_t>(n, -(1 << 29), 1 << 29, 92);

@@ -350,7 +350,15 @@ void PerChannelCases(Suite& suite) {
 }  // namespace
 
 void ObserveCases(Suite& suite) {
-  if (!suite.timed()) PerChannelCases(suite);
+  if (!suite.timed()) {
+    PerChannelCases(suite);
+    // Planes without an element, however many.
+    for (const int32_t type : kReals) {
+      Histogram(suite, {"3 channels, empty planes", 5, 3, 0}, type, 64, true, false);
+      Moments(suite, {"3 channels, empty planes", 5, 3, 0}, type, false);
+      MinMax(suite, {"3 channels, empty planes", 5, 3, 0}, type);
+    }
+  }
   for (const int64_t size : suite.Sizes()) {
     for (const Layout& layout : Layouts(suite, size)) {
       for (const int32_t type : kReals) {
