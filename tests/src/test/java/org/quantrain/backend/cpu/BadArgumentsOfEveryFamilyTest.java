@@ -321,7 +321,9 @@ class BadArgumentsOfEveryFamilyTest {
         .refuses("momentum: ", a -> a.momentum().put(0, Float.NaN))
         .refuses("count: ", a -> a.count().put(0, -1))
         .refuses("rule: ", a -> a.rule(QuantrainNative.QT_RANGE_EMA_DEBIASED + 1))
-        .refuses("weight: expected a pointer, got null", a -> a.rule(QuantrainNative.QT_RANGE_EMA_DEBIASED));
+        .refuses(
+            "weight: expected a pointer, got null",
+            a -> a.rule(QuantrainNative.QT_RANGE_EMA_DEBIASED));
   }
 
   private void accumulator() {
