@@ -20,7 +20,7 @@ QT_HD float NextUp(float v) {
   const uint32_t bits = FloatBits(v + 0.0f);
   return BitsFloat(v < 0.0f ? bits - 1 : bits + 1);
 }
-QT_HD int32_t NextUp(int32_t v) { return v + 1; }
+QT_HD int32_t NextUp(int32_t v) { return AddInt(v, 1); }
 
 template <class L>
 QT_HD Ends<L> MakeEnds(int32_t qmin, int32_t qmax, int32_t zero_point, bool relu) {
