@@ -25,8 +25,16 @@ QT_HD int32_t RoundToInt(float v) {
   return static_cast<int32_t>(FloatBits(v + 12582912.0f) - 0x4b400000u);
 }
 
-// The code before the clamp. A division: x * (1 / s) rounds twice and flips ties.
-QT_HD float Level(float x, float scale, float zero_point) { return rintf(x / scale) + zero_point; }
+// The code before the clamp, from the quotient of number and scale. The zero-point is outside the
+// rounding.
+QT_HD float LevelOfQuotient(float quotient, float zero_point) {
+  return rintf(quotient) + zero_point;
+}
+
+// A division: x * (1 / s) rounds twice and flips ties.
+QT_HD float Level(float x, float scale, float zero_point) {
+  return LevelOfQuotient(x / scale, zero_point);
+}
 
 // False for NaN. The bitwise & keeps loops free of branches.
 QT_HD bool InRange(float level, float qmin, float qmax) {

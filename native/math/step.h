@@ -40,7 +40,7 @@ QT_HD float LevelByReciprocal(float x, float scale, float reciprocal, float zero
   float q = x * reciprocal;
   q = Fma(Fma(-q, scale, x), reciprocal, q);
   q = Fma(Fma(-q, scale, x), reciprocal, q);
-  return rintf(q) + zero_point;
+  return LevelOfQuotient(q, zero_point);
 }
 
 // For any step, where a branch per element costs nothing.
