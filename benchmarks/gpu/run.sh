@@ -5,14 +5,27 @@
 #
 #   benchmarks/gpu/run.sh BUILD OUT [ELEMENTS]
 #
-# BUILD  a folder with check_kernels, libquantrain.so and libquantrain_cuda.so
+# BUILD  a CMake build folder of native/, or one that holds check_kernels, libquantrain.so and
+#        libquantrain_cuda.so
 # OUT    gets check.log, sanitizer-*.log, kernels.json, torch.json, table.md
 set -uo pipefail
+
+fail() {
+  echo "run.sh: $*" >&2
+  exit 1
+}
+
+[ $# -ge 2 ] && [ $# -le 3 ] || fail "usage: benchmarks/gpu/run.sh BUILD OUT [ELEMENTS]"
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 build=$(readlink -f "$1") out=$2 elements=${3:-33554432}
-mkdir -p "$out"
+check=$build/check/check_kernels
+[ -x "$check" ] || check=$build/check_kernels
+[ -x "$check" ] || fail "no check_kernels in $1: cmake -S native -B $1 && cmake --build $1"
 export LD_LIBRARY_PATH=$build${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-check=$build/check_kernels
+reason=$("$check" --cuda --brief --kernel add 2>&1) || fail "$reason"
+python3 -c 'import torch' 2> /dev/null || fail "python3 has no torch"
+type -P compute-sanitizer > /dev/null || fail "no compute-sanitizer on the PATH"
+mkdir -p "$out" || fail "cannot write to $out"
 status=0
 
 echo "== V1: every kernel, CUDA against CPU"
@@ -34,7 +47,7 @@ for tool in memcheck racecheck initcheck synccheck; do
 done
 for i in 0 1 2 3; do wait "${pids[$i]}" || status=1; done
 for tool in memcheck racecheck initcheck synccheck; do
-  echo "$tool: $(grep -E 'ERROR SUMMARY|RACECHECK SUMMARY' "$out/sanitizer-$tool.log" | tail -n 1)" \
-    "$(grep -E '^[0-9]+ passed' "$out/sanitizer-$tool.log")"
+  summary=$(grep -E 'ERROR SUMMARY|RACECHECK SUMMARY' "$out/sanitizer-$tool.log" | tail -n 1)
+  echo "$tool: ${summary:-did not finish} $(grep -E '^[0-9]+ passed' "$out/sanitizer-$tool.log")"
 done
 exit $status

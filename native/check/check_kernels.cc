@@ -72,6 +72,14 @@ void ForEachCall(const Options& options, F f) {
   }
 }
 
+bool Exists(const std::string& name) {
+#define QT_KERNEL(kernel) \
+  if (name == #kernel) return true;
+#include "kernels.def"
+#undef QT_KERNEL
+  return false;
+}
+
 int Time(const Options& options, qt_context* ctx) {
   // As many bytes as fake_quant moves.
   const double copy = CopyBandwidth(ctx, 4 * options.elements);
@@ -91,6 +99,10 @@ int Main(int count, char** words) {
     fprintf(stderr,
             "check_kernels [--time] [--cuda [LIBRARY]] [--quick] [--brief] [--kernel NAME] "
             "[--elements N >= 4096] [--threads N] [--json]\n");
+    return 2;
+  }
+  if (!options.kernel.empty() && !Exists(options.kernel)) {
+    fprintf(stderr, "no kernel %s: native/kernels.def has the names\n", options.kernel.c_str());
     return 2;
   }
   qt_context* ctx = nullptr;

@@ -65,4 +65,15 @@ class CheckKernelsTest {
             Duration.ofMinutes(1), DRIVER.resolveSibling("check_device_values").toString());
     assertEquals("40 scales and zero-points, 0 failures", outcome.last());
   }
+
+  @Test
+  void anUnknownKernelIsAnErrorWhereverItIsNamed() throws IOException, InterruptedException {
+    for (String mode : new String[] {"--json", "--time"}) {
+      Command.Outcome outcome =
+          Command.run(
+              Duration.ofMinutes(1), DRIVER.toString(), mode, "--kernel", "fake_quants");
+      assertEquals(2, outcome.status(), outcome.text());
+      assertEquals("no kernel fake_quants: native/kernels.def has the names", outcome.last());
+    }
+  }
 }

@@ -82,6 +82,14 @@ class SanitizerTest {
   }
 
   @Test
+  void valuesThatOnlyTheCpuCanRefuseRunWithoutAFindingOnADevice()
+      throws IOException, InterruptedException {
+    Command.Outcome outcome =
+        Command.succeed(Duration.ofMinutes(2), BUILD + "/check/check_device_values");
+    assertEquals("40 scales and zero-points, 0 failures", outcome.last());
+  }
+
+  @Test
   void damagedArgumentsAreRefusedOrComputedWithoutAFinding()
       throws IOException, InterruptedException {
     Command.Outcome outcome =
