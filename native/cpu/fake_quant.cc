@@ -1,5 +1,5 @@
 // Fake quantization and the straight-through gradient, masked or with the mask made again from x.
-// Elementwise, so results do not depend on instruction set or threads.
+// PerElement, so results do not depend on instruction set or threads.
 #include "cpu/runs.h"
 #include "math/quantize.h"
 #include "math/types.h"
@@ -7,25 +7,31 @@
 namespace qt::cpu::QT_ISA {
 namespace {
 
+template <class Real>
+struct FakeQuantized {
+  const Real* x;
+  float qmin, qmax;
+
+  const Real* input() const { return x; }
+  void Prefix(int64_t, int64_t) const {}
+  template <class T, class S, class Z>
+  Point<T> At(int64_t i, int64_t j, const S& s, const Z& z) const {
+    const T zero_point = z.template At<T>(j);
+    const T level = s.Level(LoadAs<T>(x + i), j, zero_point);
+    const T code = math::Clamp(level, T(qmin), T(qmax));
+    return {math::Dequantize(code, s.template At<T>(j), zero_point), math::Kept(level, code)};
+  }
+};
+
 template <class Real, bool kMask>
 qt_status FakeQuant(qt_context& ctx, const qt_fake_quant_args& a) {
-  const Real* x = static_cast<const Real*>(a.x);
-  Real* y = static_cast<Real*>(a.y);
-  const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
+  const FakeQuantized<Real> op = {static_cast<const Real*>(a.x), static_cast<float>(a.qmin),
+                                  static_cast<float>(a.qmax)};
+  Real* const y = static_cast<Real*>(a.y);
   const ChannelGrid grid = GridOf(a);
   const int64_t bytes = grid.elements() * 2 * static_cast<int64_t>(sizeof(Real));
-  return ForEachRun<kMask, true>(
-      ctx, grid, y, a.mask, bytes, x == y,
-      [=](int64_t begin, int64_t n, Real* to, int32_t* flags, auto s, auto z) {
-        const Real* in = x + begin;
-#pragma omp simd
-        for (int64_t i = 0; i < n; ++i) {
-          const float level = s.Level(math::Widen(in[i]), i, z[i]);
-          const float code = math::Clamp(level, qmin, qmax);
-          if (kMask) flags[i] = -static_cast<int32_t>(math::Kept(level, code));
-          math::Narrow(math::Dequantize(code, s[i], z[i]), &to[i]);
-        }
-      });
+  return ForEachRun<kMask, true>(ctx, grid, y, a.mask, bytes, a.x == a.y,
+                                 PerElement<kMask, FakeQuantized<Real>, Real>{op, y, a.mask});
 }
 
 template <class Real>

@@ -14,8 +14,10 @@
 
 #include "cpu/channels.h"
 #include "cpu/kernel.h"
+#include "cpu/stream.h"
 #include "math/bf16.h"
 #include "math/learned.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 
@@ -58,6 +60,7 @@ struct RealTensors {
   const T* x;
   const T* dy;  // null for a forward kernel
   T* out;       // or null
+  bool stream;  // out past the caches
 };
 
 inline const float* WidenChunk(const float* x, int64_t, float*) { return x; }
@@ -67,8 +70,12 @@ inline const float* WidenChunk(const math::Bf16* x, int64_t n, float* buffer) {
   return buffer;
 }
 
-template <class T>
-inline void NarrowChunk(const float* buffer, int64_t n, T* out) {
+// Where the loops write a chunk of out: there, or to a buffer that NarrowChunk takes it from.
+inline float* FloatsOf(float* out, float* buffer) { return out == nullptr ? buffer : out; }
+inline float* FloatsOf(math::Bf16*, float* buffer) { return buffer; }
+
+inline void NarrowChunk(const float*, int64_t, float*) {}
+inline void NarrowChunk(const float* buffer, int64_t n, math::Bf16* out) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) math::Narrow(buffer[i], out + i);
 }
@@ -122,7 +129,8 @@ inline void ApplyRows(const Args args, const float* x, const float* dy, float* o
 template <class Args, class T, class Values>
 inline void ApplyBlock(const Args& args, const RealTensors<T>& t, int64_t begin, int64_t end,
                        int64_t lanes, const Values& values, float* sums) {
-  float x_buffer[kLearnedChunk], dy_buffer[kLearnedChunk], out[kLearnedChunk];
+  float x_buffer[kLearnedChunk], dy_buffer[kLearnedChunk], buffer[kLearnedChunk];
+  ChunkOut<T, kLearnedChunk> chunks(t.stream);
   const bool grouped = 4 * lanes <= kLearnedChunk;
   const int64_t group = kLearnedChunk / (4 * lanes) * (4 * lanes);
   int64_t lane = 0;
@@ -130,8 +138,13 @@ inline void ApplyBlock(const Args& args, const RealTensors<T>& t, int64_t begin,
     const int64_t n = Min(end - i, grouped ? group : Min(kLearnedChunk, lanes - lane));
     const float* x = WidenChunk(t.x + i, n, x_buffer);
     const float* dy = t.dy == nullptr ? nullptr : WidenChunk(t.dy + i, n, dy_buffer);
+    T* const to = t.out == nullptr ? nullptr : chunks.At(t.out + i);
+    float* const out = FloatsOf(to, buffer);
     ApplyRows(args, x, dy, out, n, lane, lanes, values, sums);
-    if (t.out != nullptr) NarrowChunk(out, n, t.out + i);
+    if (to != nullptr) {
+      NarrowChunk(out, n, to);
+      chunks.Done(t.out + i, n);
+    }
     if (!grouped) lane = lane + n == lanes ? 0 : lane + n;
     i += n;
   }
@@ -243,15 +256,16 @@ qt_status LearnedWalk(qt_context& ctx, const Args& args, const RealTensors<T>& t
 // dy null: a forward kernel.
 template <class Args>
 qt_status LearnedKernel(qt_context& ctx, const Args& a, const void* dy, void* out) {
-  if (a.element_type == QT_ELEMENT_BF16) {
-    using math::Bf16;
-    const RealTensors<Bf16> tensors = {static_cast<const Bf16*>(a.x), static_cast<const Bf16*>(dy),
-                                       static_cast<Bf16*>(out)};
+  return math::WithReal(a.element_type, [&](auto* type) {
+    using Real = math::Pointed<decltype(type)>;
+    const int64_t tensors_moved = 1 + (dy != nullptr) + (out != nullptr);
+    const int64_t bytes =
+        a.outer * a.channels * a.inner * tensors_moved * static_cast<int64_t>(sizeof(Real));
+    const bool in_place = out == a.x || out == dy;
+    const RealTensors<Real> tensors = {static_cast<const Real*>(a.x), static_cast<const Real*>(dy),
+                                       static_cast<Real*>(out), Streams(bytes) && !in_place};
     return LearnedWalk(ctx, a, tensors, a.outer, a.channels, a.inner);
-  }
-  const RealTensors<float> tensors = {static_cast<const float*>(a.x),
-                                      static_cast<const float*>(dy), static_cast<float*>(out)};
-  return LearnedWalk(ctx, a, tensors, a.outer, a.channels, a.inner);
+  });
 }
 
 }  // namespace qt::cpu::QT_ISA

@@ -31,15 +31,28 @@ void ObserveFromLane(const T* x, int64_t n, int64_t lane, int64_t lanes, const L
   ObserveRows(x, n, lanes, e);
 }
 
-// Where a code goes: as itself or as the real number that it stands for.
-QT_HD void Emit(float code, float scale, float zero_point, float* out) {
-  *out = math::Dequantize(code, scale, zero_point);
-}
-QT_HD void Emit(float code, float scale, float zero_point, math::Bf16* out) {
-  math::Narrow(math::Dequantize(code, scale, zero_point), out);
-}
-QT_HD void Emit(float code, float, float, uint8_t* out) { math::StoreCode(code, out); }
-QT_HD void Emit(float code, float, float, int8_t* out) { math::StoreCode(code, out); }
+// Observes a run, then quantizes it while it is in the first cache. Out is float or Bf16 for the
+// real numbers that the codes stand for, else the codes.
+template <class Real, class Out, class Observe>
+struct Observed {
+  const Real* x;
+  float qmin, qmax;
+  Observe observe;
+
+  const Real* input() const { return x; }
+  void Prefix(int64_t i, int64_t n) const { observe(i, n); }
+  template <class T, class S, class Z>
+  Point<T> At(int64_t i, int64_t j, const S& s, const Z& z) const {
+    const T zero_point = z.template At<T>(j);
+    const T level = s.Level(LoadAs<T>(x + i), j, zero_point);
+    const T code = math::Clamp(level, T(qmin), T(qmax));
+    if constexpr (std::is_same_v<Out, Real>) {
+      return {math::Dequantize(code, s.template At<T>(j), zero_point), math::Kept(level, code)};
+    } else {
+      return {code, math::Kept(level, code)};
+    }
+  }
+};
 
 template <bool kMask, class Real, class Out>
 qt_status Delayed(qt_context& ctx, const qt_observe_fake_quant_args& a, const Real* x, Out* out) {
@@ -65,27 +78,22 @@ qt_status Delayed(qt_context& ctx, const qt_observe_fake_quant_args& a, const Re
   };
   const int64_t bytes = n * static_cast<int64_t>(sizeof(Real) + sizeof(Out));
   const bool in_place = static_cast<const void*>(x) == static_cast<const void*>(out);
+  const auto observe = [=](int64_t begin, int64_t count) {
+    const Real* in = x + begin;
+    const int64_t b = begin / block;
+    if (by_lane) {
+      if (begin % block == 0) Start(lanes_of(b), lanes);
+      ObserveFromLane(in, count, begin % lanes, lanes, lanes_of(b));
+    } else {
+      Extremes* const e = channels_of(b);
+      for (int64_t c = 0; begin % block == 0 && c < a.channels; ++c) e[c] = Extremes();
+      ObserveRun(in, count, e + begin / a.inner % a.channels);
+    }
+  };
+  using Op = Observed<Real, Out, decltype(observe)>;
   const qt_status status = ForEachRun<kMask, true>(
       ctx, grid, out, a.mask, bytes, in_place,
-      [=](int64_t begin, int64_t count, Out* to, int32_t* flags, auto s, auto z) {
-        const Real* in = x + begin;
-        const int64_t b = begin / block;
-        if (by_lane) {
-          if (begin % block == 0) Start(lanes_of(b), lanes);
-          ObserveFromLane(in, count, begin % lanes, lanes, lanes_of(b));
-        } else {
-          Extremes* const e = channels_of(b);
-          for (int64_t c = 0; begin % block == 0 && c < a.channels; ++c) e[c] = Extremes();
-          ObserveRun(in, count, e + begin / a.inner % a.channels);
-        }
-#pragma omp simd
-        for (int64_t i = 0; i < count; ++i) {
-          const float level = s.Level(math::Widen(in[i]), i, z[i]);
-          const float code = math::Clamp(level, qmin, qmax);
-          if (kMask) flags[i] = -static_cast<int32_t>(math::Kept(level, code));
-          Emit(code, s[i], z[i], &to[i]);
-        }
-      },
+      PerElement<kMask, Op, Out>{Op{x, qmin, qmax, observe}, out, a.mask},
       OwnScratch{Max(1, blocks) * block_bytes, seen_at, block});
   if (status != QT_OK) return status;
   for (int64_t c = 0; c < a.channels; ++c) {

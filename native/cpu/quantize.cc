@@ -1,4 +1,4 @@
-// Real numbers to codes of 8 or 16 bits and back, and codes from one grid to another. Elementwise, so
+// Real numbers to codes of 8 or 16 bits and back, and codes from one grid to another. PerElement, so
 // results do not depend on instruction set or threads.
 #include "cpu/runs.h"
 #include "math/quantize.h"
@@ -7,63 +7,81 @@
 namespace qt::cpu::QT_ISA {
 namespace {
 
+template <class In>
+struct Quantized {
+  const In* x;
+  float qmin, qmax;
+
+  const In* input() const { return x; }
+  void Prefix(int64_t, int64_t) const {}
+  template <class T, class S, class Z>
+  Point<T> At(int64_t i, int64_t j, const S& s, const Z& z) const {
+    const T level = s.Level(LoadAs<T>(x + i), j, z.template At<T>(j));
+    const T code = math::Clamp(level, T(qmin), T(qmax));
+    return {code, math::Kept(level, code)};
+  }
+};
+
+template <class In>
+struct Requantized {
+  const In* codes;
+  float scale, zero_point, qmin, qmax;
+
+  const In* input() const { return codes; }
+  void Prefix(int64_t, int64_t) const {}
+  template <class T, class S, class Z>
+  Point<T> At(int64_t i, int64_t j, const S& s, const Z& z) const {
+    const T x = math::Dequantize(LoadAs<T>(codes + i), T(scale), T(zero_point));
+    const T level = s.Level(x, j, z.template At<T>(j));
+    const T code = math::Clamp(level, T(qmin), T(qmax));
+    return {code, math::Kept(level, code)};
+  }
+};
+
+template <class Code>
+struct Dequantized {
+  const Code* codes;
+
+  const Code* input() const { return codes; }
+  void Prefix(int64_t, int64_t) const {}
+  template <class T, class S, class Z>
+  Point<T> At(int64_t i, int64_t j, const S& s, const Z& z) const {
+    const T code = LoadAs<T>(codes + i);
+    return {math::Dequantize(code, s.template At<T>(j), z.template At<T>(j)),
+            math::Kept(code, code)};
+  }
+};
+
 template <class Real, class Code, bool kMask>
 qt_status Quantize(qt_context& ctx, const qt_quantize_args& a) {
-  const Real* x = static_cast<const Real*>(a.x);
-  Code* codes = static_cast<Code*>(a.codes);
-  const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
+  const Quantized<Real> op = {static_cast<const Real*>(a.x), static_cast<float>(a.qmin),
+                              static_cast<float>(a.qmax)};
+  Code* const codes = static_cast<Code*>(a.codes);
   const ChannelGrid grid = GridOf(a);
   const int64_t bytes = grid.elements() * static_cast<int64_t>(sizeof(Real) + sizeof(Code));
-  return ForEachRun<kMask, true>(
-      ctx, grid, codes, a.mask, bytes, /*in_place=*/false,
-      [=](int64_t begin, int64_t n, Code* to, int32_t* flags, auto s, auto z) {
-        const Real* in = x + begin;
-#pragma omp simd
-        for (int64_t i = 0; i < n; ++i) {
-          const float level = s.Level(math::Widen(in[i]), i, z[i]);
-          const float code = math::Clamp(level, qmin, qmax);
-          if (kMask) flags[i] = -static_cast<int32_t>(math::Kept(level, code));
-          math::StoreCode(code, &to[i]);
-        }
-      });
+  return ForEachRun<kMask, true>(ctx, grid, codes, a.mask, bytes, /*in_place=*/false,
+                                 PerElement<kMask, Quantized<Real>, Code>{op, codes, a.mask});
 }
 
 template <class Code, class Real>
 qt_status Dequantize(qt_context& ctx, const qt_dequantize_args& a) {
-  const Code* codes = static_cast<const Code*>(a.codes);
-  Real* y = static_cast<Real*>(a.y);
+  const Dequantized<Code> op = {static_cast<const Code*>(a.codes)};
+  Real* const y = static_cast<Real*>(a.y);
   const ChannelGrid grid = GridOf(a);
   const int64_t bytes = grid.elements() * static_cast<int64_t>(sizeof(Real) + sizeof(Code));
   return ForEachRun<false, false>(ctx, grid, y, nullptr, bytes, /*in_place=*/false,
-                           [=](int64_t begin, int64_t n, Real* to, int32_t*, auto s, auto z) {
-                             const Code* in = codes + begin;
-#pragma omp simd
-                             for (int64_t i = 0; i < n; ++i) {
-                               math::Narrow(math::Dequantize(math::Widen(in[i]), s[i], z[i]),
-                                            &to[i]);
-                             }
-                           });
+                                  PerElement<false, Dequantized<Code>, Real>{op, y, nullptr});
 }
 
 template <class In, class Out, bool kMask>
 qt_status RequantizeCodes(qt_context& ctx, const qt_requantize_codes_args& a) {
-  const In* codes = static_cast<const In*>(a.codes);
-  const float scale = *a.scale, zero_point = static_cast<float>(*a.zero_point);
-  const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
-  return ForEachRun<kMask, true>(
-      ctx, {1, 1, a.n, a.out_scale, a.out_zero_point}, static_cast<Out*>(a.out_codes), a.mask,
-      2 * a.n, /*in_place=*/false,
-      [=](int64_t begin, int64_t n, Out* to, int32_t* flags, auto s, auto z) {
-        const In* in = codes + begin;
-#pragma omp simd
-        for (int64_t i = 0; i < n; ++i) {
-          const float x = math::Dequantize(math::Widen(in[i]), scale, zero_point);
-          const float level = s.Level(x, i, z[i]);
-          const float code = math::Clamp(level, qmin, qmax);
-          if (kMask) flags[i] = -static_cast<int32_t>(math::Kept(level, code));
-          math::StoreCode(code, &to[i]);
-        }
-      });
+  const Requantized<In> op = {static_cast<const In*>(a.codes), *a.scale,
+                              static_cast<float>(*a.zero_point), static_cast<float>(a.qmin),
+                              static_cast<float>(a.qmax)};
+  Out* const codes = static_cast<Out*>(a.out_codes);
+  const ChannelGrid grid = {1, 1, a.n, a.out_scale, a.out_zero_point};
+  return ForEachRun<kMask, true>(ctx, grid, codes, a.mask, 2 * a.n, /*in_place=*/false,
+                                 PerElement<kMask, Requantized<In>, Out>{op, codes, a.mask});
 }
 
 }  // namespace

@@ -1,41 +1,71 @@
-// Elementwise kernels over a [outer, channels, inner] tensor with values per channel and one output.
+// PerElement kernels over a [outer, channels, inner] tensor with values per channel and one output.
 // One pass over memory: elements go in blocks of kBlock to the threads and in chunks of kChunk
 // through the vector loops. Outputs too large for the caches are streamed (stream.h).
+//
+// A kernel gives either a body, which loops over a run of elements itself, or, wrapped in an
+// PerElement, what happens to one element; that one has the faster loops (vector.h).
 #ifndef QUANTRAIN_CPU_RUNS_H_
 #define QUANTRAIN_CPU_RUNS_H_
 
 #include "cpu/kernel.h"
 #include "cpu/mask.h"
 #include "cpu/stream.h"
+#include "cpu/vector.h"
 #include "math/step.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 
 constexpr int64_t kChunk = 1024;  // a multiple of 64: chunks share no mask byte
+
+// The element of a tensor as a float, or as many as a vector has.
+template <class T, class Real>
+QT_HD T LoadAs(const Real* x) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return math::Widen(*x);
+  } else {
+    return LoadVector(x);
+  }
+}
 
 // A per-channel value along a run of elements: the same for all, or one per element. Of a scale also
 // the level of a number on its grid, by a division or, as a step, by its reciprocal.
 struct Same {
   float value;
   float operator[](int64_t) const { return value; }
-  float Level(float x, int64_t, float zero_point) const {
-    return math::Level(x, value, zero_point);
+  template <class T>
+  T At(int64_t) const {
+    return T(value);
+  }
+  template <class T>
+  T Level(T x, int64_t, T zero_point) const {
+    return math::Level(x, T(value), zero_point);
   }
 };
 
 struct Each {
   const float* values;
   float operator[](int64_t i) const { return values[i]; }
-  float Level(float x, int64_t i, float zero_point) const {
-    return math::Level(x, values[i], zero_point);
+  template <class T>
+  T At(int64_t i) const {
+    return LoadAs<T>(values + i);
+  }
+  template <class T>
+  T Level(T x, int64_t i, T zero_point) const {
+    return math::Level(x, At<T>(i), zero_point);
   }
 };
 
 struct SameStep {
   float scale, reciprocal;
   float operator[](int64_t) const { return scale; }
-  float Level(float x, int64_t, float zero_point) const {
-    return math::LevelByReciprocal(x, scale, reciprocal, zero_point);
+  template <class T>
+  T At(int64_t) const {
+    return T(scale);
+  }
+  template <class T>
+  T Level(T x, int64_t, T zero_point) const {
+    return math::LevelByReciprocal(x, T(scale), T(reciprocal), zero_point);
   }
 };
 
@@ -43,10 +73,104 @@ struct EachStep {
   const float* scales;
   const float* reciprocals;
   float operator[](int64_t i) const { return scales[i]; }
-  float Level(float x, int64_t i, float zero_point) const {
-    return math::LevelByReciprocal(x, scales[i], reciprocals[i], zero_point);
+  template <class T>
+  T At(int64_t i) const {
+    return LoadAs<T>(scales + i);
+  }
+  template <class T>
+  T Level(T x, int64_t i, T zero_point) const {
+    return math::LevelByReciprocal(x, At<T>(i), LoadAs<T>(reciprocals + i), zero_point);
   }
 };
+
+// What an element becomes, and whether its mask bit is set.
+template <class T>
+struct Point {
+  T y;
+  decltype(math::Kept(T(), T())) kept;
+};
+
+QT_HD void StorePoint(float y, float* out) { math::Narrow(y, out); }
+QT_HD void StorePoint(float y, math::Bf16* out) { math::Narrow(y, out); }
+template <class Code>
+QT_HD void StorePoint(float y, Code* out) {
+  math::StoreCode(y, out);
+}
+
+// Bytes ahead of a loop at which its input is fetched. The hardware's own prefetch ends with a page.
+constexpr int64_t kAhead = 2048;
+
+// The body of a kernel whose Op says what happens to an element:
+//   Prefix(i, n)                               before the elements [i, i + n) are
+//   Point<T> At<T>(i, j, scale, zero_point)    element i, or as many from there as T has; j is its
+//                                              place in the run
+//   input()                                    the tensor that it reads
+template <bool kMask, class Op, class Out>
+struct PerElement {
+  static constexpr bool kPerElement = true;
+  Op op;
+  Out* out;
+  uint8_t* mask;
+
+  // flags null: the run begins at a byte of the mask; its bits are stored there.
+  template <class S, class Z>
+  void operator()(int64_t i, int64_t n, Out* to, int32_t* flags, S s, Z z, bool stream) const {
+    op.Prefix(i, n);
+    if (flags == nullptr) {
+      if (stream) {
+        Vectors<true>(i, n, to, s, z);
+      } else {
+        Vectors<false>(i, n, to, s, z);
+      }
+      return;
+    }
+    const Op own = op;
+#pragma omp simd
+    for (int64_t j = 0; j < n; ++j) {
+      const Point<float> p = own.template At<float>(i + j, j, s, z);
+      if (kMask) flags[j] = -static_cast<int32_t>(p.kept);
+      StorePoint(p.y, &to[j]);
+    }
+  }
+
+  template <bool kStream, class S, class Z>
+  void Vectors(int64_t i, int64_t n, Out* to, S s, Z z) const {
+    const Op own = op;
+    uint8_t* const own_mask = mask;  // a store of a byte could change this->mask
+    int64_t j = 0;
+#if QT_VECTORS
+    constexpr int64_t kStep = 4 * Vector::kSize;
+    for (; j + kStep <= n; j += kStep) {
+      const auto* const in = own.input() + i + j;
+      Vector y[4];
+      uint64_t bits = 0;
+      for (int k = 0; k < 4; ++k) {
+        const int64_t at = k * Vector::kSize;
+        __builtin_prefetch(reinterpret_cast<const char*>(in + at) + kAhead);
+        const Point<Vector> p = own.template At<Vector>(i + j + at, j + at, s, z);
+        if (kMask) bits |= Bits(p.kept) << at;
+        y[k] = p.y;
+      }
+      if (kMask) memcpy(own_mask + (i + j) / 8, &bits, kStep / 8);
+      StoreVectors<kStream>(y, to + j);
+    }
+#endif
+    for (; j < n; j += 8) {
+      unsigned bits = 0;
+      for (int64_t k = j; k < n && k < j + 8; ++k) {
+        const Point<float> p = own.template At<float>(i + k, k, s, z);
+        bits |= static_cast<unsigned>(p.kept) << (k - j);
+        StorePoint(p.y, &to[k]);
+      }
+      if (kMask) own_mask[(i + j) / 8] = static_cast<uint8_t>(bits);
+    }
+  }
+};
+
+template <class Body, class = void>
+struct IsPerElement : std::false_type {};
+template <class Body>
+struct IsPerElement<Body, std::void_t<decltype(Body::kPerElement)>> : std::true_type {};
 
 // scale null is 1, zero_point null is 0.
 struct ChannelGrid {
@@ -80,7 +204,7 @@ struct OwnScratch {
 
 // Calls body(i, n, to, flags, scale, zero_point) for runs of elements [i, i + n): it writes to[0] ..
 // to[n - 1], the elements from i on of out, and with kMask flags[0] .. flags[n - 1], 0 or -1, which
-// become the bits of mask. bytes: read and written by the call; in_place: out is an input; own: scratch
+// become the bits of mask (a PerElement may be told to write these itself). bytes: read and written by the call; in_place: out is an input; own: scratch
 // of the caller, and the elements of its blocks.
 //   channels = 1        a chunk is one run with one scale
 //   inner = 1 or small  a chunk is one run over a periodic table of scales, entered at its phase
@@ -115,31 +239,43 @@ inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, 
     }
   }
   const bool stream = Streams(bytes) && !in_place;
+  // Runs of vectors, in whole bytes of the mask and, streamed, in whole registers.
+  constexpr bool kPerElement = IsPerElement<Body>::value;
+  const bool direct = QT_VECTORS && kPerElement && (channels == 1 || tabled || inner % 64 == 0) &&
+                      reinterpret_cast<uintptr_t>(out) % 64 == 0;
+  const auto run = [=](int64_t at, int64_t count, Out* to, int32_t* flags, auto s, auto z) {
+    if constexpr (kPerElement) {
+      body(at, count, to, flags, s, z, stream);
+    } else {
+      body(at, count, to, flags, s, z);
+    }
+  };
   const auto same = [=](int64_t at, int64_t count, Out* to, int32_t* flags, int64_t c) {
     const Same zero_point = {grid.ZeroPoint(c)};
     if constexpr (kDivides) {
       const math::Step step = math::StepOf(grid.Scale(c));
       if (math::Multiplies(step)) {
-        body(at, count, to, flags, SameStep{step.scale, step.reciprocal}, zero_point);
+        run(at, count, to, flags, SameStep{step.scale, step.reciprocal}, zero_point);
         return;
       }
     }
-    body(at, count, to, flags, Same{grid.Scale(c)}, zero_point);
+    run(at, count, to, flags, Same{grid.Scale(c)}, zero_point);
   };
   const auto each = [=](int64_t at, int64_t count, Out* to, int32_t* flags) {
     const float* const phase = table + at % plane;
     const Each zero_point = {phase + period};
     if constexpr (kDivides) {
       if (table_multiplies) {
-        body(at, count, to, flags, EachStep{phase, phase + 2 * period}, zero_point);
+        run(at, count, to, flags, EachStep{phase, phase + 2 * period}, zero_point);
         return;
       }
     }
-    body(at, count, to, flags, Each{phase}, zero_point);
+    run(at, count, to, flags, Each{phase}, zero_point);
   };
   ParallelBlocks(ctx, n, own.block, [=](int64_t, int64_t begin, int64_t end) {
-    int32_t flags[kMask ? kChunk : 1];
-    ChunkOut<Out, kChunk> chunks(stream);
+    int32_t words[kMask ? kChunk : 1];
+    int32_t* const flags = direct ? nullptr : words;
+    ChunkOut<Out, kChunk> chunks(stream && !direct);
     for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
       const int64_t count = Min(end - chunk, kChunk);
       Out* const to = chunks.At(out + chunk);
@@ -150,15 +286,15 @@ inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, 
       } else {
         int64_t c = chunk / inner % channels, left = inner - chunk % inner;
         for (int64_t i = 0; i < count;) {
-          const int64_t run = Min(left, count - i);
-          same(chunk + i, run, to + i, flags + i, c);
-          i += run;
+          const int64_t n_run = Min(left, count - i);
+          same(chunk + i, n_run, to + i, direct ? nullptr : words + i, c);
+          i += n_run;
           left = inner;
           c = c + 1 == channels ? 0 : c + 1;
         }
       }
       chunks.Done(out + chunk, count);
-      if (kMask) PackMask(flags, count, mask + chunk / 8);
+      if (kMask && !direct) PackMask(words, count, mask + chunk / 8);
     }
   });
   return QT_OK;

@@ -12,11 +12,19 @@ namespace qt::math {
 constexpr float kFloatMin = 1.17549435e-38f;  // smallest normal float, the floor of every scale
 constexpr float kFloatMax = 3.40282347e+38f;
 
-// min(max(v, lo), hi) by comparisons that are false for NaN: NaN gives lo. Ternaries, because they
-// are one vector instruction each and leave no choice to a library.
-QT_HD float Clamp(float v, float lo, float hi) {
-  v = v > lo ? v : lo;
-  return v < hi ? v : hi;
+// The larger and the smaller of two; the second where one is NaN. Ternaries, because they are one
+// vector instruction each and leave no choice to a library.
+QT_HD float Larger(float a, float b) { return a > b ? a : b; }
+QT_HD float Smaller(float a, float b) { return a < b ? a : b; }
+QT_HD float Rint(float x) { return rintf(x); }
+QT_HD bool Equal(float a, float b) { return a == b; }
+
+// A template's T is float, or a vector of floats with the same operations in every lane.
+
+// min(max(v, lo), hi) by comparisons that are false for NaN: NaN gives lo.
+template <class T>
+QT_HD T Clamp(T v, T lo, T hi) {
+  return Smaller(Larger(v, lo), hi);
 }
 
 // rint(v) for |v| <= 2^22: the sum lies where floats are integers, and its low bits are the number.
@@ -27,12 +35,14 @@ QT_HD int32_t RoundToInt(float v) {
 
 // The code before the clamp, from the quotient of number and scale. The zero-point is outside the
 // rounding.
-QT_HD float LevelOfQuotient(float quotient, float zero_point) {
-  return rintf(quotient) + zero_point;
+template <class T>
+QT_HD T LevelOfQuotient(T quotient, T zero_point) {
+  return Rint(quotient) + zero_point;
 }
 
 // A division: x * (1 / s) rounds twice and flips ties.
-QT_HD float Level(float x, float scale, float zero_point) {
+template <class T>
+QT_HD T Level(T x, T scale, T zero_point) {
   return LevelOfQuotient(x / scale, zero_point);
 }
 
@@ -42,14 +52,18 @@ QT_HD bool InRange(float level, float qmin, float qmax) {
 }
 
 // Whether the clamp left the level as it is: in range, with one comparison. False for NaN.
-QT_HD bool Kept(float level, float clamped) { return level == clamped; }
+template <class T>
+QT_HD auto Kept(T level, T clamped) {
+  return Equal(level, clamped);
+}
 
 QT_HD float Quantize(float x, float scale, float zero_point, float qmin, float qmax) {
   return Clamp(Level(x, scale, zero_point), qmin, qmax);
 }
 
 // One rounding: the difference of two codes is exact.
-QT_HD float Dequantize(float code, float scale, float zero_point) {
+template <class T>
+QT_HD T Dequantize(T code, T scale, T zero_point) {
   return (code - zero_point) * scale;
 }
 

@@ -33,11 +33,11 @@ QT_HD Step StepOf(float scale) {
 }
 
 // Of a step that multiplies. |code| < 2^17, so a quotient cut off at 2^20 is outside every grid.
-QT_HD float LevelByReciprocal(float x, float scale, float reciprocal, float zero_point) {
-  const float most = scale * 1048576.0f;
-  x = x > most ? most : x;  // NaN stays
-  x = x < -most ? -most : x;
-  float q = x * reciprocal;
+template <class T>
+QT_HD T LevelByReciprocal(T x, T scale, T reciprocal, T zero_point) {
+  const T most = scale * T(1048576.0f);
+  x = Larger(-most, Smaller(most, x));  // NaN stays
+  T q = x * reciprocal;
   q = Fma(Fma(-q, scale, x), reciprocal, q);
   q = Fma(Fma(-q, scale, x), reciprocal, q);
   return LevelOfQuotient(q, zero_point);
