@@ -24,6 +24,9 @@ import org.quantrain.op.BatchNormBackward;
 import org.quantrain.op.BatchNormStats;
 import org.quantrain.op.BatchNormStatsBackward;
 import org.quantrain.op.ChannelSum;
+import org.quantrain.op.Concat;
+import org.quantrain.op.ConcatBackward;
+import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.Conv2dBackwardData;
 import org.quantrain.op.Conv2dBackwardWeights;
@@ -99,6 +102,9 @@ public final class CpuBackend implements Backend {
           Map.entry(BatchNormStats.class, LayerKernels::batchNormStats),
           Map.entry(BatchNormStatsBackward.class, LayerKernels::batchNormStatsBackward),
           Map.entry(ChannelSum.class, LayerKernels::channelSum),
+          Map.entry(Concat.class, ConcatKernels::concat),
+          Map.entry(ConcatBackward.class, ConcatKernels::concatBackward),
+          Map.entry(ConcatCodes.class, ConcatKernels::concatCodes),
           Map.entry(Conv2d.class, ProductKernels::conv2d),
           Map.entry(Conv2dBackwardData.class, ProductKernels::conv2dBackwardData),
           Map.entry(Conv2dBackwardWeights.class, ProductKernels::conv2dBackwardWeights),

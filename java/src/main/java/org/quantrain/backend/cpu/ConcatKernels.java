@@ -1,0 +1,117 @@
+package org.quantrain.backend.cpu;
+
+import static org.bytedeco.dnnl.global.dnnl.dnnl_f32;
+
+import org.bytedeco.dnnl.dnnl_memory_desc;
+import org.quantrain.internal.bind.QuantrainNative;
+import org.quantrain.internal.bind.qt_concat_codes_args;
+import org.quantrain.op.Concat;
+import org.quantrain.op.ConcatBackward;
+import org.quantrain.op.ConcatCodes;
+import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.Binding.Operand;
+import org.quantrain.runtime.Kernel;
+import org.quantrain.tensor.Shape;
+
+/**
+ * Concatenation. In memory a tensor is rows, and the whole's row is the parts' rows one after the
+ * other.
+ */
+final class ConcatKernels {
+  private ConcatKernels() {}
+
+  static Kernel concat(Cpu cpu, Binding b) {
+    int axis = ((Concat) b.node().op()).axis();
+    Operand y = b.output(0);
+    return ProductKernels.build(
+        cpu,
+        b,
+        (making, steps) -> {
+          long offset = 0;
+          for (Operand x : b.inputs()) {
+            making.addReorder(
+                steps,
+                rows(making, x, axis, row(x, axis)),
+                ProductKernels.region(x),
+                rows(making, x, axis, row(y, axis)),
+                Scratch.Region.fixed(y.address() + Float.BYTES * offset));
+            offset += row(x, axis);
+          }
+          return "copies";
+        });
+  }
+
+  static Kernel concatBackward(Cpu cpu, Binding b) {
+    ConcatBackward op = (ConcatBackward) b.node().op();
+    Operand dy = b.input(0);
+    Operand dx = b.output(0);
+    long offset = row(dx, op.axis()) / op.x().dim(op.axis()) * op.from();
+    return ProductKernels.build(
+        cpu,
+        b,
+        (making, steps) -> {
+          making.addReorder(
+              steps,
+              rows(making, dx, op.axis(), row(dy, op.axis())),
+              Scratch.Region.fixed(dy.address() + Float.BYTES * offset),
+              rows(making, dx, op.axis(), row(dx, op.axis())),
+              ProductKernels.region(dx));
+          return "copy";
+        });
+  }
+
+  /** The part's elements as rows that are so far apart. */
+  private static dnnl_memory_desc rows(Dnnl.Making making, Operand part, int axis, long apart) {
+    long row = row(part, axis);
+    return making.strided(
+        dnnl_f32, new long[] {Sizes.elements(part) / row, row}, new long[] {apart, 1});
+  }
+
+  static Kernel concatCodes(Cpu cpu, Binding b) {
+    ConcatCodes op = (ConcatCodes) b.node().op();
+    int parts = ConcatCodes.parts(b.inputs().size());
+    Operand y = b.output(0);
+    Steps steps = new Steps(b);
+    long offset = 0;
+    for (int i = 0; i < parts; i++) {
+      Operand x = b.input(3 * i);
+      long row = row(x, op.axis());
+      steps.add(
+          cpu.call(
+              b,
+              new qt_concat_codes_args()
+                  .x(At.any(x))
+                  .x_scale(At.floats(b.input(3 * i + 1)))
+                  .x_zero_point(At.ints(b.input(3 * i + 2)))
+                  .y_scale(At.floats(b.input(3 * parts)))
+                  .y_zero_point(At.ints(b.input(3 * parts + 1)))
+                  .y(At.any(y))
+                  .mask(At.bytes(b.output(1 + i)))
+                  .outer(Sizes.elements(x) / row)
+                  .width(row)
+                  .y_width(row(y, op.axis()))
+                  .offset(offset)
+                  .qmin(op.spec().qmin())
+                  .qmax(op.spec().qmax())
+                  .code_type(CodeKernels.codeType(x))
+                  .y_code_type(CodeKernels.codeType(y)),
+              QuantrainNative::qt_concat_codes));
+      offset += row;
+    }
+    return steps;
+  }
+
+  /** Elements that lie together in memory, the axis outermost among them. */
+  private static long row(Operand operand, int axis) {
+    Shape shape = operand.spec().shape();
+    // Channels-last: dimension 1 of 4 is innermost.
+    if (shape.rank() == 4 && axis == 1) {
+      return shape.dim(1);
+    }
+    long row = shape.rank() == 4 && axis > 1 ? shape.dim(1) : 1;
+    for (int i = axis; i < shape.rank(); i++) {
+      row *= shape.dim(i);
+    }
+    return row;
+  }
+}
