@@ -288,7 +288,8 @@ final class QdqParser {
   }
 
   private static Shape joined(OnnxNode node, List<CodesTensor> parts) {
-    return new Concat(axis(node, parts)).output(parts.stream().map(CodesTensor::shape).toList());
+    List<TensorSpec> real = parts.stream().map(p -> new TensorSpec(DType.F32, p.shape())).toList();
+    return new Concat(axis(node, parts)).infer(real).get(0).shape();
   }
 
   private void onlyReader(OnnxNode node, String tensor) {

@@ -10,7 +10,6 @@ import org.quantrain.graph.ShapeException;
 import org.quantrain.graph.Value;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.QuantSpec;
-import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
 /**
@@ -25,18 +24,18 @@ public record ConcatCodes(int axis, QuantSpec spec) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     int parts = parts(in.size());
-    List<Shape> shapes = new ArrayList<>();
+    List<TensorSpec> reals = new ArrayList<>();
     List<TensorSpec> outputs = new ArrayList<>();
     for (int i = 0; i < parts; i++) {
       Expect.codes("part " + i, in.get(OPERANDS * i));
       Expect.vectors(in, OPERANDS * i + 1, OPERANDS * i + 2, DType.F32, 1);
       Expect.vectors(in, OPERANDS * i + 2, OPERANDS * i + 3, DType.S32, 1);
-      shapes.add(in.get(OPERANDS * i).shape());
+      reals.add(in.get(OPERANDS * i).as(DType.F32));
       outputs.add(in.get(OPERANDS * i).as(DType.MASK));
     }
     Expect.vectors(in, OPERANDS * parts, OPERANDS * parts + 1, DType.F32, 1);
     Expect.vectors(in, OPERANDS * parts + 1, OPERANDS * parts + 2, DType.S32, 1);
-    outputs.add(0, new TensorSpec(spec.container(), new Concat(axis).output(shapes)));
+    outputs.add(0, new Concat(axis).infer(reals).get(0).as(spec.container()));
     return outputs;
   }
 
@@ -60,16 +59,15 @@ public record ConcatCodes(int axis, QuantSpec spec) implements Op {
 
   @Override
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
-    List<Value> parts = new ArrayList<>();
-    for (int i = 0; i < parts(node.inputs().size()); i++) {
-      parts.add(node.input(OPERANDS * i));
-    }
-    List<Value> dy = new Concat(axis).split(b, node, outputGrads.get(0), parts);
     List<Value> grads = new ArrayList<>(Collections.nCopies(node.inputs().size(), null));
-    for (int i = 0; i < parts.size(); i++) {
+    int start = 0;
+    for (int i = 0; i < parts(node.inputs().size()); i++) {
+      int size = node.input(OPERANDS * i).spec().shape().dim(axis);
+      Value dy =
+          b.add(node.name() + ".d" + i, new Slice(axis, start, 1, size), outputGrads.get(0));
       Value mask = node.output(1 + i);
-      grads.set(
-          OPERANDS * i, b.add(node.name() + ".ste" + i, new SteBackward(), dy.get(i), mask));
+      grads.set(OPERANDS * i, b.add(node.name() + ".ste" + i, new SteBackward(), dy, mask));
+      start += size;
     }
     return grads;
   }

@@ -163,7 +163,8 @@ public final class LowerToInteger {
         && in instanceof Codes c) {
       lowered.put(node.output(), new Mean(c, node));
     } else if (op instanceof Concat) {
-      lowered.put(node.output(), new Joined(node.inputs().stream().map(lowered::get).toList(), node));
+      List<Lowered> parts = node.inputs().stream().map(lowered::get).toList();
+      lowered.put(node.output(), new Joined(parts, node));
     } else {
       keepFloat(node);
     }
@@ -534,7 +535,8 @@ public final class LowerToInteger {
         Range of = range(quant, part);
         ends.addAll(List.of(of.min(), of.max()));
       }
-      range = builder.node(name, new MinMax(), builder.add(name + "s", new Concat(0), ends));
+      Value all = builder.node(name + "s", new Concat(0), ends).output();
+      range = builder.node(name, new MinMax(), all);
     } else {
       range = builder.node(name, new MinMax(), ((Real) in).value());
     }
@@ -573,7 +575,7 @@ public final class LowerToInteger {
       for (Lowered part : whole.parts()) {
         parts.add(real(part, name + ".part" + parts.size()));
       }
-      return builder.add(name + ".real", whole.concat().op(), parts);
+      return builder.node(name + ".real", whole.concat().op(), parts).output();
     }
     Mean mean = (Mean) in;
     return builder.add(name + ".real", mean.pool().op(), real(mean.x(), name + ".x"));

@@ -6,15 +6,16 @@ import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_concat_codes_args;
 import org.quantrain.op.Concat;
-import org.quantrain.op.ConcatBackward;
 import org.quantrain.op.ConcatCodes;
+import org.quantrain.op.Slice;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Binding.Operand;
 import org.quantrain.runtime.Kernel;
+import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 
 /**
- * Concatenation. In memory a tensor is rows, and the whole's row is the parts' rows one after the
+ * Concatenation and slices. In memory a tensor is rows, and the whole's row is the parts' rows one after the
  * other.
  */
 final class ConcatKernels {
@@ -29,42 +30,46 @@ final class ConcatKernels {
         (making, steps) -> {
           long offset = 0;
           for (Operand x : b.inputs()) {
+            long row = row(x, axis);
             making.addReorder(
                 steps,
-                rows(making, x, axis, row(x, axis)),
+                rows(making, x, row, row),
                 ProductKernels.region(x),
-                rows(making, x, axis, row(y, axis)),
+                rows(making, x, row, row(y, axis)),
                 Scratch.Region.fixed(y.address() + Float.BYTES * offset));
-            offset += row(x, axis);
+            offset += row;
           }
           return "copies";
         });
   }
 
-  static Kernel concatBackward(Cpu cpu, Binding b) {
-    ConcatBackward op = (ConcatBackward) b.node().op();
-    Operand dy = b.input(0);
-    Operand dx = b.output(0);
-    long offset = row(dx, op.axis()) / op.x().dim(op.axis()) * op.from();
+  /** The part's elements as rows that are so far apart. */
+  private static dnnl_memory_desc rows(Dnnl.Making making, Operand part, long row, long apart) {
+    return making.strided(
+        dnnl_f32, new long[] {Sizes.elements(part) / row, row}, new long[] {apart, 1});
+  }
+
+  static Kernel slice(Cpu cpu, Binding b) {
+    Slice op = (Slice) b.node().op();
+    Operand x = b.input(0);
+    Operand y = b.output(0);
+    if (x.spec().dtype() != DType.F32 || op.step() < 0) {
+      throw b.failure("expected F32 and a step above 0, got " + x.spec() + " and " + op.step());
+    }
+    long inner = row(x, op.axis()) / x.spec().shape().dim(op.axis());
+    long[] dims = {Sizes.elements(y) / (inner * op.size()), op.size(), inner};
     return ProductKernels.build(
         cpu,
         b,
         (making, steps) -> {
           making.addReorder(
               steps,
-              rows(making, dx, op.axis(), row(dy, op.axis())),
-              Scratch.Region.fixed(dy.address() + Float.BYTES * offset),
-              rows(making, dx, op.axis(), row(dx, op.axis())),
-              ProductKernels.region(dx));
+              making.strided(dnnl_f32, dims, new long[] {row(x, op.axis()), op.step() * inner, 1}),
+              Scratch.Region.fixed(x.address() + Float.BYTES * inner * op.start()),
+              making.strided(dnnl_f32, dims, new long[] {inner * op.size(), inner, 1}),
+              ProductKernels.region(y));
           return "copy";
         });
-  }
-
-  /** The part's elements as rows that are so far apart. */
-  private static dnnl_memory_desc rows(Dnnl.Making making, Operand part, int axis, long apart) {
-    long row = row(part, axis);
-    return making.strided(
-        dnnl_f32, new long[] {Sizes.elements(part) / row, row}, new long[] {apart, 1});
   }
 
   static Kernel concatCodes(Cpu cpu, Binding b) {
@@ -104,11 +109,11 @@ final class ConcatKernels {
   /** Elements that lie together in memory, the axis outermost among them. */
   private static long row(Operand operand, int axis) {
     Shape shape = operand.spec().shape();
-    // Channels-last: dimension 1 of 4 is innermost.
-    if (shape.rank() == 4 && axis == 1) {
+    boolean last = operand.spec().isChannelsLast();
+    if (last && axis == 1) {
       return shape.dim(1);
     }
-    long row = shape.rank() == 4 && axis > 1 ? shape.dim(1) : 1;
+    long row = last && axis > 1 ? shape.dim(1) : 1;
     for (int i = axis; i < shape.rank(); i++) {
       row *= shape.dim(i);
     }
