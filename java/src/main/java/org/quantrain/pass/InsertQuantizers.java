@@ -46,8 +46,8 @@ public final class InsertQuantizers {
   private final Set<Node> firstAndLast = new HashSet<>();
   private final Map<Value, NavigableSet<Integer>> demands = new HashMap<>();
 
-  /** Bits of the concatenation that values without a quantizer of their own go into. */
-  private final Map<Value, Integer> joined = new HashMap<>();
+  /** The concatenation to whose grid a value without a quantizer of its own goes. */
+  private final Map<Value, Node> joined = new HashMap<>();
 
   private final GraphBuilder builder = new GraphBuilder();
   private final Map<Value, Value> plain = new HashMap<>();
@@ -128,7 +128,7 @@ public final class InsertQuantizers {
     } else if (node.op() instanceof Concat && isQuantized(node)) {
       for (Value part : node.inputs()) {
         if (isComputedFor(node, part)) {
-          joined.put(part, bitsOf(node));
+          joined.put(part, whole(node));
         } else {
           demand(part, bitsOf(node));
         }
@@ -137,16 +137,22 @@ public final class InsertQuantizers {
   }
 
   private boolean isQuantized(Node concat) {
-    return demands.containsKey(concat.output()) || joined.containsKey(concat.output());
+    return demands.containsKey(whole(concat).output());
   }
 
   private int bitsOf(Node concat) {
-    return demands.containsKey(concat.output())
-        ? demands.get(concat.output()).last()
-        : joined.get(concat.output());
+    return demands.get(whole(concat).output()).last();
   }
 
-  /** Whether the concatenation is all that a value, which waits for its quantizer, is for. */
+  /** The concatenation whose grid this one has: another one that it is only a part of, or itself. */
+  private Node whole(Node concat) {
+    return joined.getOrDefault(concat.output(), concat);
+  }
+
+  /**
+   * Whether the concatenation is all that a value, which waits for its quantizer, is for. What a
+   * ReLU made needs a grid from 0, whose clamp is the ReLU.
+   */
   private boolean isComputedFor(Node concat, Value part) {
     Node producer = graph.producer(part).orElse(null);
     boolean computed =
@@ -158,7 +164,9 @@ public final class InsertQuantizers {
                 || producer.op() instanceof AveragePool
                 || producer.op() instanceof GlobalAveragePool
                 || producer.op() instanceof Concat);
+    boolean relu = computed && producer.op() instanceof Relu;
     return computed
+        && (!relu || isNonNegative(whole(concat).output()))
         && graph.consumers(part).size() == 1
         && concat.inputs().stream().filter(part::equals).count() == 1
         && !graph.outputs().contains(part);
