@@ -9,7 +9,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.quantrain.graph.Model;
-import org.quantrain.graph.Value;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.Relu;
 import org.quantrain.tensor.Shape;
@@ -19,6 +18,7 @@ class ZooTest {
     return model.graph().params().stream().mapToLong(v -> v.spec().shape().elements()).sum();
   }
 
+  /** The parameters, and the rows that the global pool sees. */
   @ParameterizedTest
   @CsvSource({
     // Published: 11.69, 21.80, 25.56, 4.23, 3.50 and 1.97 million.
@@ -29,8 +29,10 @@ class ZooTest {
     "mobilenetv2, 3504872",
     "mobilenetv2?width=0.5, 1968680"
   })
-  void networksForImageNetHaveThePublishedParameters(String model, long parameters) {
-    assertEquals(parameters, parameters(Zoo.build(model, 3, 224, 224, 1000, 1)));
+  void networksForImageNetHaveThePublishedSize(String name, long parameters) {
+    Model model = Zoo.build(name, 3, 224, 224, 1000, 1);
+    assertEquals(parameters, parameters(model));
+    assertEquals(7, pooledRows(model));
   }
 
   @ParameterizedTest
@@ -42,21 +44,21 @@ class ZooTest {
     assertEquals(millions, Math.round(parameters / 1e4) / 100.0, model);
   }
 
-  /** Rows of what the last layers before the global pool see, from 224 and from 32 pixels. */
   @ParameterizedTest
-  @CsvSource({
-    "resnet50, 224, 7", "resnet50, 32, 4", "mobilenetv1, 224, 7", "mobilenetv1, 32, 4",
-    "mobilenetv2, 224, 7", "mobilenetv2, 32, 4", "resnet20, 32, 8"
-  })
-  void smallImagesKeepTheirResolutionInTheFirstLayers(String model, int side, int rows) {
-    Model built = Zoo.build(model, 3, side, side, 10, 1);
-    Value pooled =
-        built.graph().nodes().stream()
-            .filter(n -> n.name().equals("pool"))
-            .findFirst()
-            .orElseThrow()
-            .input(0);
-    assertEquals(rows, pooled.spec().shape().dim(2));
+  @CsvSource({"resnet18, 4", "mobilenetv1?width=0.25, 4", "mobilenetv2, 4", "resnet20, 8"})
+  void smallImagesKeepTheirResolutionInTheFirstLayers(String name, int rows) {
+    assertEquals(rows, pooledRows(Zoo.build(name, 3, 32, 32, 10, 1)));
+  }
+
+  private static int pooledRows(Model model) {
+    return model.graph().nodes().stream()
+        .filter(n -> n.name().equals("pool"))
+        .findFirst()
+        .orElseThrow()
+        .input(0)
+        .spec()
+        .shape()
+        .dim(2);
   }
 
   @ParameterizedTest
