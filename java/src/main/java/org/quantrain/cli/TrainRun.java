@@ -35,7 +35,6 @@ import org.quantrain.train.Recipe;
 /** One training from its settings to its report. */
 final class TrainRun {
   private static final Path RUNS = Path.of("runs");
-  private static final String IDX = "idx:";
 
   private final Console console;
   private final RunDirectory run;
@@ -97,10 +96,8 @@ final class TrainRun {
       full.put("model", Path.of(model).toAbsolutePath().normalize().toString());
     }
     String source = settings.path("data").asText("");
-    if (source.startsWith(IDX)) {
-      int end = source.indexOf('?') < 0 ? source.length() : source.indexOf('?');
-      Path folder = Path.of(source.substring(IDX.length(), end)).toAbsolutePath().normalize();
-      full.put("data", IDX + folder + source.substring(end));
+    if (!source.isEmpty()) {
+      full.put("data", Datasets.withFullPath(source));
     }
     return full;
   }
@@ -122,6 +119,7 @@ final class TrainRun {
       QuantizedNetwork quantized;
       try {
         data = Datasets.load(config.data());
+        requireOwnTestImages();
         config = merged(settings, data.train().size());
         requireBatch(config.recipe(), data.train());
         quantrain = Networks.open(config);
@@ -171,6 +169,15 @@ final class TrainRun {
 
   private void sayResume() {
     console.warn("interrupted; go on with: quantrain train --resume " + run.path());
+  }
+
+  /** Training is judged by images that it did not see. */
+  private void requireOwnTestImages() {
+    if (data.isShared()) {
+      throw new UsageException(
+          "data: with %s the network would be tested on the images it was trained on"
+              .formatted(config.data()));
+    }
   }
 
   private static void requireBatch(Recipe recipe, DataSource train) {
