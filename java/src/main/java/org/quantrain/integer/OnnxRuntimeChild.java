@@ -38,6 +38,12 @@ public final class OnnxRuntimeChild {
   private static final OrtSession.SessionOptions.OptLevel LEVEL =
       OrtSession.SessionOptions.OptLevel.ALL_OPT;
 
+  /**
+   * Without it, sums of two products of int8 weights saturate at 16 bits on x86 without VNNI. Where
+   * there is VNNI it changes nothing.
+   */
+  private static final String EXACT_PRODUCTS = "session.x64quantprecision";
+
   private final DataInputStream in;
   private final DataOutputStream out;
   private final OrtEnvironment environment =
@@ -89,7 +95,7 @@ public final class OnnxRuntimeChild {
         OrtSession exposed = session(exposing(model, codes), threads, exposedOptimized)) {
       out.writeInt(ChildProtocol.READY);
       ChildProtocol.writeText(out, environment.getVersion());
-      ChildProtocol.writeText(out, LEVEL.name());
+      ChildProtocol.writeText(out, LEVEL.name() + " " + EXACT_PRODUCTS + "=1");
       writeNodes(plainOptimized);
       writeNodes(exposedOptimized);
       out.flush();
@@ -107,6 +113,7 @@ public final class OnnxRuntimeChild {
       options.setIntraOpNumThreads(threads);
       options.setInterOpNumThreads(1);
       options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
+      options.addConfigEntry(EXACT_PRODUCTS, "1");
       options.setOptimizedModelFilePath(optimized.toString());
       return environment.createSession(model, options);
     }
