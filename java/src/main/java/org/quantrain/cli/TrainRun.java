@@ -5,12 +5,9 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.time.temporal.ChronoUnit;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.quantrain.Network;
@@ -227,7 +224,8 @@ final class TrainRun {
       throw e.getCause();
     }
     Path integerModel = run.integerModel(config.bits());
-    quantized.export(integerModel, metadata());
+    quantized.export(
+        integerModel, Results.metadata(config, config.quantizer(), run.floatModel()));
 
     console.fact("verify", "every code of " + Numbers.count(data.test().size()) + " test images");
     Evaluation real = network.evaluate(data.test());
@@ -238,27 +236,6 @@ final class TrainRun {
     run.write(run.report(), HtmlReport.render(report));
     finish(real, integer, verification);
     return verification.holds() ? Main.OK : Main.FAILED;
-  }
-
-  private Map<String, String> metadata() throws IOException {
-    return Map.of(
-        QdqMetadata.VERSION,
-        Version.NUMBER,
-        QdqMetadata.TARGET,
-        config.target(),
-        QdqMetadata.QUANTIZER,
-        config.quantizer(),
-        QdqMetadata.SOURCE,
-        "sha256:" + sha256(run.floatModel()));
-  }
-
-  private static String sha256(Path file) throws IOException {
-    try {
-      MessageDigest digest = MessageDigest.getInstance("SHA-256");
-      return HexFormat.of().formatHex(digest.digest(Files.readAllBytes(file)));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e); // Every Java has it.
-    }
   }
 
   private RunReport report(
@@ -319,25 +296,15 @@ final class TrainRun {
 
   private void finish(Evaluation real, Evaluation integer, VerificationReport verification) {
     console.fact("report", run.report().toString());
-    console.fact("float", Numbers.percent(real.top1()) + " top-1");
-    console.fact(
-        "integer", "%s top-1, %s".formatted(Numbers.percent(integer.top1()), config.bits()));
-    Claims.say(console, verification);
+    Results.say(console, config.bits(), real, integer, verification);
 
     ObjectNode result = Json.object();
     result.put("run", run.path().toString()).put("report", run.report().toString());
     result.put("model", config.model()).put("data", config.data()).put("bits", config.bits());
-    put(result.putObject("float"), run.floatModel(), real);
-    put(result.putObject("integer"), run.integerModel(config.bits()), integer);
+    Results.put(result.putObject("float"), run.floatModel(), real);
+    Results.put(result.putObject("integer"), run.integerModel(config.bits()), integer);
     Claims.put(result, verification);
     Json.put(result, "seconds", (System.nanoTime() - started) / 1e9);
     console.result(result);
-  }
-
-  private static void put(ObjectNode json, Path file, Evaluation evaluation) {
-    Json.put(json, "top1", evaluation.top1());
-    Json.put(json, "top5", evaluation.top5());
-    Json.put(json, "loss", evaluation.loss());
-    json.put("images", evaluation.images()).put("file", file.toString());
   }
 }

@@ -69,8 +69,9 @@ public final class Cifar {
       throw new DataException(
           "cifar10",
           "not on this machine",
-          "get the binary version from %s and put its .bin files into %s, or name their folder as cifar:PATH"
-              .formatted(PAGE, folder.toAbsolutePath()));
+          "get the binary version from %s and put its .bin files into %s, or name another folder as"
+                  .formatted(PAGE, folder.toAbsolutePath())
+              + " cifar:PATH");
     }
     return folder(folder, normalization);
   }

@@ -87,7 +87,8 @@ record ImageFile(int height, int width, int channels, byte[] pixels) {
     if (pixels > MAX_PIXELS) {
       throw new DataException(
           file,
-          "%dx%d pixels, more than %d".formatted(reader.getHeight(0), reader.getWidth(0), MAX_PIXELS),
+          "%dx%d pixels, more than %d"
+              .formatted(reader.getHeight(0), reader.getWidth(0), MAX_PIXELS),
           "scale it down or remove it");
     }
   }

@@ -95,7 +95,8 @@ public final class ImageFolder {
   }
 
   /** The images of one part. */
-  private record Listing(Path folder, List<String> classes, List<Path> files, List<Integer> labels) {
+  private record Listing(
+      Path folder, List<String> classes, List<Path> files, List<Integer> labels) {
     static Listing of(Path folder) throws DataException {
       List<String> classes = new ArrayList<>();
       List<Path> files = new ArrayList<>();

@@ -42,6 +42,7 @@ import org.quantrain.op.Multiplier;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
+import org.quantrain.op.RangeRule;
 import org.quantrain.op.Relu;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
@@ -362,7 +363,8 @@ public final class LowerToInteger {
     QuantizerState state = QuantizerState.in(builder, quant.quantizer());
     Range range = mode == Mode.TRAIN ? range(quant, in) : new Range(null, null);
     if (mode == Mode.TRAIN) {
-      ObserveRanges.update(builder, quant, range.min(), range.max());
+      ObserveRanges.update(
+          builder, quant, range.min(), range.max(), RangeRule.MOVING_AVERAGE);
     }
     Value codes = codes(quant, in, state.scale(), state.zeroPoint());
     return new Codes(codes, state.scale(), state.zeroPoint(), range.min(), range.max());
