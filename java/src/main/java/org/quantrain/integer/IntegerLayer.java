@@ -1,5 +1,6 @@
 package org.quantrain.integer;
 
+import java.util.List;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.PoolWindow;
 
@@ -31,6 +32,13 @@ public sealed interface IntegerLayer {
 
   /** Order matters: a + b and b + a may round differently. */
   record Add(CodesTensor a, CodesTensor b, CodesTensor y) implements ToCodes {}
+
+  /** Each part goes to the grid of the whole. */
+  record Concat(List<CodesTensor> parts, int axis, CodesTensor y) implements ToCodes {
+    public Concat {
+      parts = List.copyOf(parts);
+    }
+  }
 
   record MaxPool(CodesTensor x, PoolWindow window, CodesTensor y) implements ToCodes {}
 

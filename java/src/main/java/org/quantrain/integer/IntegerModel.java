@@ -20,6 +20,7 @@ import org.quantrain.onnx.OnnxWriter;
 import org.quantrain.onnx.QdqMetadata;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.DequantizeAcc;
 import org.quantrain.op.Flatten;
@@ -213,6 +214,11 @@ public final class IntegerModel {
         in.addAll(of(add.b()));
         in.addAll(List.of(scale(y), zeroPoint(y)));
         return builder.node(y.name(), new AddCodes(spec, false), in);
+      } else if (layer instanceof IntegerLayer.Concat concat) {
+        List<Value> in = new ArrayList<>();
+        concat.parts().forEach(part -> in.addAll(of(part)));
+        in.addAll(List.of(scale(y), zeroPoint(y)));
+        return builder.node(y.name(), new ConcatCodes(concat.axis(), spec), in);
       } else if (layer instanceof IntegerLayer.MaxPool pool) {
         return builder.node(y.name(), new MaxPool(pool.window()), codes.get(pool.x().name()));
       } else if (layer instanceof IntegerLayer.AveragePool pool) {

@@ -39,8 +39,8 @@ public final class OnnxRuntimeChild {
       OrtSession.SessionOptions.OptLevel.ALL_OPT;
 
   /**
-   * Without it, sums of two products of int8 weights saturate at 16 bits on x86 without VNNI. Where
-   * there is VNNI it changes nothing.
+   * Without it, processors with AVX2 or AVX-512 but no VNNI add pairs of products in 16 bits, which
+   * saturate; others do not look at it.
    */
   private static final String EXACT_PRODUCTS = "session.x64quantprecision";
 
@@ -95,7 +95,7 @@ public final class OnnxRuntimeChild {
         OrtSession exposed = session(exposing(model, codes), threads, exposedOptimized)) {
       out.writeInt(ChildProtocol.READY);
       ChildProtocol.writeText(out, environment.getVersion());
-      ChildProtocol.writeText(out, LEVEL.name() + " " + EXACT_PRODUCTS + "=1");
+      ChildProtocol.writeText(out, LEVEL.name() + " with " + EXACT_PRODUCTS);
       writeNodes(plainOptimized);
       writeNodes(exposedOptimized);
       out.flush();
@@ -110,10 +110,10 @@ public final class OnnxRuntimeChild {
   private OrtSession session(byte[] model, int threads, Path optimized) throws OrtException {
     try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
       options.setOptimizationLevel(LEVEL);
+      options.addConfigEntry(EXACT_PRODUCTS, "1");
       options.setIntraOpNumThreads(threads);
       options.setInterOpNumThreads(1);
       options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
-      options.addConfigEntry(EXACT_PRODUCTS, "1");
       options.setOptimizedModelFilePath(optimized.toString());
       return environment.createSession(model, options);
     }

@@ -12,6 +12,7 @@ import org.quantrain.onnx.MemoryOrder;
 import org.quantrain.onnx.OnnxFile;
 import org.quantrain.onnx.OnnxNode;
 import org.quantrain.onnx.OnnxTensor;
+import org.quantrain.op.Concat;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.tensor.DType;
@@ -124,6 +125,7 @@ final class QdqParser {
             node.label() + ": expected equal shapes, got " + a.shape() + " and " + b.shape());
         wait(node, a.shape());
       }
+      case "Concat" -> wait(node, joined(node, operands(node)));
       case "AveragePool" -> wait(node, window(node).output(operand(node, 0).shape()));
       case "GlobalAveragePool" -> {
         Shape x = operand(node, 0).shape();
@@ -199,6 +201,10 @@ final class QdqParser {
       case "Conv" -> new IntegerLayer.Conv(x, weights(node, x), geometry(node), y);
       case "Gemm" -> new IntegerLayer.Linear(x, weights(node, x), y);
       case "Add" -> new IntegerLayer.Add(x, operand(node, 1), y);
+      case "Concat" -> {
+        List<CodesTensor> parts = operands(node);
+        yield new IntegerLayer.Concat(parts, axis(node, parts), y);
+      }
       case "AveragePool" -> {
         boolean countPadding = node.integer("count_include_pad", 0) == 1;
         yield new IntegerLayer.AveragePool(x, window(node), countPadding, y);
@@ -261,6 +267,29 @@ final class QdqParser {
     require(x != null, node.label() + ": input \"" + name + "\" is not dequantized codes");
     onlyReader(node, name);
     return x;
+  }
+
+  private List<CodesTensor> operands(OnnxNode node) {
+    List<CodesTensor> operands = new ArrayList<>();
+    for (int i = 0; i < node.inputs().size(); i++) {
+      operands.add(operand(node, i));
+    }
+    require(!operands.isEmpty(), node.label() + " has no input");
+    return operands;
+  }
+
+  private static int axis(OnnxNode concat, List<CodesTensor> parts) {
+    int rank = parts.get(0).shape().rank();
+    long axis = concat.integer("axis", 0);
+    require(
+        axis >= -rank && axis < rank,
+        concat.label() + ": axis " + axis + " of " + parts.get(0).shape());
+    return (int) (axis < 0 ? axis + rank : axis);
+  }
+
+  private static Shape joined(OnnxNode node, List<CodesTensor> parts) {
+    List<TensorSpec> real = parts.stream().map(p -> new TensorSpec(DType.F32, p.shape())).toList();
+    return new Concat(axis(node, parts)).infer(real).get(0).shape();
   }
 
   private void onlyReader(OnnxNode node, String tensor) {

@@ -18,6 +18,7 @@ import org.quantrain.graph.Value;
 import org.quantrain.op.Add;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Concat;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.Flatten;
@@ -152,6 +153,8 @@ final class FloatModelReader {
       case "BatchNormalization" -> problemOfBatchNorm(node);
       case "Clip" -> isRelu(node) ? null : "only from 0 to a constant above 0";
       case "Add" -> problemOfAdd(node);
+      case "Concat" ->
+          node.inputs().stream().anyMatch(constants::containsKey) ? "of a constant" : null;
       case "MaxPool" -> allOne(node, "dilations") ? null : "dilations";
       case "AveragePool" -> allOne(node, "dilations") ? null : "dilations";
       case "Flatten" -> node.integer("axis", 1) == 1 ? null : "axis other than 1";
@@ -279,6 +282,7 @@ final class FloatModelReader {
         add(node, new Relu(upper), value(node, 0));
       }
       case "Add" -> readAdd(node);
+      case "Concat" -> readConcat(node);
       case "MaxPool" -> add(node, new MaxPool(window(node)), value(node, 0));
       case "AveragePool" -> {
         boolean countPadding = node.integer("count_include_pad", 0) == 1;
@@ -380,6 +384,20 @@ final class FloatModelReader {
     }
     String bias = isFloat(node.input(0)) ? node.input(0) : node.input(1);
     readLinear(node, value(product, 0), product.input(1), false, bias);
+  }
+
+  private void readConcat(OnnxNode node) {
+    Value[] parts = new Value[node.inputs().size()];
+    for (int i = 0; i < parts.length; i++) {
+      parts[i] = value(node, i);
+    }
+    require(parts.length > 0, node.label() + " joins nothing");
+    long rank = parts[0].spec().shape().rank();
+    long axis = node.integer("axis", 1);
+    require(
+        axis >= -rank && axis < rank,
+        node.label() + ": axis " + axis + " of " + parts[0].spec().shape());
+    add(node, new Concat((int) (axis < 0 ? axis + rank : axis)), parts);
   }
 
   private void readMatMul(OnnxNode node) {

@@ -14,6 +14,7 @@ import org.quantrain.io.AtomicFile;
 import org.quantrain.op.Add;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Concat;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.Flatten;
@@ -97,6 +98,7 @@ public final class OnnxWriter {
         || op instanceof BatchNorm
         || op instanceof Relu
         || op instanceof Add
+        || op instanceof Concat
         || op instanceof MaxPool
         || op instanceof AveragePool
         || op instanceof GlobalAveragePool
@@ -124,6 +126,8 @@ public final class OnnxWriter {
       add(out, "Clip", node, List.of(in.get(0), min, max));
     } else if (op instanceof Add) {
       add(out, "Add", node, in);
+    } else if (op instanceof Concat concat) {
+      add(out, "Concat", node, in).with("axis", concat.axis());
     } else if (op instanceof MaxPool pool) {
       window(add(out, "MaxPool", node, in), pool.window());
     } else if (op instanceof AveragePool pool) {

@@ -15,6 +15,7 @@ import org.quantrain.graph.Value;
 import org.quantrain.io.AtomicFile;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.DequantizeAcc;
 import org.quantrain.op.Flatten;
@@ -176,6 +177,7 @@ public final class QdqWriter {
         || op instanceof Requantize
         || op instanceof DequantizeAcc
         || op instanceof AddCodes
+        || op instanceof ConcatCodes
         || op instanceof MaxPool
         || op instanceof AveragePoolCodes
         || op instanceof RequantizeCodes
@@ -199,6 +201,17 @@ public final class QdqWriter {
       String sum = out.unique(node.output(0).name() + ".real");
       out.node("Add", out.unique(node.name() + ".add"), List.of(a, b), sum);
       quantize(node, sum, grid, false);
+    } else if (op instanceof ConcatCodes concat) {
+      int parts = ConcatCodes.parts(node.inputs().size());
+      Grid grid = grid(node, node.input(3 * parts), node.input(3 * parts + 1), concat.spec());
+      List<String> real = new ArrayList<>();
+      for (int i = 0; i < 3 * parts; i += 3) {
+        real.add(dequantize(node, node.input(i), node.input(i + 1), node.input(i + 2)));
+      }
+      String whole = out.unique(node.output(0).name() + ".real");
+      out.node("Concat", out.unique(node.name() + ".concat"), real, whole)
+          .with("axis", concat.axis());
+      quantize(node, whole, grid, false);
     } else if (op instanceof AveragePoolCodes pool) {
       Grid grid = grid(node, node.input(3), node.input(4), pool.spec());
       String x = dequantize(node, node.input(0), node.input(1), node.input(2));

@@ -22,6 +22,8 @@ import org.quantrain.op.AveragePoolCodes;
 import org.quantrain.op.BatchNorm;
 import org.quantrain.op.BatchNormAbsorb;
 import org.quantrain.op.BatchNormStats;
+import org.quantrain.op.Concat;
+import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvBnCorrect;
 import org.quantrain.op.ConvBnFold;
@@ -89,6 +91,9 @@ public final class LowerToInteger {
 
   /** A pooled mean; window null pools everything. */
   private record Mean(Codes x, Node pool) implements Lowered {}
+
+  /** Parts that are not joined yet: on grids of their own, or waiting for that of the whole. */
+  private record Joined(List<Lowered> parts, Node concat) implements Lowered {}
 
   private record Range(Value min, Value max) {}
 
@@ -158,6 +163,9 @@ public final class LowerToInteger {
     } else if ((op instanceof AveragePool || op instanceof GlobalAveragePool)
         && in instanceof Codes c) {
       lowered.put(node.output(), new Mean(c, node));
+    } else if (op instanceof Concat) {
+      List<Lowered> parts = node.inputs().stream().map(lowered::get).toList();
+      lowered.put(node.output(), new Joined(parts, node));
     } else {
       keepFloat(node);
     }
@@ -366,7 +374,7 @@ public final class LowerToInteger {
       ObserveRanges.update(
           builder, quant, range.min(), range.max(), RangeRule.MOVING_AVERAGE);
     }
-    Value codes = codes(quant, in, state.scale(), state.zeroPoint());
+    Value codes = codes(quant, quant.quantizer(), in, state.scale(), state.zeroPoint());
     return new Codes(codes, state.scale(), state.zeroPoint(), range.min(), range.max());
   }
 
@@ -377,7 +385,8 @@ public final class LowerToInteger {
    */
   private Codes quantizeLearned(FakeQuant quant, Lowered in) {
     LearnedQuantizer learned = LearnedQuantizer.in(builder, quant, 1);
-    Value codes = codes(quant, in, learned.scale(), learned.zeroPoint());
+    Value codes =
+        codes(quant, quant.quantizer(), in, learned.scale(), learned.zeroPoint());
     if (mode != Mode.EVAL) {
       codes = learned.attach(builder, codes, real(unbounded(in), quant.quantizer() + ".x"));
     }
@@ -389,15 +398,19 @@ public final class LowerToInteger {
     if (in instanceof Accumulated a) {
       return new Accumulated(a.acc(), a.outScale(), a.bias(), a.keep(), a.stats(), a.relu(), none);
     }
+    if (in instanceof Joined whole) {
+      List<Lowered> parts = whole.parts().stream().map(LowerToInteger::unbounded).toList();
+      return new Joined(parts, whole.concat());
+    }
     return in instanceof Sum sum ? new Sum(sum.a(), sum.b(), sum.relu(), none) : in;
   }
 
-  private Value codes(FakeQuant quant, Lowered in, Value scale, Value zero) {
-    String name = quant.quantizer() + ".codes";
+  /** Codes on the grid of a quantizer, named after {@code of}. */
+  private Value codes(FakeQuant quant, String of, Lowered in, Value scale, Value zero) {
+    String name = of + ".codes";
     Value codes;
     if (in instanceof Accumulated acc) {
-      Value m =
-          builder.add(quant.quantizer() + ".multiplier", new Multiplier(), acc.outScale(), scale);
+      Value m = builder.add(of + ".multiplier", new Multiplier(), acc.outScale(), scale);
       List<Value> inputs = new ArrayList<>(List.of(acc.acc(), m, zero, acc.bias()));
       if (acc.keep() != null) {
         inputs.add(acc.keep());
@@ -419,7 +432,9 @@ public final class LowerToInteger {
                   zero)
               .output(0);
     } else if (in instanceof Mean mean) {
-      codes = quantizeMean(quant, mean, name, scale, zero);
+      codes = quantizeMean(quant, of, mean, scale, zero);
+    } else if (in instanceof Joined whole) {
+      codes = join(quant, of, whole, scale, zero);
     } else if (in instanceof Codes wide) {
       codes =
           builder
@@ -441,7 +456,24 @@ public final class LowerToInteger {
     return codes;
   }
 
-  private Value quantizeMean(FakeQuant quant, Mean mean, String name, Value scale, Value zero) {
+  /** Parts without a grid of their own go to that of the whole at once. */
+  private Value join(FakeQuant quant, String of, Joined whole, Value scale, Value zero) {
+    List<Value> inputs = new ArrayList<>();
+    for (int i = 0; i < whole.parts().size(); i++) {
+      if (whole.parts().get(i) instanceof Codes c) {
+        inputs.addAll(List.of(c.codes(), c.scale(), c.zeroPoint()));
+      } else {
+        String part = of + ".part" + i;
+        inputs.addAll(List.of(codes(quant, part, whole.parts().get(i), scale, zero), scale, zero));
+      }
+    }
+    inputs.addAll(List.of(scale, zero));
+    ConcatCodes op = new ConcatCodes(((Concat) whole.concat().op()).axis(), quant.spec());
+    return builder.node(of + ".codes", op, inputs).output(0);
+  }
+
+  private Value quantizeMean(FakeQuant quant, String of, Mean mean, Value scale, Value zero) {
+    String name = of + ".codes";
     Codes x = mean.x();
     if (mean.pool().op() instanceof AveragePool pool) {
       return builder
@@ -460,7 +492,7 @@ public final class LowerToInteger {
         builder.add(mean.pool().name() + ".acc", new GlobalPoolSum(), x.codes(), x.zeroPoint());
     Value m =
         builder.add(
-            quant.quantizer() + ".multiplier",
+            of + ".multiplier",
             new PoolMultiplier(shape.dim(1), shape.dim(2) * shape.dim(3)),
             x.scale(),
             scale);
@@ -499,6 +531,14 @@ public final class LowerToInteger {
       Value x = real(mean.x(), mean.pool().name() + ".x");
       range =
           builder.node(name, new MinMax(), builder.add(mean.pool().name(), mean.pool().op(), x));
+    } else if (in instanceof Joined whole) {
+      List<Value> ends = new ArrayList<>();
+      for (Lowered part : whole.parts()) {
+        Range of = range(quant, part);
+        ends.addAll(List.of(of.min(), of.max()));
+      }
+      Value all = builder.node(name + "s", new Concat(0), ends).output();
+      range = builder.node(name, new MinMax(), all);
     } else {
       range = builder.node(name, new MinMax(), ((Real) in).value());
     }
@@ -531,6 +571,13 @@ public final class LowerToInteger {
           builder.add(
               name + ".real", new Add(), real(sum.a(), name + ".a"), real(sum.b(), name + ".b"));
       return sum.relu() ? builder.add(name + ".relu", new Relu(sum.upper()), y) : y;
+    }
+    if (in instanceof Joined whole) {
+      List<Value> parts = new ArrayList<>();
+      for (Lowered part : whole.parts()) {
+        parts.add(real(part, name + ".part" + parts.size()));
+      }
+      return builder.node(name + ".real", whole.concat().op(), parts).output();
     }
     Mean mean = (Mean) in;
     return builder.add(name + ".real", mean.pool().op(), real(mean.x(), name + ".x"));

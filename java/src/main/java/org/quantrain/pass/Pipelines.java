@@ -23,7 +23,7 @@ public final class Pipelines {
 
   /** A model with quantizers in its graph and their initial state in its contents. */
   public static Model quantize(Model model, QuantPolicy policy) {
-    Model plain = AbsorbBias.apply(model);
+    Model plain = ConvolveBatchNorm.apply(AbsorbBias.apply(model));
     Graph graph = InsertQuantizers.apply(ReluBeforeMaxPool.apply(plain.graph()), policy);
     Map<String, HostTensor> contents = new HashMap<>(plain.contents());
     for (Node node : graph.nodes()) {

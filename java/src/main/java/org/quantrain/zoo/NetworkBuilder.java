@@ -84,8 +84,9 @@ public final class NetworkBuilder {
     return builder.add(name, new Relu(), x);
   }
 
-  public Value relu6(String name, Value x) {
-    return builder.add(name, new Relu(6), x);
+  /** min(max(x, 0), upper): ReLU6 with 6, ReLU with infinity. */
+  public Value relu(String name, Value x, float upper) {
+    return builder.add(name, new Relu(upper), x);
   }
 
   public Value add(String name, Value a, Value b) {

@@ -24,6 +24,8 @@ import org.quantrain.op.BatchNormBackward;
 import org.quantrain.op.BatchNormStats;
 import org.quantrain.op.BatchNormStatsBackward;
 import org.quantrain.op.ChannelSum;
+import org.quantrain.op.Concat;
+import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.Conv2dBackwardData;
 import org.quantrain.op.Conv2dBackwardWeights;
@@ -59,6 +61,7 @@ import org.quantrain.op.Relu;
 import org.quantrain.op.ReluBackward;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.Slice;
 import org.quantrain.op.SoftmaxCrossEntropy;
 import org.quantrain.op.SteBackward;
 import org.quantrain.op.TimesSign;
@@ -99,6 +102,8 @@ public final class CpuBackend implements Backend {
           Map.entry(BatchNormStats.class, LayerKernels::batchNormStats),
           Map.entry(BatchNormStatsBackward.class, LayerKernels::batchNormStatsBackward),
           Map.entry(ChannelSum.class, LayerKernels::channelSum),
+          Map.entry(Concat.class, ConcatKernels::concat),
+          Map.entry(ConcatCodes.class, ConcatKernels::concatCodes),
           Map.entry(Conv2d.class, ProductKernels::conv2d),
           Map.entry(Conv2dBackwardData.class, ProductKernels::conv2dBackwardData),
           Map.entry(Conv2dBackwardWeights.class, ProductKernels::conv2dBackwardWeights),
@@ -134,6 +139,7 @@ public final class CpuBackend implements Backend {
           Map.entry(ReluBackward.class, LayerKernels::reluBackward),
           Map.entry(Requantize.class, AccumulatorKernels::requantize),
           Map.entry(RequantizeCodes.class, CodeKernels::requantizeCodes),
+          Map.entry(Slice.class, ConcatKernels::slice),
           Map.entry(SoftmaxCrossEntropy.class, LayerKernels::softmaxCrossEntropy),
           Map.entry(SteBackward.class, CodeKernels::steBackward),
           Map.entry(TimesSign.class, CodeKernels::timesSign),
