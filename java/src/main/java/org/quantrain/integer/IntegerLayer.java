@@ -50,4 +50,9 @@ public sealed interface IntegerLayer {
   record RequantizeCodes(CodesTensor x, CodesTensor y) implements ToCodes {}
 
   record Flatten(CodesTensor x, CodesTensor y) implements ToCodes {}
+
+  record Slice(CodesTensor x, org.quantrain.op.Slice part, CodesTensor y) implements ToCodes {}
+
+  /** With the code of zero. */
+  record Pad(CodesTensor x, org.quantrain.op.Pad pad, CodesTensor y) implements ToCodes {}
 }

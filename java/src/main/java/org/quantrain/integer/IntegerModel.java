@@ -29,6 +29,7 @@ import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.Multiplier;
+import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.Requantize;
@@ -232,6 +233,13 @@ public final class IntegerModel {
         List<Value> in = new ArrayList<>(of(requantize.x()));
         in.addAll(List.of(scale(y), zeroPoint(y)));
         return builder.node(y.name(), new RequantizeCodes(spec), in);
+      }
+      if (layer instanceof IntegerLayer.Slice slice) {
+        return builder.node(y.name(), slice.part(), codes.get(slice.x().name()));
+      } else if (layer instanceof IntegerLayer.Pad pad) {
+        CodesTensor x = pad.x();
+        Op op = new PadCodes(pad.pad());
+        return builder.node(y.name(), op, codes.get(x.name()), zeroPoint(x));
       }
       IntegerLayer.Flatten flatten = (IntegerLayer.Flatten) layer;
       return builder.node(y.name(), new Flatten(), codes.get(flatten.x().name()));

@@ -25,10 +25,12 @@ import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.Multiplier;
+import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.Slice;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
@@ -144,7 +146,7 @@ public final class QdqWriter {
     if (op instanceof Quantize) {
       return graph.inputs().contains(node.input(0));
     }
-    if (op instanceof MaxPool || op instanceof Flatten) {
+    if (op instanceof MaxPool || op instanceof Flatten || op instanceof Slice) {
       return node.input(0).spec().dtype().isCodes();
     }
     return isKnown(op);
@@ -181,6 +183,8 @@ public final class QdqWriter {
         || op instanceof MaxPool
         || op instanceof AveragePoolCodes
         || op instanceof RequantizeCodes
+        || op instanceof PadCodes
+        || op instanceof Slice
         || op instanceof Flatten;
   }
 
@@ -226,19 +230,33 @@ public final class QdqWriter {
       String x = dequantize(node, node.input(0), node.input(1), node.input(2));
       quantize(node, x, grid, true);
     } else if (op instanceof MaxPool pool) {
-      OnnxWriter.window(onCodes("MaxPool", node), pool.window());
+      keepGrid(node);
+      OnnxWriter.window(onCodes("MaxPool", node, List.of(node.input(0).name())), pool.window());
     } else if (op instanceof Flatten) {
-      onCodes("Flatten", node).with("axis", 1);
+      keepGrid(node);
+      onCodes("Flatten", node, List.of(node.input(0).name())).with("axis", 1);
+    } else if (op instanceof Slice slice) {
+      keepGrid(node);
+      onCodes("Slice", node, OnnxWriter.sliced(out, node, slice));
+    } else if (op instanceof PadCodes pad) {
+      Grid grid = keepGrid(node);
+      String zeroPoint = constants.get(grid.zeroPoint());
+      String pads = OnnxWriter.pads(out, node, pad.pad());
+      onCodes("Pad", node, List.of(node.input(0).name(), pads, zeroPoint));
     }
   }
 
-  /** A node from codes to codes of the same grid. */
-  private OnnxGraphBuilder.NodeAttributes onCodes(String op, Node node) {
+  /** The result is on the grid of the first input, which is returned. */
+  private Grid keepGrid(Node node) {
     Grid grid = grids.get(node.input(0));
     require(node, grid != null, "its input " + node.input(0) + " is not codes of this graph");
     grids.put(node.output(0), grid);
-    String x = node.input(0).name();
-    return out.node(op, node.name(), List.of(x), node.output(0).name());
+    return grid;
+  }
+
+  /** A node from codes to codes. */
+  private OnnxGraphBuilder.NodeAttributes onCodes(String op, Node node, List<String> in) {
+    return out.node(op, node.name(), in, node.output(0).name());
   }
 
   private void writeRequantize(Node node, Requantize op) {

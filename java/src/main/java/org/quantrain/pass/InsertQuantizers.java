@@ -24,15 +24,17 @@ import org.quantrain.op.Flatten;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.Linear;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.Pad;
 import org.quantrain.op.Relu;
 import org.quantrain.op.ScaleRule;
+import org.quantrain.op.Slice;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.tensor.QuantSpec;
 
 /**
  * Puts a {@link FakeQuant} on every weight and on every value that a quantized operation reads.
  *
- * <p>Max pooling and flatten keep their input's grid. A value that is read at several widths gets
+ * <p>Max pooling, flatten, slices and padding with zeros keep their input's grid. A value that is read at several widths gets
  * the widest quantizer first and the narrower ones on top of it, because the deployed producer
  * emits one tensor of codes.
  *
@@ -77,7 +79,10 @@ public final class InsertQuantizers {
 
   /** Operations that move codes without computing: their output is on their input's grid. */
   private static boolean keepsGrid(Node node) {
-    return node.op() instanceof MaxPool || node.op() instanceof Flatten;
+    return node.op() instanceof MaxPool
+        || node.op() instanceof Flatten
+        || node.op() instanceof Slice
+        || (node.op() instanceof Pad pad && pad.value() == 0);
   }
 
   private Graph run() {

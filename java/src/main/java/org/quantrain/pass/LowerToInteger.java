@@ -41,12 +41,16 @@ import org.quantrain.op.Lowering;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.MinMax;
 import org.quantrain.op.Multiplier;
+import org.quantrain.op.Pad;
+import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
+import org.quantrain.op.RangeRule;
 import org.quantrain.op.Relu;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.Slice;
 import org.quantrain.op.TimesSign;
 import org.quantrain.quant.QuantizerState;
 import org.quantrain.tensor.QuantSpec;
@@ -152,13 +156,18 @@ public final class LowerToInteger {
         && in instanceof Codes a
         && lowered.get(node.input(1)) instanceof Codes b) {
       lowered.put(node.output(), new Sum(a, b, false, Float.POSITIVE_INFINITY));
-    } else if ((op instanceof MaxPool || op instanceof Flatten) && in instanceof Codes c) {
+    } else if ((op instanceof MaxPool || op instanceof Flatten || op instanceof Slice)
+        && in instanceof Codes c) {
       Value moved = builder.node(node.name() + ".codes", op, c.codes()).output(0);
       // A maximum has another range than what it is taken of.
       boolean sameRange = op instanceof Flatten;
       Value min = sameRange ? c.batchMin() : null;
       Value max = sameRange ? c.batchMax() : null;
       lowered.put(node.output(0), new Codes(moved, c.scale(), c.zeroPoint(), min, max));
+    } else if (op instanceof Pad pad && pad.value() == 0 && in instanceof Codes c) {
+      Value padded =
+          builder.add(node.name() + ".codes", new PadCodes(pad), c.codes(), c.zeroPoint());
+      lowered.put(node.output(), new Codes(padded, c.scale(), c.zeroPoint(), null, null));
     } else if ((op instanceof AveragePool || op instanceof GlobalAveragePool)
         && in instanceof Codes c) {
       lowered.put(node.output(), new Mean(c, node));
@@ -370,7 +379,8 @@ public final class LowerToInteger {
     QuantizerState state = QuantizerState.in(builder, quant.quantizer());
     Range range = mode == Mode.TRAIN ? range(quant, in) : new Range(null, null);
     if (mode == Mode.TRAIN) {
-      ObserveRanges.update(builder, quant, range.min(), range.max());
+      ObserveRanges.update(
+          builder, quant, range.min(), range.max(), RangeRule.MOVING_AVERAGE);
     }
     Value codes = codes(quant, quant.quantizer(), in, state.scale(), state.zeroPoint());
     return new Codes(codes, state.scale(), state.zeroPoint(), range.min(), range.max());

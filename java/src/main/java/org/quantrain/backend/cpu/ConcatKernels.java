@@ -7,15 +7,13 @@ import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_concat_codes_args;
 import org.quantrain.op.Concat;
 import org.quantrain.op.ConcatCodes;
-import org.quantrain.op.Slice;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Binding.Operand;
 import org.quantrain.runtime.Kernel;
-import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 
 /**
- * Concatenation and slices. In memory a tensor is rows, and the whole's row is the parts' rows one after the
+ * Concatenation. In memory a tensor is rows, and the whole's row is the parts' rows one after the
  * other.
  */
 final class ConcatKernels {
@@ -47,29 +45,6 @@ final class ConcatKernels {
   private static dnnl_memory_desc rows(Dnnl.Making making, Operand part, long row, long apart) {
     return making.strided(
         dnnl_f32, new long[] {Sizes.elements(part) / row, row}, new long[] {apart, 1});
-  }
-
-  static Kernel slice(Cpu cpu, Binding b) {
-    Slice op = (Slice) b.node().op();
-    Operand x = b.input(0);
-    Operand y = b.output(0);
-    if (x.spec().dtype() != DType.F32 || op.step() < 0) {
-      throw b.failure("expected F32 and a step above 0, got " + x.spec() + " and " + op.step());
-    }
-    long inner = row(x, op.axis()) / x.spec().shape().dim(op.axis());
-    long[] dims = {Sizes.elements(y) / (inner * op.size()), op.size(), inner};
-    return ProductKernels.build(
-        cpu,
-        b,
-        (making, steps) -> {
-          making.addReorder(
-              steps,
-              making.strided(dnnl_f32, dims, new long[] {row(x, op.axis()), op.step() * inner, 1}),
-              Scratch.Region.fixed(x.address() + Float.BYTES * inner * op.start()),
-              making.strided(dnnl_f32, dims, new long[] {inner * op.size(), inner, 1}),
-              ProductKernels.region(y));
-          return "copy";
-        });
   }
 
   static Kernel concatCodes(Cpu cpu, Binding b) {

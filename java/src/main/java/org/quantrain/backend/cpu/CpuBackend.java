@@ -54,6 +54,8 @@ import org.quantrain.op.MaxPoolBackward;
 import org.quantrain.op.MinMax;
 import org.quantrain.op.MseRange;
 import org.quantrain.op.Multiplier;
+import org.quantrain.op.Pad;
+import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
@@ -62,6 +64,7 @@ import org.quantrain.op.ReluBackward;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.Slice;
+import org.quantrain.op.SliceBackward;
 import org.quantrain.op.SoftmaxCrossEntropy;
 import org.quantrain.op.SteBackward;
 import org.quantrain.op.TimesSign;
@@ -139,7 +142,10 @@ public final class CpuBackend implements Backend {
           Map.entry(ReluBackward.class, LayerKernels::reluBackward),
           Map.entry(Requantize.class, AccumulatorKernels::requantize),
           Map.entry(RequantizeCodes.class, CodeKernels::requantizeCodes),
-          Map.entry(Slice.class, ConcatKernels::slice),
+          Map.entry(Pad.class, RegionKernels::pad),
+          Map.entry(PadCodes.class, RegionKernels::padCodes),
+          Map.entry(Slice.class, RegionKernels::slice),
+          Map.entry(SliceBackward.class, RegionKernels::sliceBackward),
           Map.entry(SoftmaxCrossEntropy.class, LayerKernels::softmaxCrossEntropy),
           Map.entry(SteBackward.class, CodeKernels::steBackward),
           Map.entry(TimesSign.class, CodeKernels::timesSign),
