@@ -43,6 +43,7 @@ import org.quantrain.testkit.Calibrated;
 import org.quantrain.testkit.MutatedBytes;
 import org.quantrain.testkit.MutatedOnnx;
 import org.quantrain.testkit.Networks;
+import org.quantrain.testkit.RandomNetwork;
 
 /**
  * Damaged and hostile ONNX files: each is refused with one clear line or is a model that runs; none
@@ -83,12 +84,17 @@ class MutatedModelsTest {
     Files.write(folder.resolve("weights.bin"), new byte[4096]);
     Path secret = Files.write(outside.resolve("secret"), new byte[4096]);
     Files.createSymbolicLink(folder.resolve("link"), secret);
-    for (Model model :
-        List.of(
-            Networks.lenetLike(),
-            Networks.resnetLike(),
-            Networks.mobileLike(),
-            Networks.denseLike())) {
+    List<Model> models =
+        new ArrayList<>(
+            List.of(
+                Networks.lenetLike(),
+                Networks.resnetLike(),
+                Networks.mobileLike(),
+                Networks.denseLike()));
+    for (int seed = 1; seed <= 4; seed++) {
+      models.add(RandomNetwork.model(seed));
+    }
+    for (Model model : models) {
       FLOAT.add(OnnxWriter.toBytes(model, Map.of()));
       QuantizedNetwork quantized =
           quantrain

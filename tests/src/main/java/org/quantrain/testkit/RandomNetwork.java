@@ -19,8 +19,10 @@ import org.quantrain.op.Flatten;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.Linear;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.Pad;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Relu;
+import org.quantrain.op.Slice;
 import org.quantrain.pass.EliminateDead;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
@@ -32,7 +34,7 @@ import org.quantrain.tensor.TensorSpec;
 /**
  * A network and a way to quantize it, both made from a seed alone: branches that are added and
  * concatenated, grouped, dilated and strided convolutions with padding that differs per side, batch
- * norm behind a layer and standing alone, all poolings, odd sizes, 2 to 8 bits.
+ * norm behind a layer and standing alone, slices, padding, all poolings, odd sizes, 2 to 8 bits.
  *
  * <p>Every network can run in integers: an activation function stands behind a layer, a batch norm
  * or a sum, or behind a max pool of one.
@@ -103,13 +105,15 @@ public final class RandomNetwork {
   }
 
   private Value step(Value x) {
-    return switch (random.nextInt(12)) {
+    return switch (random.nextInt(14)) {
       case 0 -> pooled(x, true);
       case 1 -> pooled(x, false);
       case 2 -> activated(batchNorm(x));
       case 3, 4 -> sum(x);
       case 5, 6 -> concat(x);
       case 7 -> reluBehindPool(layerWithoutActivation(x));
+      case 8 -> slice(x);
+      case 9 -> pad(x);
       default -> layer(x);
     };
   }
@@ -183,6 +187,25 @@ public final class RandomNetwork {
     return max
         ? add("maxpool", new MaxPool(window), x)
         : add("averagepool", new AveragePool(window, random.nextBoolean()), x);
+  }
+
+  /** Part of a dimension, or every second of it. */
+  private Value slice(Value x) {
+    int axis = 1 + random.nextInt(3);
+    int step = 1 + random.nextInt(2);
+    int start = random.nextInt(dim(x, axis));
+    int most = (dim(x, axis) - start + step - 1) / step;
+    return add("slice", new Slice(axis, start, step, 1 + random.nextInt(most)), x);
+  }
+
+  private Value pad(Value x) {
+    List<Integer> before = new ArrayList<>(List.of(0));
+    List<Integer> after = new ArrayList<>(List.of(0));
+    for (int i = 1; i < 4; i++) {
+      before.add(random.nextInt(3));
+      after.add(random.nextInt(2));
+    }
+    return add("pad", new Pad(before, after, 0), x);
   }
 
   private Value reluBehindPool(Value x) {
