@@ -118,7 +118,9 @@ final class TrainCommand extends Verb {
     @Option(
         names = "--target",
         paramLabel = "NAME",
-        description = "The runtime to train for: ort (default), ONNX Runtime.")
+        description =
+            "The runtime to train for: ort (default), tflite, tflite-builtin, xnnpack, qnnpack,"
+                + " openvino, snpe, qnn, academic; 'quantrain targets' explains them.")
     private String target;
 
     @Option(

@@ -219,7 +219,7 @@ final class TrainRun {
     } catch (UncheckedIOException e) {
       throw e.getCause();
     }
-    Path integerModel = run.integerModel(config.bits());
+    Path integerModel = run.integerModel(config.bits(), config.suffix());
     quantized.export(integerModel, metadata());
 
     console.fact("verify", "every code of " + Numbers.count(data.test().size()) + " test images");
@@ -237,8 +237,6 @@ final class TrainRun {
     return Map.of(
         QdqMetadata.VERSION,
         Version.NUMBER,
-        QdqMetadata.TARGET,
-        config.target(),
         QdqMetadata.QUANTIZER,
         config.quantizer(),
         QdqMetadata.SOURCE,
@@ -257,7 +255,7 @@ final class TrainRun {
   private RunReport report(
       Quantrain quantrain, Evaluation real, Evaluation integer, VerificationReport verification)
       throws IOException {
-    IntegerModel model = IntegerModel.read(run.integerModel(config.bits()));
+    IntegerModel model = IntegerModel.read(run.integerModel(config.bits(), config.suffix()));
     return new RunReport(
         run.name(),
         config.modelName(),
@@ -265,7 +263,7 @@ final class TrainRun {
         config.bits(),
         config.target(),
         outcome(run.floatModel(), real),
-        outcome(run.integerModel(config.bits()), integer),
+        outcome(run.integerModel(config.bits(), config.suffix()), integer),
         Claims.of(verification),
         run.readMetrics(),
         LayerTable.of(model.toGraph(), model.contents()),
@@ -321,7 +319,7 @@ final class TrainRun {
     result.put("run", run.path().toString()).put("report", run.report().toString());
     result.put("model", config.model()).put("data", config.data()).put("bits", config.bits());
     put(result.putObject("float"), run.floatModel(), real);
-    put(result.putObject("integer"), run.integerModel(config.bits()), integer);
+    put(result.putObject("integer"), run.integerModel(config.bits(), config.suffix()), integer);
     Claims.put(result, verification);
     Json.put(result, "seconds", (System.nanoTime() - started) / 1e9);
     console.result(result);

@@ -7,13 +7,13 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.quantrain.onnx.AccumulatorBound;
 import org.quantrain.onnx.MemoryOrder;
 import org.quantrain.onnx.OnnxFile;
 import org.quantrain.onnx.OnnxNode;
 import org.quantrain.onnx.OnnxTensor;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.PoolWindow;
+import org.quantrain.quant.AccumulatorBound;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
@@ -334,7 +334,7 @@ final class QdqParser {
           node.label() + ": the bias is not at the scale of input * weights");
     }
     HostTensor codes = MemoryOrder.fromOnnx(new TensorSpec(DType.S8, w.shape()), w.data());
-    int largest = AccumulatorBound.largestInput(x.zeroPoint(), x.qmax());
+    int largest = AccumulatorBound.largestInput(x.zeroPoint(), x.qmin(), x.qmax());
     int overflow = AccumulatorBound.firstOverflow(codes, largest, bias);
     require(
         overflow < 0,

@@ -30,7 +30,7 @@ import org.quantrain.tensor.QuantSpec;
 /**
  * Puts a {@link FakeQuant} on every weight and on every value that a quantized operation reads.
  *
- * <p>Max pooling and flatten keep their input's grid. A value that is read at several widths gets
+ * <p>Max pooling and flatten keep their input's grid, as average pools do for some targets. A value that is read at several widths gets
  * the widest quantizer first and the narrower ones on top of it, because the deployed producer
  * emits one tensor of codes.
  */
@@ -60,9 +60,15 @@ public final class InsertQuantizers {
     return node.op() instanceof Conv2d || node.op() instanceof Linear;
   }
 
-  /** Operations that move codes without computing: their output is on their input's grid. */
-  private static boolean keepsGrid(Node node) {
-    return node.op() instanceof MaxPool || node.op() instanceof Flatten;
+  /** Operations whose output is on their input's grid. */
+  private boolean keepsGrid(Node node) {
+    return node.op() instanceof MaxPool
+        || node.op() instanceof Flatten
+        || isAverage(node) && policy.target().contract().averagesOnGrid();
+  }
+
+  private static boolean isAverage(Node node) {
+    return node.op() instanceof AveragePool || node.op() instanceof GlobalAveragePool;
   }
 
   private Graph run() {
@@ -82,6 +88,9 @@ public final class InsertQuantizers {
     }
     firstAndLast.add(layers.get(0));
     firstAndLast.add(layers.get(layers.size() - 1));
+    if (policy.target().quantizesLogits()) {
+      graph.outputs().forEach(v -> demand(v, QuantPolicy.ADD_BITS));
+    }
     for (int i = graph.nodes().size() - 1; i >= 0; i--) {
       collectDemands(graph.nodes().get(i));
     }
@@ -90,7 +99,13 @@ public final class InsertQuantizers {
       quantize(in, false);
     }
     graph.nodes().forEach(this::rebuild);
-    return builder.build(graph.outputs().stream().map(plain::get).toList());
+    return builder.build(graph.outputs().stream().map(this::output).toList());
+  }
+
+  private Value output(Value value) {
+    return policy.target().quantizesLogits()
+        ? version(value, QuantPolicy.ADD_BITS)
+        : plain.get(value);
   }
 
   /**
@@ -103,10 +118,12 @@ public final class InsertQuantizers {
     } else if (node.op() instanceof Add) {
       demand(node.input(0), QuantPolicy.ADD_BITS);
       demand(node.input(1), QuantPolicy.ADD_BITS);
-    } else if (node.op() instanceof AveragePool || node.op() instanceof GlobalAveragePool) {
+    } else if (keepsGrid(node)) {
+      if (demands.containsKey(node.output(0))) {
+        demand(node.input(0), demands.get(node.output(0)).last());
+      }
+    } else if (isAverage(node)) {
       demand(node.input(0), policy.activationBits());
-    } else if (keepsGrid(node) && demands.containsKey(node.output(0))) {
-      demand(node.input(0), demands.get(node.output(0)).last());
     }
   }
 
@@ -124,15 +141,19 @@ public final class InsertQuantizers {
       inputs.set(0, version(node.input(0), policy.inputBits(node.name(), edge)));
       QuantSpec spec = policy.weightSpec(node.name(), edge);
       Value weight = node.input(1);
-      FakeQuant quant = new FakeQuant(weight.name(), spec, policy.quantizer().weights());
+      FakeQuant quant =
+          new FakeQuant(
+              weight.name(), spec, policy.quantizer().weights(), policy.target().contract());
       inputs.set(1, builder.add(weight.name() + ".q", quant, weight));
     } else if (node.op() instanceof Add) {
       inputs.set(0, version(node.input(0), QuantPolicy.ADD_BITS));
       inputs.set(1, version(node.input(1), QuantPolicy.ADD_BITS));
-    } else if (node.op() instanceof AveragePool || node.op() instanceof GlobalAveragePool) {
+    } else if (keepsGrid(node)) {
+      if (demands.containsKey(node.output(0))) {
+        inputs.set(0, version(node.input(0), demands.get(node.output(0)).last()));
+      }
+    } else if (isAverage(node)) {
       inputs.set(0, version(node.input(0), policy.activationBits()));
-    } else if (keepsGrid(node) && demands.containsKey(node.output(0))) {
-      inputs.set(0, version(node.input(0), demands.get(node.output(0)).last()));
     }
     Node made = builder.node(node.name(), node.op(), inputs);
     for (int i = 0; i < node.outputs().size(); i++) {
@@ -149,8 +170,7 @@ public final class InsertQuantizers {
     }
     boolean carries =
         keepsGrid(producer)
-            || producer.op() instanceof AveragePool
-            || producer.op() instanceof GlobalAveragePool
+            || isAverage(producer)
             || producer.op() instanceof Add;
     return producer.op() instanceof Relu
         || (carries && producer.inputs().stream().allMatch(this::isNonNegative));
@@ -177,8 +197,9 @@ public final class InsertQuantizers {
   }
 
   private Value fakeQuant(String quantizer, int bits, ScaleRule rule, Value x) {
-    return builder.add(
-        quantizer + ".q", new FakeQuant(quantizer, policy.target().activation(bits), rule), x);
+    QuantSpec spec = policy.target().activation(bits);
+    FakeQuant quant = new FakeQuant(quantizer, spec, rule, policy.target().contract());
+    return builder.add(quantizer + ".q", quant, x);
   }
 
   private Value version(Value value, int bits) {
