@@ -26,6 +26,12 @@ public final class OnnxRuntimeChild implements RuntimeChild.Session {
   private static final OrtSession.SessionOptions.OptLevel LEVEL =
       OrtSession.SessionOptions.OptLevel.ALL_OPT;
 
+  /**
+   * Where a processor has no dot product of bytes, ONNX Runtime adds pairs of products in 16 bits,
+   * which saturate, unless it is told to be precise.
+   */
+  private static final String PRECISE = "session.x64quantprecision";
+
   private final OrtEnvironment environment =
       OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
   private final RuntimeChild.Request request;
@@ -51,6 +57,9 @@ public final class OnnxRuntimeChild implements RuntimeChild.Session {
       options.setOptimizationLevel(LEVEL);
       options.setIntraOpNumThreads(request.threads());
       options.setInterOpNumThreads(1);
+      if (CpuFeatures.saturates()) {
+        options.addConfigEntry(PRECISE, "1");
+      }
       options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
       options.setOptimizedModelFilePath(optimized.toString());
       return environment.createSession(model, options);
@@ -81,7 +90,7 @@ public final class OnnxRuntimeChild implements RuntimeChild.Session {
 
   @Override
   public String optimization() {
-    return LEVEL.name();
+    return LEVEL.name() + (CpuFeatures.saturates() ? ", " + PRECISE + "=1" : "");
   }
 
   @Override
