@@ -74,10 +74,9 @@ final class SurrogateRules {
         });
     Surrogate.rule(
         AveragePoolOnGrid.class,
-        (op, s) -> {
-          double[] mean = RealProducts.averagePool(op.window(), false, s.inShape(0), s.real(0));
-          return one(s.rounded(mean, Tensors.logical(s.out(0)), null));
-        });
+        // Its own rounding is left out: it knows no scale to express it in.
+        (op, s) ->
+            one(RealProducts.averagePool(op.window(), false, s.inShape(0), s.real(0))));
     Surrogate.rule(Dequantize.class, (op, s) -> one(s.real(0)));
     Surrogate.rule(QuantizeWeight.class, (op, s) -> one(quantizeWeight(s)));
     Surrogate.rule(
