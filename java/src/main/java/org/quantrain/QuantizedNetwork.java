@@ -25,11 +25,15 @@ import org.quantrain.pass.Pipelines;
 import org.quantrain.plan.Plan;
 import org.quantrain.plan.PlanCompiler;
 import org.quantrain.plan.PlanOptions;
+import org.quantrain.quant.Calibrator;
 import org.quantrain.quant.ExportFormat;
+import org.quantrain.quant.LearnedValues;
 import org.quantrain.quant.QuantPolicy;
+import org.quantrain.quant.Quantizer;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.tensor.HostTensor;
+import org.quantrain.train.Calibration;
 import org.quantrain.train.Evaluation;
 import org.quantrain.train.Evaluator;
 import org.quantrain.train.Listener;
@@ -93,6 +97,26 @@ public final class QuantizedNetwork {
     try (Trainer trainer = new Trainer(backend, Stage.QAT, model, images, recipe, listener)) {
       model = model.withContents(trainer.run(checkpoints));
     }
+  }
+
+  /**
+   * Finds the ranges of the activations from images, without training: post-training quantization.
+   * All images count alike, whatever was observed before.
+   *
+   * @throws IllegalArgumentException if the policy's quantizer learns its scales
+   */
+  public void calibrate(DataSource images, Calibrator calibrator) {
+    if (!LearnedValues.quantizers(model.graph()).isEmpty()) {
+      throw new IllegalArgumentException(
+          "quantizer %s learns its scales in training; calibrate with %s"
+              .formatted(policy.quantizer().id(), Quantizer.EMA.id()));
+    }
+    model = model.withContents(Calibration.run(backend, model, images, calibrator));
+  }
+
+  /** How far each layer's codes are from the float network's values on these images. */
+  public List<LayerError> layerErrors(DataSource images) {
+    return LayerErrors.of(backend, model, images);
   }
 
   /** Accuracy of the deployed arithmetic. */

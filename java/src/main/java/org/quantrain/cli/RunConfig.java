@@ -258,7 +258,7 @@ record RunConfig(
     return matcher.group(1).equals("crop") ? Augmentation.crop(pad) : Augmentation.cropAndFlip(pad);
   }
 
-  private static void oneOf(String name, String value, List<String> values) {
+  static void oneOf(String name, String value, List<String> values) {
     if (!values.contains(value)) {
       throw new UsageException(
           "%s: expected %s, got '%s'%s"

@@ -14,24 +14,10 @@ final class CpuFeatures {
   private static final List<String> RELEVANT =
       List.of("amx_int8", "avx512_vnni", "avx_vnni", "avx512bw", "avx2", "i8mm", "asimddp");
 
-  private static final Set<String> EXACT = Set.of("amx_int8", "avx512_vnni", "avx_vnni");
-
   private CpuFeatures() {}
 
   /** Those of this machine, the architecture where the system does not say. */
   static String describe() {
-    Set<String> flags = flags();
-    String found = String.join(" ", RELEVANT.stream().filter(flags::contains).toList());
-    return found.isEmpty() ? System.getProperty("os.arch") : found;
-  }
-
-  /** Whether this is an x86 that has no exact sum of 8-bit products, only one of 16 bits. */
-  static boolean saturates() {
-    Set<String> flags = flags();
-    return flags.contains("ssse3") && flags.stream().noneMatch(EXACT::contains);
-  }
-
-  private static Set<String> flags() {
     Set<String> flags = new HashSet<>();
     try {
       Path file = Path.of("/proc/cpuinfo");
@@ -44,6 +30,7 @@ final class CpuFeatures {
     } catch (IOException e) {
       // No Linux.
     }
-    return flags;
+    String found = String.join(" ", RELEVANT.stream().filter(flags::contains).toList());
+    return found.isEmpty() ? System.getProperty("os.arch") : found;
   }
 }

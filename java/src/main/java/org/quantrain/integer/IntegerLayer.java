@@ -1,5 +1,6 @@
 package org.quantrain.integer;
 
+import java.util.List;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.PoolWindow;
 
@@ -35,6 +36,13 @@ public sealed interface IntegerLayer {
   /** Order matters: a + b and b + a may round differently. */
   record Add(CodesTensor a, CodesTensor b, CodesTensor y) implements ToCodes {}
 
+  /** Each part goes to the grid of the whole. */
+  record Concat(List<CodesTensor> parts, int axis, CodesTensor y) implements ToCodes {
+    public Concat {
+      parts = List.copyOf(parts);
+    }
+  }
+
   record MaxPool(CodesTensor x, PoolWindow window, CodesTensor y) implements ToCodes {}
 
   record AveragePool(CodesTensor x, PoolWindow window, boolean countPadding, CodesTensor y)
@@ -48,4 +56,9 @@ public sealed interface IntegerLayer {
   record RequantizeCodes(CodesTensor x, CodesTensor y) implements ToCodes {}
 
   record Flatten(CodesTensor x, CodesTensor y) implements ToCodes {}
+
+  record Slice(CodesTensor x, org.quantrain.op.Slice part, CodesTensor y) implements ToCodes {}
+
+  /** With the code of zero. */
+  record Pad(CodesTensor x, org.quantrain.op.Pad pad, CodesTensor y) implements ToCodes {}
 }

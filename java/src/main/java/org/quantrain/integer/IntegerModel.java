@@ -24,6 +24,7 @@ import org.quantrain.onnx.QdqMetadata;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePoolCodes;
 import org.quantrain.op.AveragePoolOnGrid;
+import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.Contract;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.Dequantize;
@@ -33,6 +34,7 @@ import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.Requantize;
@@ -384,6 +386,11 @@ public final class IntegerModel {
         in.addAll(of(add.b()));
         in.addAll(List.of(scale(y), zeroPoint(y)));
         return builder.node(y.name(), new AddCodes(spec, false, contract.addition()), in);
+      } else if (layer instanceof IntegerLayer.Concat concat) {
+        List<Value> in = new ArrayList<>();
+        concat.parts().forEach(part -> in.addAll(of(part)));
+        in.addAll(List.of(scale(y), zeroPoint(y)));
+        return builder.node(y.name(), new ConcatCodes(concat.axis(), spec), in);
       } else if (layer instanceof IntegerLayer.MaxPool pool) {
         return builder.node(y.name(), new MaxPool(pool.window()), codes.get(pool.x().name()));
       } else if (layer instanceof IntegerLayer.AveragePool pool) {
@@ -400,6 +407,13 @@ public final class IntegerModel {
         List<Value> in = new ArrayList<>(of(requantize.x()));
         in.addAll(List.of(scale(y), zeroPoint(y)));
         return builder.node(y.name(), new RequantizeCodes(spec), in);
+      }
+      if (layer instanceof IntegerLayer.Slice slice) {
+        return builder.node(y.name(), slice.part(), codes.get(slice.x().name()));
+      } else if (layer instanceof IntegerLayer.Pad pad) {
+        CodesTensor x = pad.x();
+        Op op = new PadCodes(pad.pad());
+        return builder.node(y.name(), op, codes.get(x.name()), zeroPoint(x));
       }
       IntegerLayer.Flatten flatten = (IntegerLayer.Flatten) layer;
       return builder.node(y.name(), new Flatten(), codes.get(flatten.x().name()));

@@ -8,7 +8,7 @@ import java.util.TreeMap;
 /**
  * The runtime that executed the file, and what it made of it.
  *
- * @param optimization level of graph optimization
+ * @param optimization level of graph optimization, and options that change the integers
  * @param instructions instruction sets of the processor that matter to integer arithmetic
  * @param operators of the optimized graph of the file as it is, with how many there are; where a
  *     runtime has kernels of several makers, with the maker and the rule of its contract

@@ -18,14 +18,17 @@ import org.quantrain.graph.Value;
 import org.quantrain.op.Add;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Concat;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.Linear;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.Pad;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Relu;
+import org.quantrain.op.Slice;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
@@ -152,13 +155,16 @@ final class FloatModelReader {
       case "BatchNormalization" -> problemOfBatchNorm(node);
       case "Clip" -> isRelu(node) ? null : "only from 0 to a constant above 0";
       case "Add" -> problemOfAdd(node);
+      case "Concat" ->
+          node.inputs().stream().anyMatch(constants::containsKey) ? "of a constant" : null;
       case "MaxPool" -> allOne(node, "dilations") ? null : "dilations";
       case "AveragePool" -> allOne(node, "dilations") ? null : "dilations";
       case "Flatten" -> node.integer("axis", 1) == 1 ? null : "axis other than 1";
       case "Reshape" -> isConstantOf(node.input(1), OnnxTensor.INT64) ? null : "computed shape";
       case "Gemm" -> problemOfGemm(node);
       case "MatMul" -> isFloat(node.input(1)) ? null : "right operand is not a FLOAT constant";
-      case "Pad" -> padsNothing(node) ? null : "only by nothing";
+      case "Slice" -> areIntegers(node, 1) ? null : "computed bounds";
+      case "Pad" -> padsNothing(node) || padsZeros(node) ? null : "only by constant zeros";
       case "Constant" -> constants.containsKey(node.output()) ? null : "kind of value";
       default -> "";
     };
@@ -248,6 +254,23 @@ final class FloatModelReader {
     return true;
   }
 
+  private boolean areIntegers(OnnxNode node, int from) {
+    for (int i = from; i < node.inputs().size(); i++) {
+      if (!node.input(i).isEmpty() && !isConstantOf(node.input(i), OnnxTensor.INT64)) {
+        return false;
+      }
+    }
+    return node.inputs().size() >= 3;
+  }
+
+  private boolean padsZeros(OnnxNode node) {
+    String value = node.input(2);
+    return node.text("mode", "constant").equals("constant")
+        && isConstantOf(node.input(1), OnnxTensor.INT64)
+        && node.input(3).isEmpty()
+        && (value.isEmpty() || (isFloat(value) && constants.get(value).floats()[0] == 0));
+  }
+
   /** The MatMul whose bias this Add is; null if it is another kind of Add. */
   private OnnxNode productOf(OnnxNode add) {
     for (int i = 0; i < 2; i++) {
@@ -279,6 +302,7 @@ final class FloatModelReader {
         add(node, new Relu(upper), value(node, 0));
       }
       case "Add" -> readAdd(node);
+      case "Concat" -> readConcat(node);
       case "MaxPool" -> add(node, new MaxPool(window(node)), value(node, 0));
       case "AveragePool" -> {
         boolean countPadding = node.integer("count_include_pad", 0) == 1;
@@ -291,7 +315,9 @@ final class FloatModelReader {
           readLinear(
               node, value(node, 0), node.input(1), node.integer("transB", 0) == 1, node.input(2));
       case "MatMul" -> readMatMul(node);
-      case "Identity", "Dropout", "Pad" -> values.put(node.output(), value(node, 0));
+      case "Slice" -> readSlice(node);
+      case "Pad" -> readPad(node);
+      case "Identity", "Dropout" -> values.put(node.output(), value(node, 0));
       default -> throw new IllegalStateException(node.label());
     }
   }
@@ -380,6 +406,61 @@ final class FloatModelReader {
     }
     String bias = isFloat(node.input(0)) ? node.input(0) : node.input(1);
     readLinear(node, value(product, 0), product.input(1), false, bias);
+  }
+
+  private void readConcat(OnnxNode node) {
+    Value[] parts = new Value[node.inputs().size()];
+    for (int i = 0; i < parts.length; i++) {
+      parts[i] = value(node, i);
+    }
+    require(parts.length > 0, node.label() + " joins nothing");
+    long rank = parts[0].spec().shape().rank();
+    long axis = node.integer("axis", 1);
+    require(
+        axis >= -rank && axis < rank,
+        node.label() + ": axis " + axis + " of " + parts[0].spec().shape());
+    add(node, new Concat((int) (axis < 0 ? axis + rank : axis)), parts);
+  }
+
+  private void readSlice(OnnxNode node) {
+    Value x = value(node, 0);
+    long[] starts = constants.get(node.input(1)).longs();
+    long[] ends = constants.get(node.input(2)).longs();
+    int rank = x.spec().shape().rank();
+    for (int i = 0; i < starts.length; i++) {
+      long axis = node.input(3).isEmpty() ? i : constants.get(node.input(3)).longs()[i];
+      axis = axis < 0 ? axis + rank : axis;
+      long step = node.input(4).isEmpty() ? 1 : constants.get(node.input(4)).longs()[i];
+      require(axis >= 0 && axis < rank, node.label() + ": axis " + axis);
+      int dim = x.spec().shape().dim((int) axis);
+      if (dim < 0 && starts[i] == 0 && step == 1) {
+        continue; // the whole batch
+      }
+      require(dim > 0 && step > 0, node.label() + ": only forwards, and not in the batch");
+      long start = Math.min(Math.max(starts[i] < 0 ? starts[i] + dim : starts[i], 0), dim);
+      long end = Math.min(ends[i] < 0 ? ends[i] + dim : ends[i], dim);
+      require(end > start, node.label() + ": nothing is left");
+      if (start > 0 || end < dim || step > 1) {
+        int size = (int) ((end - start + step - 1) / step);
+        Slice slice = new Slice((int) axis, (int) start, (int) Math.min(step, dim), size);
+        x = builder.node(node.output() + ".axis" + axis, slice, x).output(0);
+      }
+    }
+    values.put(node.output(), x);
+  }
+
+  private void readPad(OnnxNode node) {
+    if (padsNothing(node)) {
+      values.put(node.output(), value(node, 0));
+      return;
+    }
+    List<Integer> pads = new ArrayList<>();
+    for (long pad : constants.get(node.input(1)).longs()) {
+      require(pad >= 0 && pad <= 1 << 20, node.label() + ": pad " + pad);
+      pads.add((int) pad);
+    }
+    int rank = pads.size() / 2;
+    add(node, new Pad(pads.subList(0, rank), pads.subList(rank, 2 * rank), 0), value(node, 0));
   }
 
   private void readMatMul(OnnxNode node) {

@@ -8,7 +8,7 @@ import org.quantrain.tensor.TensorSpec;
 
 /**
  * Between the order of a file (row-major in the logical dimensions, little-endian) and the order in
- * memory (rank 4 channels-last, native endian).
+ * memory (that of the spec, native endian).
  */
 public final class MemoryOrder {
   private MemoryOrder() {}
@@ -18,7 +18,7 @@ public final class MemoryOrder {
     int width = width(tensor.spec());
     byte[] memory = tensor.buffer().array();
     byte[] file =
-        isTransposed(tensor.shape())
+        isTransposed(tensor.spec())
             ? transposed(memory, tensor.shape(), width, false)
             : memory.clone();
     swapToLittleEndian(file, width);
@@ -36,8 +36,7 @@ public final class MemoryOrder {
           spec + ": expected " + spec.bytes() + " bytes, got " + file.length);
     }
     int width = width(spec);
-    byte[] memory =
-        isTransposed(spec.shape()) ? transposed(file, spec.shape(), width, true) : file.clone();
+    byte[] memory = isTransposed(spec) ? transposed(file, spec.shape(), width, true) : file.clone();
     swapToLittleEndian(memory, width);
     return HostTensor.ofBytes(spec, memory);
   }
@@ -50,8 +49,9 @@ public final class MemoryOrder {
   }
 
   /** False where both orders are the same. */
-  private static boolean isTransposed(Shape shape) {
-    return shape.rank() == 4 && shape.dim(1) > 1 && shape.dim(2) * shape.dim(3) > 1;
+  private static boolean isTransposed(TensorSpec spec) {
+    Shape shape = spec.shape();
+    return spec.isChannelsLast() && shape.dim(1) > 1 && shape.dim(2) * shape.dim(3) > 1;
   }
 
   private static byte[] transposed(byte[] from, Shape shape, int width, boolean channelsLast) {

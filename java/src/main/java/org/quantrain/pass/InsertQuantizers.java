@@ -16,29 +16,42 @@ import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.op.Add;
 import org.quantrain.op.AveragePool;
+import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Concat;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.Linear;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.Pad;
 import org.quantrain.op.Relu;
 import org.quantrain.op.ScaleRule;
+import org.quantrain.op.Slice;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.tensor.QuantSpec;
 
 /**
  * Puts a {@link FakeQuant} on every weight and on every value that a quantized operation reads.
  *
- * <p>Max pooling and flatten keep their input's grid, as average pools do for some targets. A value that is read at several widths gets
+ * <p>Max pooling, flatten, slices and padding with zeros keep their input's grid, as average pools do
+ * for some targets. A value that is read at several widths gets
  * the widest quantizer first and the narrower ones on top of it, because the deployed producer
  * emits one tensor of codes.
+ *
+ * <p>What is computed for a concatenation alone has no quantizer of its own: it goes to the grid of
+ * the whole in one step. What something else reads too, or what only moved, is requantized from its
+ * own grid.
  */
 public final class InsertQuantizers {
   private final Graph graph;
   private final QuantPolicy policy;
   private final Set<Node> firstAndLast = new HashSet<>();
   private final Map<Value, NavigableSet<Integer>> demands = new HashMap<>();
+
+  /** The concatenation to whose grid a value without a quantizer of its own goes. */
+  private final Map<Value, Node> joined = new HashMap<>();
+
   private final GraphBuilder builder = new GraphBuilder();
   private final Map<Value, Value> plain = new HashMap<>();
   private final Map<Value, TreeMap<Integer, Value>> quantized = new HashMap<>();
@@ -60,11 +73,18 @@ public final class InsertQuantizers {
     return node.op() instanceof Conv2d || node.op() instanceof Linear;
   }
 
+  /** False for the constant layers of {@link ConvolveBatchNorm}. */
+  private static boolean isTrained(Node layer) {
+    return layer.input(1).role() == Value.Role.PARAM;
+  }
+
   /** Operations whose output is on their input's grid. */
   private boolean keepsGrid(Node node) {
     return node.op() instanceof MaxPool
         || node.op() instanceof Flatten
-        || isAverage(node) && policy.target().contract().averagesOnGrid();
+        || node.op() instanceof Slice
+        || (node.op() instanceof Pad pad && pad.value() == 0)
+        || (isAverage(node) && policy.target().contract().averagesOnGrid());
   }
 
   private static boolean isAverage(Node node) {
@@ -86,8 +106,11 @@ public final class InsertQuantizers {
                 + String.join(", ", layers.stream().map(Node::name).toList()));
       }
     }
-    firstAndLast.add(layers.get(0));
-    firstAndLast.add(layers.get(layers.size() - 1));
+    List<Node> trained = layers.stream().filter(InsertQuantizers::isTrained).toList();
+    if (!trained.isEmpty()) {
+      firstAndLast.add(trained.get(0));
+      firstAndLast.add(trained.get(trained.size() - 1));
+    }
     if (policy.target().quantizesLogits()) {
       graph.outputs().forEach(v -> demand(v, QuantPolicy.ADD_BITS));
     }
@@ -124,7 +147,50 @@ public final class InsertQuantizers {
       }
     } else if (isAverage(node)) {
       demand(node.input(0), policy.activationBits());
+    } else if (node.op() instanceof Concat && isQuantized(node)) {
+      for (Value part : node.inputs()) {
+        if (isComputedFor(node, part)) {
+          joined.put(part, whole(node));
+        } else {
+          demand(part, bitsOf(node));
+        }
+      }
     }
+  }
+
+  private boolean isQuantized(Node concat) {
+    return demands.containsKey(whole(concat).output());
+  }
+
+  private int bitsOf(Node concat) {
+    return demands.get(whole(concat).output()).last();
+  }
+
+  /** The concatenation whose grid this one has: another one that it is only a part of, or itself. */
+  private Node whole(Node concat) {
+    return joined.getOrDefault(concat.output(), concat);
+  }
+
+  /**
+   * Whether the concatenation is all that a value, which waits for its quantizer, is for. What a
+   * ReLU made needs a grid from 0, whose clamp is the ReLU.
+   */
+  private boolean isComputedFor(Node concat, Value part) {
+    Node producer = graph.producer(part).orElse(null);
+    boolean computed =
+        producer != null
+            && (isLayer(producer)
+                || producer.op() instanceof BatchNorm
+                || producer.op() instanceof Relu
+                || producer.op() instanceof Add
+                || (isAverage(producer) && !keepsGrid(producer))
+                || producer.op() instanceof Concat);
+    boolean relu = computed && producer.op() instanceof Relu;
+    return computed
+        && (!relu || isNonNegative(whole(concat).output()))
+        && graph.consumers(part).size() == 1
+        && concat.inputs().stream().filter(part::equals).count() == 1
+        && !graph.outputs().contains(part);
   }
 
   private void demand(Value value, int bits) {
@@ -154,6 +220,12 @@ public final class InsertQuantizers {
       }
     } else if (isAverage(node)) {
       inputs.set(0, version(node.input(0), policy.activationBits()));
+    } else if (node.op() instanceof Concat && isQuantized(node)) {
+      for (int i = 0; i < inputs.size(); i++) {
+        if (!joined.containsKey(node.input(i))) {
+          inputs.set(i, version(node.input(i), bitsOf(node)));
+        }
+      }
     }
     Node made = builder.node(node.name(), node.op(), inputs);
     for (int i = 0; i < node.outputs().size(); i++) {
@@ -171,7 +243,8 @@ public final class InsertQuantizers {
     boolean carries =
         keepsGrid(producer)
             || isAverage(producer)
-            || producer.op() instanceof Add;
+            || producer.op() instanceof Add
+            || producer.op() instanceof Concat;
     return producer.op() instanceof Relu
         || (carries && producer.inputs().stream().allMatch(this::isNonNegative));
   }

@@ -23,6 +23,8 @@ import org.quantrain.op.AveragePoolOnGrid;
 import org.quantrain.op.BatchNorm;
 import org.quantrain.op.BatchNormAbsorb;
 import org.quantrain.op.BatchNormStats;
+import org.quantrain.op.Concat;
+import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.Contract;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvBnCorrect;
@@ -40,12 +42,16 @@ import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.MinMax;
+import org.quantrain.op.Pad;
+import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
+import org.quantrain.op.RangeRule;
 import org.quantrain.op.Relu;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.Slice;
 import org.quantrain.op.TimesSign;
 import org.quantrain.quant.QuantizerState;
 import org.quantrain.tensor.QuantSpec;
@@ -89,7 +95,12 @@ public final class LowerToInteger {
       Contract contract,
       Value batchMin,
       Value batchMax)
-      implements Lowered {}
+      implements Lowered {
+    /** Other codes on the same grid. */
+    Codes moved(Value to) {
+      return new Codes(to, scale, zeroPoint, contract, null, null);
+    }
+  }
 
   /** The real value is out scale * (keep * acc + bias), then the activation. */
   private record Accumulated(Contract.Product product, Node stats, boolean relu, float upper)
@@ -113,6 +124,9 @@ public final class LowerToInteger {
 
   /** A pooled mean; window null pools everything. */
   private record Mean(Codes x, Node pool) implements Lowered {}
+
+  /** Parts that are not joined yet: on grids of their own, or waiting for that of the whole. */
+  private record Joined(List<Lowered> parts, Node concat) implements Lowered {}
 
   private record Range(Value min, Value max) {}
 
@@ -170,7 +184,8 @@ public final class LowerToInteger {
         && in instanceof Codes a
         && lowered.get(node.input(1)) instanceof Codes b) {
       lowered.put(node.output(), new Sum(a, b, false, Float.POSITIVE_INFINITY));
-    } else if ((op instanceof MaxPool || op instanceof Flatten) && in instanceof Codes c) {
+    } else if ((op instanceof MaxPool || op instanceof Flatten || op instanceof Slice)
+        && in instanceof Codes c) {
       Value moved = builder.node(node.name() + ".codes", op, c.codes()).output(0);
       // A maximum has another range than what it is taken of.
       boolean sameRange = op instanceof Flatten;
@@ -178,22 +193,21 @@ public final class LowerToInteger {
       Value max = sameRange ? c.batchMax() : null;
       lowered.put(
           node.output(0), new Codes(moved, c.scale(), c.zeroPoint(), c.contract(), min, max));
+    } else if (op instanceof Pad pad && pad.value() == 0 && in instanceof Codes c) {
+      Value padded =
+          builder.add(node.name() + ".codes", new PadCodes(pad), c.codes(), c.zeroPoint());
+      lowered.put(node.output(), c.moved(padded));
     } else if ((op instanceof AveragePool || op instanceof GlobalAveragePool)
         && in instanceof Codes c
         && c.contract().averagesOnGrid()) {
       AveragePoolOnGrid pool = onGrid(node, c.codes().spec().shape());
-      lowered.put(
-          node.output(),
-          new Codes(
-              builder.add(node.name() + ".codes", pool, c.codes()),
-              c.scale(),
-              c.zeroPoint(),
-              c.contract(),
-              null,
-              null));
+      lowered.put(node.output(), c.moved(builder.add(node.name() + ".codes", pool, c.codes())));
     } else if ((op instanceof AveragePool || op instanceof GlobalAveragePool)
         && in instanceof Codes c) {
       lowered.put(node.output(), new Mean(c, node));
+    } else if (op instanceof Concat) {
+      List<Lowered> parts = node.inputs().stream().map(lowered::get).toList();
+      lowered.put(node.output(), new Joined(parts, node));
     } else {
       keepFloat(node);
     }
@@ -420,9 +434,10 @@ public final class LowerToInteger {
     QuantizerState state = QuantizerState.in(builder, quant.quantizer());
     Range range = mode == Mode.TRAIN ? range(quant, in) : new Range(null, null);
     if (mode == Mode.TRAIN) {
-      ObserveRanges.update(builder, quant, range.min(), range.max());
+      ObserveRanges.update(
+          builder, quant, range.min(), range.max(), RangeRule.MOVING_AVERAGE);
     }
-    Value codes = codes(quant, in, state.scale(), state.zeroPoint());
+    Value codes = codes(quant, quant.quantizer(), in, state.scale(), state.zeroPoint());
     return new Codes(
         codes, state.scale(), state.zeroPoint(), quant.contract(), range.min(), range.max());
   }
@@ -434,7 +449,8 @@ public final class LowerToInteger {
    */
   private Codes quantizeLearned(FakeQuant quant, Lowered in) {
     LearnedQuantizer learned = LearnedQuantizer.in(builder, quant, 1);
-    Value codes = codes(quant, in, learned.scale(), learned.zeroPoint());
+    Value codes =
+        codes(quant, quant.quantizer(), in, learned.scale(), learned.zeroPoint());
     if (mode != Mode.EVAL) {
       codes = learned.attach(builder, codes, real(unbounded(in), quant.quantizer() + ".x"));
     }
@@ -447,11 +463,16 @@ public final class LowerToInteger {
     if (in instanceof Accumulated a) {
       return new Accumulated(a.product(), a.stats(), a.relu(), none);
     }
+    if (in instanceof Joined whole) {
+      List<Lowered> parts = whole.parts().stream().map(LowerToInteger::unbounded).toList();
+      return new Joined(parts, whole.concat());
+    }
     return in instanceof Sum sum ? new Sum(sum.a(), sum.b(), sum.relu(), none) : in;
   }
 
-  private Value codes(FakeQuant quant, Lowered in, Value scale, Value zero) {
-    String name = quant.quantizer() + ".codes";
+  /** Codes on the grid of a quantizer, named after {@code of}. */
+  private Value codes(FakeQuant quant, String of, Lowered in, Value scale, Value zero) {
+    String name = of + ".codes";
     Value codes;
     if (in instanceof Accumulated acc) {
       codes =
@@ -460,7 +481,7 @@ public final class LowerToInteger {
               .requantize(
                   builder,
                   name,
-                  quant.quantizer() + ".multiplier",
+                  of + ".multiplier",
                   quant.spec(),
                   acc.relu(),
                   acc.product(),
@@ -483,7 +504,9 @@ public final class LowerToInteger {
                   zero)
               .output(0);
     } else if (in instanceof Mean mean) {
-      codes = quantizeMean(quant, mean, name, scale, zero);
+      codes = quantizeMean(quant, of, mean, scale, zero);
+    } else if (in instanceof Joined whole) {
+      codes = join(quant, of, whole, scale, zero);
     } else if (in instanceof Codes wide) {
       codes =
           builder
@@ -505,7 +528,24 @@ public final class LowerToInteger {
     return codes;
   }
 
-  private Value quantizeMean(FakeQuant quant, Mean mean, String name, Value scale, Value zero) {
+  /** Parts without a grid of their own go to that of the whole at once. */
+  private Value join(FakeQuant quant, String of, Joined whole, Value scale, Value zero) {
+    List<Value> inputs = new ArrayList<>();
+    for (int i = 0; i < whole.parts().size(); i++) {
+      if (whole.parts().get(i) instanceof Codes c) {
+        inputs.addAll(List.of(c.codes(), c.scale(), c.zeroPoint()));
+      } else {
+        String part = of + ".part" + i;
+        inputs.addAll(List.of(codes(quant, part, whole.parts().get(i), scale, zero), scale, zero));
+      }
+    }
+    inputs.addAll(List.of(scale, zero));
+    ConcatCodes op = new ConcatCodes(((Concat) whole.concat().op()).axis(), quant.spec());
+    return builder.node(of + ".codes", op, inputs).output(0);
+  }
+
+  private Value quantizeMean(FakeQuant quant, String of, Mean mean, Value scale, Value zero) {
+    String name = of + ".codes";
     Codes x = mean.x();
     if (mean.pool().op() instanceof AveragePool pool) {
       return builder
@@ -524,7 +564,7 @@ public final class LowerToInteger {
         builder.add(mean.pool().name() + ".acc", new GlobalPoolSum(), x.codes(), x.zeroPoint());
     Value m =
         builder.add(
-            quant.quantizer() + ".multiplier",
+            of + ".multiplier",
             new PoolMultiplier(shape.dim(1), shape.dim(2) * shape.dim(3)),
             x.scale(),
             scale);
@@ -559,6 +599,14 @@ public final class LowerToInteger {
       Value x = real(mean.x(), mean.pool().name() + ".x");
       range =
           builder.node(name, new MinMax(), builder.add(mean.pool().name(), mean.pool().op(), x));
+    } else if (in instanceof Joined whole) {
+      List<Value> ends = new ArrayList<>();
+      for (Lowered part : whole.parts()) {
+        Range of = range(quant, part);
+        ends.addAll(List.of(of.min(), of.max()));
+      }
+      Value all = builder.node(name + "s", new Concat(0), ends).output();
+      range = builder.node(name, new MinMax(), all);
     } else {
       range = builder.node(name, new MinMax(), ((Real) in).value());
     }
@@ -588,6 +636,13 @@ public final class LowerToInteger {
           builder.add(
               name + ".real", new Add(), real(sum.a(), name + ".a"), real(sum.b(), name + ".b"));
       return sum.relu() ? builder.add(name + ".relu", new Relu(sum.upper()), y) : y;
+    }
+    if (in instanceof Joined whole) {
+      List<Value> parts = new ArrayList<>();
+      for (Lowered part : whole.parts()) {
+        parts.add(real(part, name + ".part" + parts.size()));
+      }
+      return builder.node(name + ".real", whole.concat().op(), parts).output();
     }
     Mean mean = (Mean) in;
     return builder.add(name + ".real", mean.pool().op(), real(mean.x(), name + ".x"));

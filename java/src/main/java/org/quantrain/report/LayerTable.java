@@ -22,10 +22,12 @@ import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.Linear;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.Slice;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
@@ -216,7 +218,10 @@ public final class LayerTable {
       return add.spec();
     } else if (op instanceof AveragePoolCodes pool) {
       return pool.spec();
-    } else if (op instanceof MaxPool || op instanceof Flatten) {
+    } else if (op instanceof MaxPool
+        || op instanceof Flatten
+        || op instanceof Slice
+        || op instanceof PadCodes) {
       return specOf(producer.get().input(0));
     }
     return null;

@@ -51,7 +51,13 @@ final class CodeKernels {
   }
 
   static Kernel updateQParams(Cpu cpu, Binding b) {
-    QuantSpec spec = ((UpdateQParams) b.node().op()).spec();
+    UpdateQParams op = (UpdateQParams) b.node().op();
+    QuantSpec spec = op.spec();
+    int rule =
+        switch (op.rule()) {
+          case MOVING_AVERAGE -> QuantrainNative.QT_RANGE_EMA;
+          case EXTREMES -> QuantrainNative.QT_RANGE_MIN_MAX;
+        };
     long channels = Sizes.outer(b.input(0));
     long momentum = b.scalars().address(StepScalars.Slot.OBSERVER_MOMENTUM);
     return new Steps(b)
@@ -65,7 +71,8 @@ final class CodeKernels {
                     .range_max(At.floats(b.input(3)))
                     .count(At.ints(b.input(4)))
                     .momentum(At.floats(momentum))
-                    .channels(channels),
+                    .channels(channels)
+                    .rule(rule),
                 QuantrainNative::qt_update_range))
         .add(
             cpu.call(

@@ -25,6 +25,8 @@ import org.quantrain.op.BatchNormBackward;
 import org.quantrain.op.BatchNormStats;
 import org.quantrain.op.BatchNormStatsBackward;
 import org.quantrain.op.ChannelSum;
+import org.quantrain.op.Concat;
+import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.Conv2dBackwardData;
 import org.quantrain.op.Conv2dBackwardWeights;
@@ -54,6 +56,8 @@ import org.quantrain.op.MaxPoolBackward;
 import org.quantrain.op.MinMax;
 import org.quantrain.op.MseRange;
 import org.quantrain.op.Multiplier;
+import org.quantrain.op.Pad;
+import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
@@ -62,6 +66,8 @@ import org.quantrain.op.ReluBackward;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.RequantizeFixed;
+import org.quantrain.op.Slice;
+import org.quantrain.op.SliceBackward;
 import org.quantrain.op.SoftmaxCrossEntropy;
 import org.quantrain.op.SteBackward;
 import org.quantrain.op.TimesSign;
@@ -103,6 +109,8 @@ public final class CpuBackend implements Backend {
           Map.entry(BatchNormStats.class, LayerKernels::batchNormStats),
           Map.entry(BatchNormStatsBackward.class, LayerKernels::batchNormStatsBackward),
           Map.entry(ChannelSum.class, LayerKernels::channelSum),
+          Map.entry(Concat.class, ConcatKernels::concat),
+          Map.entry(ConcatCodes.class, ConcatKernels::concatCodes),
           Map.entry(Conv2d.class, ProductKernels::conv2d),
           Map.entry(Conv2dBackwardData.class, ProductKernels::conv2dBackwardData),
           Map.entry(Conv2dBackwardWeights.class, ProductKernels::conv2dBackwardWeights),
@@ -140,6 +148,10 @@ public final class CpuBackend implements Backend {
           Map.entry(Requantize.class, AccumulatorKernels::requantize),
           Map.entry(RequantizeCodes.class, CodeKernels::requantizeCodes),
           Map.entry(RequantizeFixed.class, AccumulatorKernels::requantizeFixed),
+          Map.entry(Pad.class, RegionKernels::pad),
+          Map.entry(PadCodes.class, RegionKernels::padCodes),
+          Map.entry(Slice.class, RegionKernels::slice),
+          Map.entry(SliceBackward.class, RegionKernels::sliceBackward),
           Map.entry(SoftmaxCrossEntropy.class, LayerKernels::softmaxCrossEntropy),
           Map.entry(SteBackward.class, CodeKernels::steBackward),
           Map.entry(TimesSign.class, CodeKernels::timesSign),
