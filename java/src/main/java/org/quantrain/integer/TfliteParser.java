@@ -7,8 +7,11 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.quantrain.op.Concat;
 import org.quantrain.op.ConvGeometry;
+import org.quantrain.op.Pad;
 import org.quantrain.op.PoolWindow;
+import org.quantrain.op.Slice;
 import org.quantrain.quant.AccumulatorBound;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
@@ -22,12 +25,14 @@ import org.tensorflow.lite.schema.ActivationFunctionType;
 import org.tensorflow.lite.schema.AddOptions;
 import org.tensorflow.lite.schema.BuiltinOperator;
 import org.tensorflow.lite.schema.BuiltinOptions;
+import org.tensorflow.lite.schema.ConcatenationOptions;
 import org.tensorflow.lite.schema.Conv2DOptions;
 import org.tensorflow.lite.schema.DepthwiseConv2DOptions;
 import org.tensorflow.lite.schema.FullyConnectedOptions;
 import org.tensorflow.lite.schema.FullyConnectedOptionsWeightsFormat;
 import org.tensorflow.lite.schema.Padding;
 import org.tensorflow.lite.schema.Pool2DOptions;
+import org.tensorflow.lite.schema.StridedSliceOptions;
 import org.tensorflow.lite.schema.TensorType;
 
 /**
@@ -52,8 +57,13 @@ final class TfliteParser {
   private TensorSpec inputSpec;
   private String logits;
 
-  /** An image with a border of codes around it. */
-  private record Padded(CodesTensor x, int top, int bottom, int left, int right, int value) {}
+  /** An image with a border of codes around it, which its reader may take as its own padding. */
+  private record Padded(CodesTensor x, Pad pad, int value, TensorInfo tensor) {
+    Pads pads() {
+      return new Pads(
+          pad.before().get(2), pad.before().get(3), pad.after().get(2), pad.after().get(3));
+    }
+  }
 
   private record Pads(int top, int left, int bottom, int right) {}
 
@@ -102,6 +112,8 @@ final class TfliteParser {
       case BuiltinOperator.MAX_POOL_2D, BuiltinOperator.AVERAGE_POOL_2D -> readPool(op);
       case BuiltinOperator.RESHAPE -> readFlatten(op);
       case BuiltinOperator.PAD, BuiltinOperator.PADV2 -> readPad(op);
+      case BuiltinOperator.STRIDED_SLICE -> readSlice(op);
+      case BuiltinOperator.CONCATENATION -> readConcat(op);
       default ->
           throw new IllegalArgumentException(
               op.label() + " is no part of an integer file that can be interpreted");
@@ -243,9 +255,7 @@ final class TfliteParser {
       return new Pads(h.before(), v.before(), h.after(), v.after());
     }
     require(padding == Padding.VALID, op.label() + ": padding " + padding);
-    return border == null
-        ? new Pads(0, 0, 0, 0)
-        : new Pads(border.top(), border.left(), border.bottom(), border.right());
+    return border == null ? new Pads(0, 0, 0, 0) : border.pads();
   }
 
   private void readLinear(OperatorInfo op) {
@@ -335,8 +345,8 @@ final class TfliteParser {
   }
 
   private void readFlatten(OperatorInfo op) {
-    CodesTensor x = image(op, 0);
-    require(!padded.containsKey(op.inputs().get(0)), op.label() + ": a padded image");
+    CodesTensor x = codes(op, 0);
+    require(x.shape().rank() == 4, op.label() + ": expected images, got " + x.shape());
     Shape image = x.shape();
     CodesTensor y = made(op, Shape.of(Shape.BATCH, Math.toIntExact(image.elementsPerSample())));
     requireSameGrid(op, x, y);
@@ -355,8 +365,8 @@ final class TfliteParser {
   }
 
   private void readPad(OperatorInfo op) {
-    require(!padded.containsKey(op.inputs().get(0)), op.label() + ": padded twice");
-    CodesTensor x = image(op, 0);
+    CodesTensor x = codes(op, 0);
+    require(x.shape().rank() == 4, op.label() + ": expected images, got " + x.shape());
     TensorInfo amounts = input(op, 1);
     require(
         amounts.isConstant()
@@ -365,9 +375,9 @@ final class TfliteParser {
         op.label() + ": expected constant amounts [4,2]");
     int[] a = amounts.ints();
     for (int i = 0; i < a.length; i++) {
-      boolean inside = i >= 2 && i < 6;
       require(
-          a[i] >= 0 && a[i] <= (inside ? LARGEST : 0), op.label() + ": amounts " + List.of(a[i]));
+          a[i] >= 0 && a[i] <= (i < 2 ? 0 : LARGEST),
+          op.label() + ": amounts " + Arrays.toString(a));
     }
     int value = x.zeroPoint();
     if (op.code() == BuiltinOperator.PADV2) {
@@ -384,11 +394,104 @@ final class TfliteParser {
     CodesTensor shown = codesOf(y, y.name());
     Shape expected =
         Shape.of(
-            Shape.BATCH, image.dim(1), image.dim(2) + a[2] + a[3], image.dim(3) + a[4] + a[5]);
+            Shape.BATCH,
+            image.dim(1) + a[6] + a[7],
+            image.dim(2) + a[2] + a[3],
+            image.dim(3) + a[4] + a[5]);
     require(shown.shape().equals(expected), op.label() + ": computes " + shown.shape());
     requireSameGrid(op, x, shown);
     require(!file.outputs().contains(y.index()), op.label() + ": the output is a padded image");
-    padded.put(y.index(), new Padded(x, a[2], a[3], a[4], a[5], value));
+    Pad pad = new Pad(List.of(0, a[6], a[2], a[4]), List.of(0, a[7], a[3], a[5]), 0);
+    Padded made = new Padded(x, pad, value, y);
+    if (a[6] + a[7] > 0) {
+      addPad(op, made);
+    } else {
+      padded.put(y.index(), made);
+    }
+  }
+
+  /** A padded image as codes of its own. */
+  private CodesTensor addPad(OperatorInfo reader, Padded image) {
+    require(
+        image.value() == image.x().zeroPoint(),
+        reader.label() + ": " + image.tensor().label() + " is padded with something else than 0");
+    CodesTensor y = codesOf(image.tensor(), image.tensor().name());
+    add(image.tensor(), new IntegerLayer.Pad(image.x(), image.pad(), y));
+    return y;
+  }
+
+  private void readSlice(OperatorInfo op) {
+    StridedSliceOptions options =
+        op.options(BuiltinOptions.StridedSliceOptions, new StridedSliceOptions());
+    CodesTensor x = codes(op, 0);
+    int rank = x.shape().rank();
+    int[] begin = integers(op, 1, rank);
+    int[] end = integers(op, 2, rank);
+    int[] step = integers(op, 3, rank);
+    require(
+        options.beginMask() == 1
+            && options.endMask() == 1
+            && options.ellipsisMask() == 0
+            && options.newAxisMask() == 0
+            && options.shrinkAxisMask() == 0
+            && step[0] == 1
+            && !flattened.containsKey(x),
+        op.label() + ": expected all images, and no other mask");
+    CodesTensor y = codesOf(output(op), output(op).name());
+    requireSameGrid(op, x, y);
+    Slice part = null;
+    for (int d = 1; d < rank; d++) {
+      int axis = axis(rank, d);
+      int size = x.shape().dim(axis);
+      require(
+          step[d] > 0 && begin[d] >= 0 && begin[d] < end[d] && end[d] <= size,
+          op.label() + ": dimension " + d + " from " + begin[d] + " to " + end[d]);
+      if (begin[d] > 0 || end[d] < size || step[d] > 1) {
+        require(part == null, op.label() + ": cuts several dimensions");
+        part = new Slice(axis, begin[d], step[d], (end[d] - begin[d] - 1) / step[d] + 1);
+      }
+    }
+    require(
+        part != null && x.shape().with(part.axis(), part.size()).equals(y.shape()),
+        op.label() + ": computes another shape than " + y.shape());
+    add(output(op), new IntegerLayer.Slice(x, part, y));
+  }
+
+  private int[] integers(OperatorInfo op, int i, int count) {
+    TensorInfo t = input(op, i);
+    require(
+        t.isConstant() && t.type() == TensorType.INT32 && t.shape().equals(List.of(count)),
+        op.label() + ": expected " + count + " constant integers as input " + i);
+    return t.ints();
+  }
+
+  private void readConcat(OperatorInfo op) {
+    ConcatenationOptions options =
+        op.options(BuiltinOptions.ConcatenationOptions, new ConcatenationOptions());
+    CodesTensor y = codesOf(output(op), output(op).name());
+    int rank = y.shape().rank();
+    require(
+        options.axis() >= 1 && options.axis() < rank, op.label() + ": axis " + options.axis());
+    int axis = axis(rank, options.axis());
+    List<CodesTensor> parts = new ArrayList<>();
+    List<TensorSpec> specs = new ArrayList<>();
+    for (int i = 0; i < op.inputs().size(); i++) {
+      CodesTensor part = codes(op, i);
+      requireSameGrid(op, part, y);
+      require(!flattened.containsKey(part), op.label() + ": joins flattened images");
+      parts.add(part);
+      specs.add(new TensorSpec(DType.F32, part.shape()));
+    }
+    require(!parts.isEmpty(), op.label() + " has no input");
+    Shape whole = new Concat(axis).infer(specs).get(0).shape();
+    require(whole.equals(y.shape()), op.label() + ": computes " + whole + ", not " + y.shape());
+    requireActivation(op, options.fusedActivationFunction(), y);
+    add(output(op), new IntegerLayer.Concat(parts, axis, y));
+  }
+
+  /** The dimension of [N,C,H,W] or [N,C] that a dimension of the file is. */
+  private static int axis(int rank, int d) {
+    return rank == 4 ? new int[] {0, 2, 3, 1}[d] : d;
   }
 
   // ---- operands
@@ -406,6 +509,9 @@ final class TfliteParser {
   private CodesTensor codes(OperatorInfo op, int i) {
     TensorInfo tensor = input(op, i);
     CodesTensor x = codes.get(tensor.index());
+    if (x == null && padded.containsKey(tensor.index())) {
+      return addPad(op, padded.get(tensor.index()));
+    }
     require(x != null, op.label() + ": " + tensor.label() + " is not codes of a layer");
     return x;
   }

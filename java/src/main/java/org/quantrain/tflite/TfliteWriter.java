@@ -2,9 +2,8 @@ package org.quantrain.tflite;
 
 import com.google.flatbuffers.FlatBufferBuilder;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,6 +17,7 @@ import org.quantrain.io.AtomicFile;
 import org.quantrain.onnx.QdqMetadata;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePoolOnGrid;
+import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.Dequantize;
@@ -28,10 +28,13 @@ import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.Multiplier;
+import org.quantrain.op.Pad;
+import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeFixed;
+import org.quantrain.op.Slice;
 import org.quantrain.quant.AccumulatorBound;
 import org.quantrain.quant.DeployedWeights;
 import org.quantrain.tensor.HostTensor;
@@ -41,6 +44,7 @@ import org.tensorflow.lite.schema.ActivationFunctionType;
 import org.tensorflow.lite.schema.AddOptions;
 import org.tensorflow.lite.schema.BuiltinOperator;
 import org.tensorflow.lite.schema.BuiltinOptions;
+import org.tensorflow.lite.schema.ConcatenationOptions;
 import org.tensorflow.lite.schema.Conv2DOptions;
 import org.tensorflow.lite.schema.DepthwiseConv2DOptions;
 import org.tensorflow.lite.schema.DequantizeOptions;
@@ -52,6 +56,7 @@ import org.tensorflow.lite.schema.Padding;
 import org.tensorflow.lite.schema.Pool2DOptions;
 import org.tensorflow.lite.schema.QuantizeOptions;
 import org.tensorflow.lite.schema.ReshapeOptions;
+import org.tensorflow.lite.schema.StridedSliceOptions;
 import org.tensorflow.lite.schema.TensorType;
 
 /**
@@ -186,6 +191,8 @@ public final class TfliteWriter {
       return isInt8(add.spec());
     } else if (op instanceof MaxPool || op instanceof Flatten) {
       return node.input(0).spec().dtype().isCodes();
+    } else if (op instanceof Slice slice) {
+      return slice.step() > 0 && slice.axis() > 0 && node.input(0).spec().dtype().isCodes();
     }
     return op instanceof FoldWeight
         || op instanceof LearnedQParams
@@ -193,6 +200,8 @@ public final class TfliteWriter {
         || op instanceof LinearCodes
         || op instanceof Multiplier
         || op instanceof FixedMultiplier
+        || op instanceof ConcatCodes
+        || op instanceof PadCodes
         || op instanceof AveragePoolOnGrid;
   }
 
@@ -229,6 +238,12 @@ public final class TfliteWriter {
       writePool(node, pool.window(), BuiltinOperator.AVERAGE_POOL_2D);
     } else if (op instanceof Flatten) {
       writeFlatten(node);
+    } else if (op instanceof Slice slice) {
+      writeSlice(node, slice);
+    } else if (op instanceof PadCodes pad) {
+      writePadding(node, pad.pad());
+    } else if (op instanceof ConcatCodes concat) {
+      writeConcat(node, concat);
     } else if (op instanceof Dequantize) {
       writeOutput(node);
     }
@@ -538,6 +553,88 @@ public final class TfliteWriter {
             ReshapeOptions.createReshapeOptions(b, ReshapeOptions.createNewShapeVector(b, shape)));
   }
 
+  private void writeSlice(Node node, Slice op) {
+    Codes x = moved(node, node.input(0));
+    Shape in = node.input(0).spec().shape();
+    int[] begin = new int[in.rank()];
+    int[] end = nhwc(in);
+    int[] step = new int[in.rank()];
+    Arrays.fill(step, 1);
+    end[0] = 0; // by the mask: as many as there are
+    int axis = nhwcAxis(in.rank(), op.axis());
+    begin[axis] = op.start();
+    end[axis] = op.start() + op.step() * (op.size() - 1) + 1;
+    step[axis] = op.step();
+    String name = node.output(0).name();
+    int[] inputs = {
+      x.tensor(),
+      integers(name + ".begin", begin),
+      integers(name + ".end", end),
+      integers(name + ".step", step)
+    };
+    out.operator(
+        BuiltinOperator.STRIDED_SLICE,
+        2,
+        inputs,
+        sameGrid(node, x, null),
+        BuiltinOptions.StridedSliceOptions,
+        b -> StridedSliceOptions.createStridedSliceOptions(b, 1, 1, 0, 0, 0, false));
+  }
+
+  private void writePadding(Node node, Pad op) {
+    Codes x = moved(node, node.input(0));
+    int rank = op.before().size();
+    int[] amounts = new int[2 * rank];
+    for (int d = 0; d < rank; d++) {
+      int axis = nhwcAxis(rank, d);
+      amounts[2 * axis] = op.before().get(d);
+      amounts[2 * axis + 1] = op.after().get(d);
+    }
+    int constant =
+        out.constant(
+            node.output(0).name() + ".amounts",
+            TensorType.INT32,
+            new int[] {rank, 2},
+            null,
+            TfliteBuilder.bytes(amounts));
+    out.operator(
+        BuiltinOperator.PAD,
+        2,
+        new int[] {x.tensor(), constant},
+        sameGrid(node, x, null),
+        BuiltinOptions.PadOptions,
+        TfliteWriter::padOptions);
+  }
+
+  private void writeConcat(Node node, ConcatCodes op) {
+    int parts = ConcatCodes.parts(node.inputs().size());
+    Codes y = codes(node, op.spec(), node.input(3 * parts), node.input(3 * parts + 1));
+    int[] inputs = new int[parts];
+    for (int i = 0; i < parts; i++) {
+      Codes x = read(node, 3 * i, 3 * i + 1, 3 * i + 2);
+      require(
+          node,
+          x.image() == null
+              && Float.floatToRawIntBits(x.scale()) == Float.floatToRawIntBits(y.scale())
+              && x.zeroPoint() == y.zeroPoint(),
+          "TensorFlow Lite joins codes of one grid only; " + node.input(3 * i).name() + " has another");
+      inputs[i] = x.tensor();
+    }
+    int axis = nhwcAxis(node.output(0).spec().shape().rank(), op.axis());
+    out.operator(
+        BuiltinOperator.CONCATENATION,
+        2,
+        inputs,
+        y.tensor(),
+        BuiltinOptions.ConcatenationOptions,
+        b -> ConcatenationOptions.createConcatenationOptions(b, axis, NONE));
+  }
+
+  private int integers(String name, int[] values) {
+    byte[] data = TfliteBuilder.bytes(values);
+    return out.constant(name, TensorType.INT32, new int[] {values.length}, null, data);
+  }
+
   /** Writes a padded image; its tensor. */
   private int pad(
       Node node, Codes x, boolean lowest, int top, int bottom, int left, int right) {
@@ -592,6 +689,18 @@ public final class TfliteWriter {
     return shape.rank() == 4
         ? new int[] {-1, shape.dim(2), shape.dim(3), shape.dim(1)}
         : new int[] {-1, Math.toIntExact(shape.elementsPerSample())};
+  }
+
+  /** The place of a dimension of [N,C,H,W] or [N,C] in the file. */
+  private static int nhwcAxis(int rank, int axis) {
+    return rank == 4 ? new int[] {0, 3, 1, 2}[axis] : axis;
+  }
+
+  /** Codes that are moved; flattened images are in an order of their own. */
+  private Codes moved(Node reader, Value value) {
+    Codes x = known(reader, value);
+    require(reader, x.image() == null, "moves a flattened image");
+    return x;
   }
 
   /** The node's codes on a grid of their own. */
