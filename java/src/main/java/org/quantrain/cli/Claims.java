@@ -104,7 +104,7 @@ final class Claims {
   /** What people read. */
   static void say(Console console, VerificationReport report) {
     for (String problem : report.runtime().keptFloat()) {
-      console.fact("float", "not executed on integers: " + problem);
+      console.fact("runtime", "not executed as expected: " + problem);
     }
     for (ClaimResult claim : of(report)) {
       console.fact(

@@ -2,11 +2,21 @@ package org.quantrain.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import org.quantrain.quant.Target;
 import picocli.CommandLine.Option;
 
 /** Options that say which value gets which grid; they are settings of {@link RunConfig}. */
 class QuantizationOptions {
+  private static final class TargetNames extends ArrayList<String> {
+    private static final long serialVersionUID = 1L;
+
+    TargetNames() {
+      super(Arrays.stream(Target.values()).map(Target::id).toList());
+    }
+  }
+
   @Option(names = "--wbits", paramLabel = "N", description = "Bits of weights, 2 to 8; default 8.")
   private Integer wbits;
 
@@ -31,7 +41,8 @@ class QuantizationOptions {
   @Option(
       names = "--target",
       paramLabel = "NAME",
-      description = "The runtime to quantize for: ort (default), ONNX Runtime.")
+      completionCandidates = TargetNames.class,
+      description = "The runtime to quantize for, default ort; there are: ${COMPLETION-CANDIDATES}.")
   private String target;
 
   @Option(

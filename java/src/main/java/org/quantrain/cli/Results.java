@@ -24,8 +24,6 @@ final class Results {
     return Map.of(
         QdqMetadata.VERSION,
         Version.NUMBER,
-        QdqMetadata.TARGET,
-        config.target(),
         QdqMetadata.QUANTIZER,
         quantizer,
         QdqMetadata.SOURCE,

@@ -131,6 +131,11 @@ record RunConfig(
     return "W" + wbits + "A" + abits;
   }
 
+  /** End of the integer model's file name. */
+  String suffix() {
+    return Target.of(target).format().suffix();
+  }
+
   /** A short name for the model, for folders and titles. */
   String modelName() {
     return isFile(model) ? model.replaceFirst(".*[/\\\\]", "").replaceFirst("\\.onnx$", "") : model;

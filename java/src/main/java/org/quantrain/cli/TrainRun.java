@@ -223,7 +223,7 @@ final class TrainRun {
     } catch (UncheckedIOException e) {
       throw e.getCause();
     }
-    Path integerModel = run.integerModel(config.bits());
+    Path integerModel = run.integerModel(config.bits(), config.suffix());
     quantized.export(
         integerModel, Results.metadata(config, config.quantizer(), run.floatModel()));
 
@@ -241,7 +241,7 @@ final class TrainRun {
   private RunReport report(
       Quantrain quantrain, Evaluation real, Evaluation integer, VerificationReport verification)
       throws IOException {
-    IntegerModel model = IntegerModel.read(run.integerModel(config.bits()));
+    IntegerModel model = IntegerModel.read(run.integerModel(config.bits(), config.suffix()));
     return new RunReport(
         run.name(),
         config.modelName(),
@@ -249,7 +249,7 @@ final class TrainRun {
         config.bits(),
         config.target(),
         outcome(run.floatModel(), real),
-        outcome(run.integerModel(config.bits()), integer),
+        outcome(run.integerModel(config.bits(), config.suffix()), integer),
         Claims.of(verification),
         run.readMetrics(),
         LayerTable.of(model.toGraph(), model.contents()),
@@ -302,7 +302,8 @@ final class TrainRun {
     result.put("run", run.path().toString()).put("report", run.report().toString());
     result.put("model", config.model()).put("data", config.data()).put("bits", config.bits());
     Results.put(result.putObject("float"), run.floatModel(), real);
-    Results.put(result.putObject("integer"), run.integerModel(config.bits()), integer);
+    Results.put(
+        result.putObject("integer"), run.integerModel(config.bits(), config.suffix()), integer);
     Claims.put(result, verification);
     Json.put(result, "seconds", (System.nanoTime() - started) / 1e9);
     console.result(result);

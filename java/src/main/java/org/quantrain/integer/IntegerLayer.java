@@ -30,6 +30,9 @@ public sealed interface IntegerLayer {
   /** The last linear layer; its result is float32. */
   record Logits(CodesTensor x, IntegerWeights w, String name) implements IntegerLayer {}
 
+  /** Logits that are codes, as the float32 that they stand for. */
+  record Dequantize(CodesTensor x, String name) implements IntegerLayer {}
+
   /** Order matters: a + b and b + a may round differently. */
   record Add(CodesTensor a, CodesTensor b, CodesTensor y) implements ToCodes {}
 
@@ -44,6 +47,9 @@ public sealed interface IntegerLayer {
 
   record AveragePool(CodesTensor x, PoolWindow window, boolean countPadding, CodesTensor y)
       implements ToCodes {}
+
+  /** The mean stays on the grid of x; only cells inside the image count. */
+  record AveragePoolOnGrid(CodesTensor x, PoolWindow window, CodesTensor y) implements ToCodes {}
 
   record GlobalAveragePool(CodesTensor x, CodesTensor y) implements ToCodes {}
 

@@ -7,7 +7,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.quantrain.onnx.AccumulatorBound;
 import org.quantrain.graph.Op;
 import org.quantrain.onnx.MemoryOrder;
 import org.quantrain.onnx.OnnxFile;
@@ -18,6 +17,7 @@ import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.Pad;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Slice;
+import org.quantrain.quant.AccumulatorBound;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
@@ -424,7 +424,7 @@ final class QdqParser {
           node.label() + ": the bias is not at the scale of input * weights");
     }
     HostTensor codes = MemoryOrder.fromOnnx(new TensorSpec(DType.S8, w.shape()), w.data());
-    int largest = AccumulatorBound.largestInput(x.zeroPoint(), x.qmax());
+    int largest = AccumulatorBound.largestInput(x.zeroPoint(), x.qmin(), x.qmax());
     int overflow = AccumulatorBound.firstOverflow(codes, largest, bias);
     require(
         overflow < 0,

@@ -31,6 +31,8 @@ import org.quantrain.op.Quantize;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.Slice;
+import org.quantrain.quant.AccumulatorBound;
+import org.quantrain.quant.DeployedWeights;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
@@ -338,52 +340,26 @@ public final class QdqWriter {
 
   /** Writes weights and bias; returns the names of their real values. */
   private List<String> writeWeights(Node product, Node fold) {
-    HostTensor codes = contents.apply(fold.output(0));
-    HostTensor scale = contents.apply(fold.output(1));
-    HostTensor outScale = contents.apply(fold.output(2));
-    HostTensor bias = contents.apply(fold.output(3));
-    float sx = contents.apply(product.input(1)).floats()[0];
-    float[] sw = scale.floats();
-    float[] so = outScale.floats();
-    boolean perTensor = !((FoldWeight) fold.op()).spec().perChannel();
-    for (int k = 0; k < sw.length; k++) {
-      require(
-          fold,
-          sw[k] > 0 && Float.isFinite(sw[k]) && so[k] > 0 && Float.isFinite(so[k]),
-          "channel " + k + " has scale " + sw[k] + ", with the input's " + so[k]);
-      require(
-          fold,
-          Float.floatToRawIntBits(sx * sw[k]) == Float.floatToRawIntBits(so[k]),
-          "channel "
-              + k
-              + ": expected out scale "
-              + sx * sw[k]
-              + " = "
-              + sx
-              + " * "
-              + sw[k]
-              + ", got "
-              + so[k]);
-      perTensor &= Float.floatToRawIntBits(sw[k]) == Float.floatToRawIntBits(sw[0]);
-    }
-    requireNoOverflow(product, fold, codes, bias);
-    String name = fold.input(0).name();
-    String w = out.constant(out.unique(name), codes);
-    String b = out.unique(name + ".bias");
-    out.constant(b, bias);
-    return List.of(
-        dequantizeConstant(w, scale, DType.S8, perTensor),
-        dequantizeConstant(b, outScale, DType.S32, perTensor));
-  }
-
-  private void requireNoOverflow(Node product, Node fold, HostTensor codes, HostTensor bias) {
     Grid x = grids.get(product.input(0));
-    int largest = AccumulatorBound.largestInput(contents.apply(x.zeroPoint()).ints()[0], x.qmax());
-    int overflow = AccumulatorBound.firstOverflow(codes, largest, bias.ints());
-    require(
-        fold,
-        overflow < 0,
-        "the int32 accumulator of output channel " + overflow + " could overflow");
+    int zeroPoint = contents.apply(x.zeroPoint()).ints()[0];
+    DeployedWeights weights;
+    try {
+      weights =
+          DeployedWeights.of(
+              fold,
+              contents,
+              contents.apply(x.scale()).floats()[0],
+              AccumulatorBound.largestInput(zeroPoint, 0, x.qmax()));
+    } catch (IllegalArgumentException e) {
+      throw new Refusal(fold, e.getMessage());
+    }
+    String name = fold.input(0).name();
+    String w = out.constant(out.unique(name), weights.codes());
+    String b = out.unique(name + ".bias");
+    out.constant(b, weights.bias());
+    return List.of(
+        dequantizeConstant(w, weights.scale(), DType.S8, weights.hasOneScale()),
+        dequantizeConstant(b, weights.outScale(), DType.S32, weights.hasOneScale()));
   }
 
   private String dequantizeConstant(

@@ -34,7 +34,8 @@ import org.quantrain.tensor.QuantSpec;
 /**
  * Puts a {@link FakeQuant} on every weight and on every value that a quantized operation reads.
  *
- * <p>Max pooling, flatten, slices and padding with zeros keep their input's grid. A value that is read at several widths gets
+ * <p>Max pooling, flatten, slices and padding with zeros keep their input's grid, as average pools do
+ * for some targets. A value that is read at several widths gets
  * the widest quantizer first and the narrower ones on top of it, because the deployed producer
  * emits one tensor of codes.
  *
@@ -77,12 +78,17 @@ public final class InsertQuantizers {
     return layer.input(1).role() == Value.Role.PARAM;
   }
 
-  /** Operations that move codes without computing: their output is on their input's grid. */
-  private static boolean keepsGrid(Node node) {
+  /** Operations whose output is on their input's grid. */
+  private boolean keepsGrid(Node node) {
     return node.op() instanceof MaxPool
         || node.op() instanceof Flatten
         || node.op() instanceof Slice
-        || (node.op() instanceof Pad pad && pad.value() == 0);
+        || (node.op() instanceof Pad pad && pad.value() == 0)
+        || (isAverage(node) && policy.target().contract().averagesOnGrid());
+  }
+
+  private static boolean isAverage(Node node) {
+    return node.op() instanceof AveragePool || node.op() instanceof GlobalAveragePool;
   }
 
   private Graph run() {
@@ -105,6 +111,9 @@ public final class InsertQuantizers {
       firstAndLast.add(trained.get(0));
       firstAndLast.add(trained.get(trained.size() - 1));
     }
+    if (policy.target().quantizesLogits()) {
+      graph.outputs().forEach(v -> demand(v, QuantPolicy.ADD_BITS));
+    }
     for (int i = graph.nodes().size() - 1; i >= 0; i--) {
       collectDemands(graph.nodes().get(i));
     }
@@ -113,7 +122,13 @@ public final class InsertQuantizers {
       quantize(in, false);
     }
     graph.nodes().forEach(this::rebuild);
-    return builder.build(graph.outputs().stream().map(plain::get).toList());
+    return builder.build(graph.outputs().stream().map(this::output).toList());
+  }
+
+  private Value output(Value value) {
+    return policy.target().quantizesLogits()
+        ? version(value, QuantPolicy.ADD_BITS)
+        : plain.get(value);
   }
 
   /**
@@ -126,10 +141,12 @@ public final class InsertQuantizers {
     } else if (node.op() instanceof Add) {
       demand(node.input(0), QuantPolicy.ADD_BITS);
       demand(node.input(1), QuantPolicy.ADD_BITS);
-    } else if (node.op() instanceof AveragePool || node.op() instanceof GlobalAveragePool) {
+    } else if (keepsGrid(node)) {
+      if (demands.containsKey(node.output(0))) {
+        demand(node.input(0), demands.get(node.output(0)).last());
+      }
+    } else if (isAverage(node)) {
       demand(node.input(0), policy.activationBits());
-    } else if (keepsGrid(node) && demands.containsKey(node.output(0))) {
-      demand(node.input(0), demands.get(node.output(0)).last());
     } else if (node.op() instanceof Concat && isQuantized(node)) {
       for (Value part : node.inputs()) {
         if (isComputedFor(node, part)) {
@@ -166,8 +183,7 @@ public final class InsertQuantizers {
                 || producer.op() instanceof BatchNorm
                 || producer.op() instanceof Relu
                 || producer.op() instanceof Add
-                || producer.op() instanceof AveragePool
-                || producer.op() instanceof GlobalAveragePool
+                || (isAverage(producer) && !keepsGrid(producer))
                 || producer.op() instanceof Concat);
     boolean relu = computed && producer.op() instanceof Relu;
     return computed
@@ -191,15 +207,19 @@ public final class InsertQuantizers {
       inputs.set(0, version(node.input(0), policy.inputBits(node.name(), edge)));
       QuantSpec spec = policy.weightSpec(node.name(), edge);
       Value weight = node.input(1);
-      FakeQuant quant = new FakeQuant(weight.name(), spec, policy.quantizer().weights());
+      FakeQuant quant =
+          new FakeQuant(
+              weight.name(), spec, policy.quantizer().weights(), policy.target().contract());
       inputs.set(1, builder.add(weight.name() + ".q", quant, weight));
     } else if (node.op() instanceof Add) {
       inputs.set(0, version(node.input(0), QuantPolicy.ADD_BITS));
       inputs.set(1, version(node.input(1), QuantPolicy.ADD_BITS));
-    } else if (node.op() instanceof AveragePool || node.op() instanceof GlobalAveragePool) {
+    } else if (keepsGrid(node)) {
+      if (demands.containsKey(node.output(0))) {
+        inputs.set(0, version(node.input(0), demands.get(node.output(0)).last()));
+      }
+    } else if (isAverage(node)) {
       inputs.set(0, version(node.input(0), policy.activationBits()));
-    } else if (keepsGrid(node) && demands.containsKey(node.output(0))) {
-      inputs.set(0, version(node.input(0), demands.get(node.output(0)).last()));
     } else if (node.op() instanceof Concat && isQuantized(node)) {
       for (int i = 0; i < inputs.size(); i++) {
         if (!joined.containsKey(node.input(i))) {
@@ -222,8 +242,7 @@ public final class InsertQuantizers {
     }
     boolean carries =
         keepsGrid(producer)
-            || producer.op() instanceof AveragePool
-            || producer.op() instanceof GlobalAveragePool
+            || isAverage(producer)
             || producer.op() instanceof Add
             || producer.op() instanceof Concat;
     return producer.op() instanceof Relu
@@ -251,8 +270,9 @@ public final class InsertQuantizers {
   }
 
   private Value fakeQuant(String quantizer, int bits, ScaleRule rule, Value x) {
-    return builder.add(
-        quantizer + ".q", new FakeQuant(quantizer, policy.target().activation(bits), rule), x);
+    QuantSpec spec = policy.target().activation(bits);
+    FakeQuant quant = new FakeQuant(quantizer, spec, rule, policy.target().contract());
+    return builder.add(quantizer + ".q", quant, x);
   }
 
   private Value version(Value value, int bits) {

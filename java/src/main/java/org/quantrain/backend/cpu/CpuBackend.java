@@ -17,6 +17,7 @@ import org.quantrain.op.AddCodesRange;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.AveragePoolBackward;
 import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.AveragePoolOnGrid;
 import org.quantrain.op.BatchNorm;
 import org.quantrain.op.BatchNormAbsorb;
 import org.quantrain.op.BatchNormAbsorbBackward;
@@ -36,6 +37,7 @@ import org.quantrain.op.ConvBnFoldBackward;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.Dequantize;
 import org.quantrain.op.DequantizeAcc;
+import org.quantrain.op.FixedMultiplier;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.FoldWeight;
 import org.quantrain.op.FoldWeightBackward;
@@ -63,6 +65,7 @@ import org.quantrain.op.Relu;
 import org.quantrain.op.ReluBackward;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.RequantizeFixed;
 import org.quantrain.op.Slice;
 import org.quantrain.op.SliceBackward;
 import org.quantrain.op.SoftmaxCrossEntropy;
@@ -98,6 +101,7 @@ public final class CpuBackend implements Backend {
           Map.entry(AveragePool.class, LayerKernels::averagePool),
           Map.entry(AveragePoolBackward.class, LayerKernels::averagePoolBackward),
           Map.entry(AveragePoolCodes.class, CodeKernels::averagePoolCodes),
+          Map.entry(AveragePoolOnGrid.class, CodeKernels::averagePoolOnGrid),
           Map.entry(BatchNorm.class, LayerKernels::batchNorm),
           Map.entry(BatchNormAbsorb.class, AccumulatorKernels::batchNormAbsorb),
           Map.entry(BatchNormAbsorbBackward.class, AccumulatorKernels::batchNormAbsorbBackward),
@@ -117,6 +121,7 @@ public final class CpuBackend implements Backend {
           Map.entry(ConvCodes.class, CodeProducts::conv),
           Map.entry(Dequantize.class, CodeKernels::dequantize),
           Map.entry(DequantizeAcc.class, AccumulatorKernels::dequantizeAcc),
+          Map.entry(FixedMultiplier.class, AccumulatorKernels::fixedMultiplier),
           Map.entry(Flatten.class, LayerKernels::flatten),
           Map.entry(FoldWeight.class, AccumulatorKernels::foldWeight),
           Map.entry(FoldWeightBackward.class, AccumulatorKernels::foldWeightBackward),
@@ -142,6 +147,7 @@ public final class CpuBackend implements Backend {
           Map.entry(ReluBackward.class, LayerKernels::reluBackward),
           Map.entry(Requantize.class, AccumulatorKernels::requantize),
           Map.entry(RequantizeCodes.class, CodeKernels::requantizeCodes),
+          Map.entry(RequantizeFixed.class, AccumulatorKernels::requantizeFixed),
           Map.entry(Pad.class, RegionKernels::pad),
           Map.entry(PadCodes.class, RegionKernels::padCodes),
           Map.entry(Slice.class, RegionKernels::slice),
