@@ -19,6 +19,7 @@ public record AveragePool(PoolWindow window, boolean countPadding) implements Op
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 1, 1);
     Expect.dtype("x", in.get(0), DType.F32);
+    Expect.channelsLast("x", in.get(0));
     return List.of(new TensorSpec(DType.F32, window.output(in.get(0).shape())));
   }
 

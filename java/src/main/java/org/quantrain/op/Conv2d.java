@@ -18,7 +18,9 @@ public record Conv2d(ConvGeometry geometry) implements Op {
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 2, 3);
     Expect.dtype("x", in.get(0), DType.F32);
+    Expect.channelsLast("x", in.get(0));
     Expect.dtype("w", in.get(1), DType.F32);
+    Expect.channelsLast("w", in.get(1));
     Shape y = geometry.output(in.get(0).shape(), in.get(1).shape());
     Expect.vectors(in, 2, in.size(), DType.F32, y.dim(1));
     return List.of(new TensorSpec(DType.F32, y));

@@ -51,10 +51,39 @@ final class Expect {
     }
   }
 
+  static void channelsLast(String what, TensorSpec spec) {
+    if (spec.shape().rank() == 4 && !spec.isChannelsLast()) {
+      throw new ShapeException(what + ": expected channels-last, got " + spec);
+    }
+  }
+
+  static void rowMajor(String what, TensorSpec spec) {
+    if (spec.isChannelsLast()) {
+      throw new ShapeException(what + ": expected row-major, got channels-last " + spec);
+    }
+  }
+
+  static void axis(int axis, Shape x) {
+    if (axis < 0 || axis >= x.rank() || axis == x.batchDim()) {
+      throw new ShapeException(
+          "axis " + axis + ": expected a dimension of " + x + ", not the batch");
+    }
+  }
+
+  static void broadcasts(Shape from, Shape to) {
+    if (!Broadcast.of(from, to).equals(to)) {
+      throw new ShapeException("shape " + from + " does not broadcast to " + to);
+    }
+  }
+
   /** Size of dimension 1 of an activation: the channels of [N,C,H,W], the features of [N,C]. */
   static int channels(TensorSpec spec) {
     if (spec.shape().rank() != 2 && spec.shape().rank() != 4) {
       throw new ShapeException("expected an activation of rank 2 or 4, got " + spec);
+    }
+    channelsLast("activation", spec);
+    if (spec.shape().batchDim() == 1) {
+      throw new ShapeException("expected channels in dimension 1, got " + spec);
     }
     return spec.shape().dim(1);
   }

@@ -14,6 +14,7 @@ public record GlobalAveragePool() implements Op {
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 1, 1);
     Expect.rank("x", in.get(0), 4);
+    Expect.channelsLast("x", in.get(0));
     Shape x = in.get(0).shape();
     return List.of(TensorSpec.f32(x.dim(0), x.dim(1), 1, 1));
   }

@@ -18,6 +18,7 @@ public record MaxPool(PoolWindow window) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 1, 1);
+    Expect.channelsLast("x", in.get(0));
     Shape y = window.output(in.get(0).shape());
     if (window.kernelH() * window.kernelW() > 256) {
       throw new ShapeException("window of more than 256 cells");

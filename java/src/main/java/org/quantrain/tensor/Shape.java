@@ -5,11 +5,11 @@ import java.util.stream.Collectors;
 
 /**
  * Logical dimensions of a tensor, in ONNX order: activations are N,C,H,W or N,C; convolution
- * weights K,C,R,S.
+ * weights K,C,R,S. The order in memory is the {@link Layout} of a {@link TensorSpec}.
  *
- * <p>In memory every rank-4 tensor is channels-last: activations N,H,W,C and weights K,R,S,C. Other
- * ranks are row-major. The first dimension of an activation may be {@link #BATCH}, bound when a
- * plan is compiled.
+ * <p>One dimension may depend on the batch size, which is bound when a plan is compiled: -k stands
+ * for k samples' worth, so {@link #BATCH} in front of an activation is N, and an encoder's
+ * [N,12,64] seen as rows of a matrix is [-12,64], printed [12Nx64].
  */
 public final class Shape {
   /** The batch dimension of a graph that is not yet compiled for a batch size. */
@@ -22,21 +22,24 @@ public final class Shape {
   }
 
   /**
-   * @throws IllegalArgumentException if a dimension is negative (but for BATCH in front) or the
-   *     element count passes 2^31 - 1
+   * @param dims -k for k times the batch size
+   * @throws IllegalArgumentException if two dimensions depend on the batch, or the element count
+   *     (of one sample) passes 2^31 - 1
    */
   public static Shape of(int... dims) {
     long elements = 1;
-    for (int i = 0; i < dims.length; i++) {
-      if (dims[i] < 0 && !(i == 0 && dims[i] == BATCH)) {
-        throw new IllegalArgumentException(
-            "shape " + Arrays.toString(dims) + ": dimension " + i + " is negative");
-      }
-      elements *= Math.max(dims[i], i == 0 && dims[i] == BATCH ? 1 : 0);
+    int batches = 0;
+    for (int d : dims) {
+      batches += d < 0 ? 1 : 0;
+      elements *= Math.abs((long) d);
       if (elements > Integer.MAX_VALUE) {
         throw new IllegalArgumentException(
             "shape " + Arrays.toString(dims) + " has more than 2^31 - 1 elements");
       }
+    }
+    if (batches > 1) {
+      throw new IllegalArgumentException(
+          "shape " + Arrays.toString(dims) + ": more than one dimension is negative");
     }
     return new Shape(dims.clone());
   }
@@ -53,37 +56,58 @@ public final class Shape {
     return dims.clone();
   }
 
-  public boolean hasBatch() {
-    return dims.length > 0 && dims[0] == BATCH;
+  /** The dimension that depends on the batch size, or -1. */
+  public int batchDim() {
+    for (int i = 0; i < dims.length; i++) {
+      if (dims[i] < 0) {
+        return i;
+      }
+    }
+    return -1;
   }
 
-  /** This shape with the batch dimension bound; itself where it has none. */
+  public boolean hasBatch() {
+    return batchDim() >= 0;
+  }
+
+  /** This shape with the batch size bound; itself where it has none. */
   public Shape withBatch(int batch) {
     if (!hasBatch()) {
       return this;
     }
     int[] bound = dims.clone();
-    bound[0] = batch;
+    bound[batchDim()] = Math.multiplyExact(-dims[batchDim()], batch);
     return of(bound);
+  }
+
+  /** This shape with another size of one dimension. */
+  public Shape with(int i, int size) {
+    int[] other = dims.clone();
+    other[i] = size;
+    return of(other);
   }
 
   /** Number of elements; the shape must be bound. */
   public long elements() {
-    long n = 1;
-    for (int d : dims) {
-      if (d == BATCH) {
-        throw new IllegalStateException("shape " + this + " has no batch size yet");
-      }
-      n *= d;
+    if (hasBatch()) {
+      throw new IllegalStateException("shape " + this + " has no batch size yet");
     }
-    return n;
+    return product(0);
   }
 
-  /** Elements of one sample: all dimensions but the first. */
+  /**
+   * Elements of one sample: all dimensions but the first, which is the batch; in a shape whose
+   * batch stands elsewhere or as a multiple, also that multiple and the first.
+   */
   public long elementsPerSample() {
+    boolean plain = !hasBatch() || dims[0] == BATCH;
+    return product(plain ? 1 : 0);
+  }
+
+  private long product(int from) {
     long n = 1;
-    for (int i = 1; i < dims.length; i++) {
-      n *= dims[i];
+    for (int i = from; i < dims.length; i++) {
+      n *= Math.abs((long) dims[i]);
     }
     return n;
   }
@@ -101,7 +125,7 @@ public final class Shape {
   @Override
   public String toString() {
     return Arrays.stream(dims)
-        .mapToObj(d -> d == BATCH ? "N" : Integer.toString(d))
+        .mapToObj(d -> d == BATCH ? "N" : d < 0 ? -d + "N" : Integer.toString(d))
         .collect(Collectors.joining("x", "[", "]"));
   }
 }

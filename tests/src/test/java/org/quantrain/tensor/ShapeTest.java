@@ -1,20 +1,44 @@
 package org.quantrain.tensor;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
 
 class ShapeTest {
   @Test
-  void onlyTheFirstDimensionMayWaitForABatchSize() {
+  void oneDimensionMayWaitForABatchSize() {
     Shape shape = Shape.of(Shape.BATCH, 3, 4);
     assertEquals("[Nx3x4]", shape.toString());
     assertEquals(12, shape.elementsPerSample());
     assertThrows(IllegalStateException.class, shape::elements);
     assertEquals(Shape.of(5, 3, 4), shape.withBatch(5));
-    assertThrows(IllegalArgumentException.class, () -> Shape.of(3, Shape.BATCH));
-    assertThrows(IllegalArgumentException.class, () -> Shape.of(-2, 3));
+    assertEquals(0, shape.batchDim());
+    assertThrows(IllegalArgumentException.class, () -> Shape.of(-2, Shape.BATCH));
+  }
+
+  @Test
+  void aDimensionMayBeAMultipleOfTheBatchSizeAndStandAnywhere() {
+    Shape shape = Shape.of(3, -4, 5);
+    assertEquals("[3x4Nx5]", shape.toString());
+    assertEquals(1, shape.batchDim());
+    assertEquals(60, shape.elementsPerSample());
+    assertEquals(Shape.of(3, 8, 5), shape.withBatch(2));
+    assertThrows(ArithmeticException.class, () -> Shape.of(-(1 << 20)).withBatch(1 << 20));
+    assertThrows(IllegalArgumentException.class, () -> Shape.of(1 << 16, -(1 << 16)));
+    assertThrows(IllegalArgumentException.class, () -> Shape.of(Integer.MIN_VALUE));
+  }
+
+  @Test
+  void onlyTensorsOfRank4HaveAChoiceOfOrder() {
+    TensorSpec images = TensorSpec.f32(Shape.BATCH, 3, 4, 5);
+    assertTrue(images.isChannelsLast());
+    assertNotEquals(images, images.with(Layout.ROW_MAJOR));
+    assertEquals(Layout.ROW_MAJOR, images.with(Layout.ROW_MAJOR).withBatch(2).layout());
+    TensorSpec rows = TensorSpec.f32(Shape.BATCH, 3);
+    assertEquals(rows, rows.with(Layout.CHANNELS_LAST));
   }
 
   @Test
