@@ -85,6 +85,14 @@ class TfliteExportTest {
     assertTrue(report.holds(), report::toString);
   }
 
+  @Test
+  void floatsGoInAndComeOutWhereTheyAreAskedFor() throws IOException {
+    Model model = Zoo.build("lenet", 3, SIDE, SIDE, 5, 1);
+    QuantPolicy policy = QuantPolicy.forTarget(Target.TFLITE);
+    VerificationReport report = verified(model, policy, ExportFormat.TFLITE_FLOATS, 2);
+    assertTrue(report.holds(), report::toString);
+  }
+
   /** What the format cannot say is refused; all else must be equal. */
   @Test
   void randomNetworksComputeTheCodesOfTrainingOrAreRefused() {
