@@ -235,7 +235,7 @@ final class TfliteParser {
     Shape x = image(op, 0).shape();
     SamePadding h = SamePadding.of(x.dim(2), w.dim(2), strideH, dilationH);
     SamePadding v = SamePadding.of(x.dim(3), w.dim(3), strideW, dilationW);
-    Pads pads = pads(op, padding, h, v);
+    Pads pads = pads(op, border, padding, h, v);
     return new ConvGeometry(
         strideH,
         strideW,
@@ -248,8 +248,8 @@ final class TfliteParser {
         groups);
   }
 
-  private Pads pads(OperatorInfo op, byte padding, SamePadding h, SamePadding v) {
-    Padded border = padded.get(op.inputs().get(0));
+  private static Pads pads(
+      OperatorInfo op, Padded border, byte padding, SamePadding h, SamePadding v) {
     if (padding == Padding.SAME) {
       require(border == null, op.label() + ": padded twice");
       return new Pads(h.before(), v.before(), h.after(), v.after());
@@ -308,7 +308,9 @@ final class TfliteParser {
 
   private void readPool(OperatorInfo op) {
     Pool2DOptions options = op.options(BuiltinOptions.Pool2DOptions, new Pool2DOptions());
-    CodesTensor x = image(op, 0);
+    boolean max = op.code() == BuiltinOperator.MAX_POOL_2D;
+    CodesTensor x = max ? image(op, 0) : codes(op, 0); // a mean counts what an operator pads
+    require(x.shape().rank() == 4, op.label() + ": expected images, got " + x.shape());
     int kernelH = options.filterHeight();
     int kernelW = options.filterWidth();
     int strideH = options.strideH();
@@ -316,14 +318,13 @@ final class TfliteParser {
     for (int size : new int[] {kernelH, kernelW, strideH, strideW}) {
       require(size >= 1 && size <= LARGEST, op.label() + ": window or stride " + size);
     }
-    boolean max = op.code() == BuiltinOperator.MAX_POOL_2D;
-    Padded border = padded.get(op.inputs().get(0));
+    Padded border = max ? padded.get(op.inputs().get(0)) : null;
     require(
-        border == null || max && border.value() == QMIN,
-        op.label() + ": its padding would count");
+        border == null || border.value() == QMIN,
+        op.label() + ": its padding is not the lowest code");
     SamePadding h = SamePadding.of(x.shape().dim(2), kernelH, strideH, 1);
     SamePadding v = SamePadding.of(x.shape().dim(3), kernelW, strideW, 1);
-    Pads pads = pads(op, options.padding(), h, v);
+    Pads pads = pads(op, border, options.padding(), h, v);
     PoolWindow window =
         new PoolWindow(
             kernelH,

@@ -45,6 +45,7 @@ import org.quantrain.op.MinMax;
 import org.quantrain.op.Pad;
 import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
+import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
 import org.quantrain.op.RangeRule;
@@ -200,8 +201,7 @@ public final class LowerToInteger {
     } else if ((op instanceof AveragePool || op instanceof GlobalAveragePool)
         && in instanceof Codes c
         && c.contract().averagesOnGrid()) {
-      AveragePoolOnGrid pool = onGrid(node, c.codes().spec().shape());
-      lowered.put(node.output(), c.moved(builder.add(node.name() + ".codes", pool, c.codes())));
+      lowered.put(node.output(), c.moved(averageOnGrid(node, c)));
     } else if ((op instanceof AveragePool || op instanceof GlobalAveragePool)
         && in instanceof Codes c) {
       lowered.put(node.output(), new Mean(c, node));
@@ -213,19 +213,21 @@ public final class LowerToInteger {
     }
   }
 
-  private static AveragePoolOnGrid onGrid(Node node, Shape x) {
+  /** Padding that counts is put around the codes first. */
+  private Value averageOnGrid(Node node, Codes x) {
+    String name = node.name() + ".codes";
     if (!(node.op() instanceof AveragePool pool)) {
-      return AveragePoolOnGrid.global(x);
+      return builder.add(name, AveragePoolOnGrid.global(x.codes().spec().shape()), x.codes());
     }
-    if (pool.countPadding() && pool.window().isPadded()) {
-      throw new GraphException(
-          "["
-              + pool.kind()
-              + ":"
-              + node.name()
-              + "] counts padding; the target's average pools divide by the cells in the image");
+    PoolWindow w = pool.window();
+    if (!pool.countPadding() || !w.isPadded()) {
+      return builder.add(name, new AveragePoolOnGrid(w), x.codes());
     }
-    return new AveragePoolOnGrid(pool.window());
+    List<Integer> before = List.of(0, 0, w.padTop(), w.padLeft());
+    List<Integer> after = List.of(0, 0, w.padBottom(), w.padRight());
+    PadCodes pad = new PadCodes(new Pad(before, after, 0));
+    Value padded = builder.add(node.name() + ".padded", pad, x.codes(), x.zeroPoint());
+    return builder.add(name, new AveragePoolOnGrid(w.withoutPadding()), padded);
   }
 
   private void keepFloat(Node node) {
