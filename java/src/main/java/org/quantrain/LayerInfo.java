@@ -73,7 +73,7 @@ public record LayerInfo(
         inputGrid == null ? 32 : inputGrid.spec().bits(),
         direct == null ? null : direct.quantizer(),
         y.withBatch(1),
-        w.elements() + bias,
+        (weight.role() == Value.Role.PARAM ? w.elements() : 0) + bias,
         perOutput * y.elementsPerSample());
   }
 

@@ -2,6 +2,7 @@ package org.quantrain;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -15,7 +16,7 @@ import org.quantrain.integer.BitExactVerifier;
 import org.quantrain.integer.IntegerInterpreter;
 import org.quantrain.integer.IntegerModel;
 import org.quantrain.integer.VerificationReport;
-import org.quantrain.onnx.QdqWriter;
+import org.quantrain.onnx.QdqMetadata;
 import org.quantrain.op.FoldWeight;
 import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.Lowering;
@@ -24,10 +25,15 @@ import org.quantrain.pass.Pipelines;
 import org.quantrain.plan.Plan;
 import org.quantrain.plan.PlanCompiler;
 import org.quantrain.plan.PlanOptions;
+import org.quantrain.quant.Calibrator;
+import org.quantrain.quant.ExportFormat;
+import org.quantrain.quant.LearnedValues;
 import org.quantrain.quant.QuantPolicy;
+import org.quantrain.quant.Quantizer;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.tensor.HostTensor;
+import org.quantrain.train.Calibration;
 import org.quantrain.train.Evaluation;
 import org.quantrain.train.Evaluator;
 import org.quantrain.train.Listener;
@@ -70,10 +76,12 @@ public final class QuantizedNetwork {
   /**
    * Finds out before any training whether the network can be exported.
    *
-   * @throws org.quantrain.onnx.OnnxException naming every node without an integer form
+   * @throws IOException naming every node without an integer form
    */
   public void requireExportable() throws IOException {
-    QdqWriter.check(Pipelines.forward(model.graph(), Phase.EVAL, Lowering.INTEGER));
+    IntegerExport.check(
+        policy.target().format(),
+        Pipelines.forward(model.graph(), Phase.EVAL, Lowering.INTEGER));
   }
 
   /** Calibrates, trains through the quantizers, keeps the best epoch. */
@@ -91,6 +99,26 @@ public final class QuantizedNetwork {
     }
   }
 
+  /**
+   * Finds the ranges of the activations from images, without training: post-training quantization.
+   * All images count alike, whatever was observed before.
+   *
+   * @throws IllegalArgumentException if the policy's quantizer learns its scales
+   */
+  public void calibrate(DataSource images, Calibrator calibrator) {
+    if (!LearnedValues.quantizers(model.graph()).isEmpty()) {
+      throw new IllegalArgumentException(
+          "quantizer %s learns its scales in training; calibrate with %s"
+              .formatted(policy.quantizer().id(), Quantizer.EMA.id()));
+    }
+    model = model.withContents(Calibration.run(backend, model, images, calibrator));
+  }
+
+  /** How far each layer's codes are from the float network's values on these images. */
+  public List<LayerError> layerErrors(DataSource images) {
+    return LayerErrors.of(backend, model, images);
+  }
+
   /** Accuracy of the deployed arithmetic. */
   public Evaluation evaluate(DataSource images) {
     Graph graph = Pipelines.evaluation(model.graph(), Phase.EVAL, Lowering.INTEGER);
@@ -106,12 +134,26 @@ public final class QuantizedNetwork {
   }
 
   /**
-   * Writes the integer model: the codes, scales and biases of the evaluation plan, nothing
-   * recomputed.
+   * Writes the integer model in the format of the policy's target.
    *
    * @param metadata recorded in the file beside what Quantrain records itself
    */
   public void export(Path file, Map<String, String> metadata) throws IOException {
+    export(file, policy.target().format(), metadata);
+  }
+
+  /**
+   * Writes the integer model: the codes, scales and biases of the evaluation plan, nothing
+   * recomputed.
+   *
+   * @param metadata recorded in the file beside what Quantrain records itself
+   * @throws IOException also if the target's integers have no form in the format
+   */
+  public void export(Path file, ExportFormat format, Map<String, String> metadata)
+      throws IOException {
+    Map<String, String> all = new LinkedHashMap<>(metadata);
+    all.put(QdqMetadata.TARGET, policy.target().id());
+    all.put(QdqMetadata.CONTRACT, policy.target().contract().id());
     Graph graph = Pipelines.forward(model.graph(), Phase.EVAL, Lowering.INTEGER);
     Set<Value> wanted = new LinkedHashSet<>();
     for (Node node : graph.nodes()) {
@@ -123,12 +165,12 @@ public final class QuantizedNetwork {
         Plan plan =
             PlanCompiler.compile(graph, 1, backend, store, PlanOptions.defaults().keep(wanted))) {
       plan.run();
-      QdqWriter.write(graph, plan::read, metadata, file);
+      IntegerExport.write(format, graph, plan::read, all, file);
     }
   }
 
   /**
-   * Proves the exported file: V2 against ONNX Runtime, V3 against this network's evaluation plan,
+   * Proves the exported file: V2 against the runtime that its format is for, V3 against this network's evaluation plan,
    * every code tensor of every image.
    */
   public VerificationReport verify(Path exported, DataSource images) throws IOException {

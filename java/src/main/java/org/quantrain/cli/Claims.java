@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
+import org.quantrain.integer.Accuracy;
 import org.quantrain.integer.Claim;
 import org.quantrain.integer.Difference;
 import org.quantrain.integer.IntegerModel;
@@ -79,17 +80,17 @@ final class Claims {
       }
       claims.add(one);
     }
-    ArrayNode accuracy = json.putArray("accuracy");
-    report
-        .accuracy()
-        .forEach(
-            a ->
-                accuracy
-                    .addObject()
-                    .put("of", a.of())
-                    .put("images", a.images())
-                    .put("correct", a.correct()));
+    putAccuracy(json, report);
     return json;
+  }
+
+  /** The field {@code accuracy}: of the interpreter and of the runtime. */
+  static void putAccuracy(ObjectNode json, VerificationReport report) {
+    ArrayNode accuracy = json.putArray("accuracy");
+    for (Accuracy a : report.accuracy()) {
+      ObjectNode one = accuracy.addObject().put("of", a.of());
+      one.put("images", a.images()).put("correct", a.correct());
+    }
   }
 
   /** Says if the file was changed: that explains whatever else is said. */
@@ -103,7 +104,7 @@ final class Claims {
   /** What people read. */
   static void say(Console console, VerificationReport report) {
     for (String problem : report.runtime().keptFloat()) {
-      console.fact("float", "not executed on integers: " + problem);
+      console.fact("runtime", "not executed as expected: " + problem);
     }
     for (ClaimResult claim : of(report)) {
       console.fact(

@@ -198,8 +198,11 @@ final class ConfigFile {
     return YAML.createObjectNode();
   }
 
-  static JsonNode tree(Object value) {
-    return YAML.valueToTree(value);
+  /** Adds a setting unless it is null: not given. */
+  static void put(ObjectNode settings, String key, Object value) {
+    if (value != null) {
+      settings.set(key, YAML.valueToTree(value));
+    }
   }
 
   /** The text of config.yaml; the same configuration always gives the same text. */

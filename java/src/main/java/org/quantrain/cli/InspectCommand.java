@@ -63,7 +63,7 @@ final class InspectCommand extends Verb {
   }
 
   private static Path modelOf(SavedRun run) {
-    Path integer = run.directory().integerModel(run.config().bits());
+    Path integer = run.directory().integerModel(run.config().bits(), run.config().suffix());
     return Files.exists(integer) ? integer : run.floatModel();
   }
 

@@ -107,6 +107,7 @@ public final class Main implements Callable<Integer> {
   private static CommandLine commandLine(Console console, boolean debug) {
     CommandLine line = new CommandLine(new Main());
     line.addSubcommand(new TrainCommand(console));
+    line.addSubcommand(new QuantizeCommand(console));
     line.addSubcommand(new VerifyCommand(console));
     line.addSubcommand(new EvalCommand(console));
     line.addSubcommand(new InspectCommand(console));

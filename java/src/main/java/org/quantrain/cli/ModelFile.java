@@ -6,10 +6,13 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.quantrain.tflite.TfliteFile;
 
-/** An ONNX file that a command was given. */
+/** A model's file that a command was given. */
 final class ModelFile {
   private static final byte[] MARK = "DequantizeLinear".getBytes(StandardCharsets.US_ASCII);
+
+  private static final int TFLITE_HEAD = 8;
 
   private ModelFile() {}
 
@@ -23,6 +26,11 @@ final class ModelFile {
           file + (Files.exists(file) ? ": not a file" : ": no such file or run"));
     }
     try (InputStream in = new BufferedInputStream(Files.newInputStream(file), 1 << 16)) {
+      in.mark(TFLITE_HEAD);
+      if (TfliteFile.isTflite(in.readNBytes(TFLITE_HEAD))) {
+        return true; // those with floats are not read by anything here
+      }
+      in.reset();
       int matched = 0; // MARK's first letter does not come again in it
       for (int b = in.read(); b >= 0; b = in.read()) {
         matched = b == MARK[matched] ? matched + 1 : b == MARK[0] ? 1 : 0;

@@ -23,10 +23,16 @@ final class Networks {
   static void checkName(RunConfig config) {
     if (!RunConfig.isFile(config.model())) {
       List<String> names = Zoo.names();
-      if (!names.contains(config.model())) {
+      String name = config.model().replaceFirst("\\?.*", "");
+      if (!names.contains(name)) {
         throw new UsageException(
             "unknown model '%s'%s (or give the path of an .onnx file)"
-                .formatted(config.model(), Suggestion.orList(config.model(), "models", names)));
+                .formatted(name, Suggestion.orList(name, "models", names)));
+      }
+      try {
+        Zoo.check(config.model());
+      } catch (IllegalArgumentException e) {
+        throw new UsageException(e.getMessage());
       }
     } else if (!Files.isRegularFile(Path.of(config.model()))) {
       throw new FailureException(config.model() + ": no such file");

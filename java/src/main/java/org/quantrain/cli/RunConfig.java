@@ -131,6 +131,11 @@ record RunConfig(
     return "W" + wbits + "A" + abits;
   }
 
+  /** End of the integer model's file name. */
+  String suffix() {
+    return Target.of(target).format().suffix();
+  }
+
   /** A short name for the model, for folders and titles. */
   String modelName() {
     return isFile(model) ? model.replaceFirst(".*[/\\\\]", "").replaceFirst("\\.onnx$", "") : model;
@@ -253,7 +258,7 @@ record RunConfig(
     return matcher.group(1).equals("crop") ? Augmentation.crop(pad) : Augmentation.cropAndFlip(pad);
   }
 
-  private static void oneOf(String name, String value, List<String> values) {
+  static void oneOf(String name, String value, List<String> values) {
     if (!values.contains(value)) {
       throw new UsageException(
           "%s: expected %s, got '%s'%s"

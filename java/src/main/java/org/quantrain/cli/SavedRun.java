@@ -24,7 +24,7 @@ record SavedRun(RunDirectory directory, RunConfig config) {
    * @throws FailureException if the run did not come that far
    */
   Path integerModel() {
-    return existing(directory.integerModel(config.bits()));
+    return existing(directory.integerModel(config.bits(), config.suffix()));
   }
 
   Path floatModel() {

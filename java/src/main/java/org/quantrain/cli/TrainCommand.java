@@ -2,12 +2,10 @@ package org.quantrain.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
@@ -22,8 +20,9 @@ import picocli.CommandLine.Spec;
     optionListHeading = "%nOptions:%n",
     footer = {
       "",
-      "Data SPEC: digits (embedded), mnist, fashion-mnist, or idx:FOLDER; then ?limit=N,",
-      "?mean=..&std=.. as in 'fashion-mnist?limit=1000'.",
+      "Data SPEC: digits (embedded), mnist, fashion-mnist, cifar10, imagefolder:FOLDER (one folder",
+      "for each class, in train and test), cifar:FOLDER or idx:FOLDER; then ?limit=N, size=N,",
+      "mean=.., std=.. joined by &, as in 'imagefolder:pets?size=224&mean=0.5&std=0.25'.",
       "Settings can also stand in a file, under the names of the options; options win over the"
           + " file.",
       "",
@@ -75,58 +74,26 @@ final class TrainCommand extends Verb {
     @Option(
         names = "--model",
         paramLabel = "NAME|FILE",
-        description = "lenet (default), resnet8, or a float ONNX file, trained already.")
+        description = {
+          "lenet (default), resnet8, resnet20, resnet32, resnet56, resnet18, resnet34, resnet50,",
+          "mobilenetv1, mobilenetv2 (options as in 'mobilenetv2?width=0.5&activation=relu'), vgg11,",
+          "or a float ONNX file, trained already."
+        })
     private String model;
 
     @Option(names = "--data", paramLabel = "SPEC", description = "The images; default: digits.")
     private String data;
   }
 
-  private static final class Quantization {
-    @Option(
-        names = "--wbits",
-        paramLabel = "N",
-        description = "Bits of weights, 2 to 8; default 8.")
-    private Integer wbits;
-
-    @Option(
-        names = "--abits",
-        paramLabel = "N",
-        description = "Bits of activations, 2 to 8; default 8.")
-    private Integer abits;
-
-    @Option(
-        names = "--first-last-bits",
-        paramLabel = "N",
-        description = "Bits of the first and the last layer; default 8.")
-    private Integer firstLastBits;
-
+  private static final class Quantization extends QuantizationOptions {
     @Option(
         names = "--quantizer",
         paramLabel = "NAME",
         description =
-            "How scales are found: ema (default) by moving averages of minimum and maximum; learned:"
-                + " lsq, lsq+ (zero-points too), pact (clips of activations), dsq (soft gradients).")
+            "How scales are found: ema (default) by moving averages of minimum and maximum; or"
+                + " learned: lsq, lsq+ (zero-points too), pact (clips of activations), dsq (soft"
+                + " gradients).")
     private String quantizer;
-
-    @Option(
-        names = "--weights",
-        paramLabel = "SCALES",
-        description = "per-channel (default) or per-tensor.")
-    private String weights;
-
-    @Option(
-        names = "--target",
-        paramLabel = "NAME",
-        description = "The runtime to train for: ort (default), ONNX Runtime.")
-    private String target;
-
-    @Option(
-        names = "--override",
-        paramLabel = "REGEX=W4A8",
-        description =
-            "Other bits for the layers whose whole name matches; may be repeated, first wins.")
-    private List<String> override = new ArrayList<>();
   }
 
   private static final class Schedule {
@@ -238,7 +205,7 @@ final class TrainCommand extends Verb {
 
   @Override
   public Integer call() throws Exception {
-    refuseRepeated();
+    refuseRepeated(spec);
     RunConfig.requireThreads(machine.threads);
     ObjectNode given = given();
     if (resume != null) {
@@ -250,30 +217,7 @@ final class TrainCommand extends Verb {
     }
     ObjectNode settings = config == null ? ConfigFile.emptyTree() : ConfigFile.read(config);
     settings.setAll(given);
-    refuseSharedImages(settings.path("data").asText(""));
     return TrainRun.start(console(), settings, out).execute();
-  }
-
-  /** Picocli lets options in groups overwrite themselves. */
-  private void refuseRepeated() {
-    for (OptionSpec option : spec.options()) {
-      if (!option.isMultiValue() && option.originalStringValues().size() > 1) {
-        throw new UsageException(
-            "option '%s' is given %d times"
-                .formatted(option.longestName(), option.originalStringValues().size()));
-      }
-    }
-  }
-
-  /** Training is judged by images that it did not see. */
-  private static void refuseSharedImages(String data) {
-    for (String option : data.substring(data.indexOf('?') + 1).split("&")) {
-      if (option.equals("split=train") || option.equals("split=test")) {
-        throw new UsageException(
-            "data: with %s the network would be tested on the images it was trained on"
-                .formatted(option));
-      }
-    }
   }
 
   private static boolean onlyMachine(ObjectNode given) {
@@ -288,39 +232,28 @@ final class TrainCommand extends Verb {
   /** The settings that were typed, under their names in config.yaml. */
   private ObjectNode given() {
     ObjectNode given = ConfigFile.emptyTree();
-    put(given, "model", subject.model);
-    put(given, "data", subject.data);
-    put(given, "wbits", quantization.wbits);
-    put(given, "abits", quantization.abits);
-    put(given, "first-last-bits", quantization.firstLastBits);
-    put(given, "quantizer", quantization.quantizer);
-    put(given, "weights", quantization.weights);
-    put(given, "target", quantization.target);
-    put(given, "override", quantization.override.isEmpty() ? null : quantization.override);
-    put(given, "epochs", schedule.epochs);
-    put(given, "qat-epochs", schedule.qatEpochs);
-    put(given, "batch", schedule.batch);
-    put(given, "lr", schedule.lr);
-    put(given, "qat-lr", schedule.qatLr);
-    put(given, "momentum", schedule.momentum);
-    put(given, "weight-decay", schedule.weightDecay);
-    put(given, "label-smoothing", schedule.labelSmoothing);
-    put(given, "calibration-batches", schedule.calibrationBatches);
-    put(given, "quant-delay", schedule.quantDelay);
-    put(given, "freeze-from", schedule.freezeFrom);
-    put(given, "observer-momentum", schedule.observerMomentum);
-    put(given, "validation", schedule.validation);
-    put(given, "augment", schedule.augment);
-    put(given, "lowering", schedule.lowering);
-    put(given, "seed", schedule.seed);
-    put(given, "device", machine.device);
-    put(given, "threads", machine.threads);
+    ConfigFile.put(given, "model", subject.model);
+    ConfigFile.put(given, "data", subject.data);
+    ConfigFile.put(given, "quantizer", quantization.quantizer);
+    quantization.put(given);
+    ConfigFile.put(given, "epochs", schedule.epochs);
+    ConfigFile.put(given, "qat-epochs", schedule.qatEpochs);
+    ConfigFile.put(given, "batch", schedule.batch);
+    ConfigFile.put(given, "lr", schedule.lr);
+    ConfigFile.put(given, "qat-lr", schedule.qatLr);
+    ConfigFile.put(given, "momentum", schedule.momentum);
+    ConfigFile.put(given, "weight-decay", schedule.weightDecay);
+    ConfigFile.put(given, "label-smoothing", schedule.labelSmoothing);
+    ConfigFile.put(given, "calibration-batches", schedule.calibrationBatches);
+    ConfigFile.put(given, "quant-delay", schedule.quantDelay);
+    ConfigFile.put(given, "freeze-from", schedule.freezeFrom);
+    ConfigFile.put(given, "observer-momentum", schedule.observerMomentum);
+    ConfigFile.put(given, "validation", schedule.validation);
+    ConfigFile.put(given, "augment", schedule.augment);
+    ConfigFile.put(given, "lowering", schedule.lowering);
+    ConfigFile.put(given, "seed", schedule.seed);
+    ConfigFile.put(given, "device", machine.device);
+    ConfigFile.put(given, "threads", machine.threads);
     return given;
-  }
-
-  private static void put(ObjectNode given, String key, Object value) {
-    if (value != null) {
-      given.set(key, ConfigFile.tree(value));
-    }
   }
 }

@@ -5,12 +5,9 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.time.temporal.ChronoUnit;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.quantrain.Network;
@@ -35,7 +32,6 @@ import org.quantrain.train.Recipe;
 /** One training from its settings to its report. */
 final class TrainRun {
   private static final Path RUNS = Path.of("runs");
-  private static final String IDX = "idx:";
 
   private final Console console;
   private final RunDirectory run;
@@ -97,10 +93,8 @@ final class TrainRun {
       full.put("model", Path.of(model).toAbsolutePath().normalize().toString());
     }
     String source = settings.path("data").asText("");
-    if (source.startsWith(IDX)) {
-      int end = source.indexOf('?') < 0 ? source.length() : source.indexOf('?');
-      Path folder = Path.of(source.substring(IDX.length(), end)).toAbsolutePath().normalize();
-      full.put("data", IDX + folder + source.substring(end));
+    if (!source.isEmpty()) {
+      full.put("data", Datasets.withFullPath(source));
     }
     return full;
   }
@@ -122,6 +116,7 @@ final class TrainRun {
       QuantizedNetwork quantized;
       try {
         data = Datasets.load(config.data());
+        requireOwnTestImages();
         config = merged(settings, data.train().size());
         requireBatch(config.recipe(), data.train());
         quantrain = Networks.open(config);
@@ -173,6 +168,15 @@ final class TrainRun {
     console.warn("interrupted; go on with: quantrain train --resume " + run.path());
   }
 
+  /** Training is judged by images that it did not see. */
+  private void requireOwnTestImages() {
+    if (data.isShared()) {
+      throw new UsageException(
+          "data: with %s the network would be tested on the images it was trained on"
+              .formatted(config.data()));
+    }
+  }
+
   private static void requireBatch(Recipe recipe, DataSource train) {
     int held = (int) (train.size() * recipe.validationFraction());
     if (train.size() - held < recipe.batch()) {
@@ -219,8 +223,9 @@ final class TrainRun {
     } catch (UncheckedIOException e) {
       throw e.getCause();
     }
-    Path integerModel = run.integerModel(config.bits());
-    quantized.export(integerModel, metadata());
+    Path integerModel = run.integerModel(config.bits(), config.suffix());
+    quantized.export(
+        integerModel, Results.metadata(config, config.quantizer(), run.floatModel()));
 
     console.fact("verify", "every code of " + Numbers.count(data.test().size()) + " test images");
     Evaluation real = network.evaluate(data.test());
@@ -233,31 +238,10 @@ final class TrainRun {
     return verification.holds() ? Main.OK : Main.FAILED;
   }
 
-  private Map<String, String> metadata() throws IOException {
-    return Map.of(
-        QdqMetadata.VERSION,
-        Version.NUMBER,
-        QdqMetadata.TARGET,
-        config.target(),
-        QdqMetadata.QUANTIZER,
-        config.quantizer(),
-        QdqMetadata.SOURCE,
-        "sha256:" + sha256(run.floatModel()));
-  }
-
-  private static String sha256(Path file) throws IOException {
-    try {
-      MessageDigest digest = MessageDigest.getInstance("SHA-256");
-      return HexFormat.of().formatHex(digest.digest(Files.readAllBytes(file)));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e); // Every Java has it.
-    }
-  }
-
   private RunReport report(
       Quantrain quantrain, Evaluation real, Evaluation integer, VerificationReport verification)
       throws IOException {
-    IntegerModel model = IntegerModel.read(run.integerModel(config.bits()));
+    IntegerModel model = IntegerModel.read(run.integerModel(config.bits(), config.suffix()));
     return new RunReport(
         run.name(),
         config.modelName(),
@@ -265,7 +249,7 @@ final class TrainRun {
         config.bits(),
         config.target(),
         outcome(run.floatModel(), real),
-        outcome(run.integerModel(config.bits()), integer),
+        outcome(run.integerModel(config.bits(), config.suffix()), integer),
         Claims.of(verification),
         run.readMetrics(),
         LayerTable.of(model.toGraph(), model.contents()),
@@ -312,25 +296,16 @@ final class TrainRun {
 
   private void finish(Evaluation real, Evaluation integer, VerificationReport verification) {
     console.fact("report", run.report().toString());
-    console.fact("float", Numbers.percent(real.top1()) + " top-1");
-    console.fact(
-        "integer", "%s top-1, %s".formatted(Numbers.percent(integer.top1()), config.bits()));
-    Claims.say(console, verification);
+    Results.say(console, config.bits(), real, integer, verification);
 
     ObjectNode result = Json.object();
     result.put("run", run.path().toString()).put("report", run.report().toString());
     result.put("model", config.model()).put("data", config.data()).put("bits", config.bits());
-    put(result.putObject("float"), run.floatModel(), real);
-    put(result.putObject("integer"), run.integerModel(config.bits()), integer);
+    Results.put(result.putObject("float"), run.floatModel(), real);
+    Results.put(
+        result.putObject("integer"), run.integerModel(config.bits(), config.suffix()), integer);
     Claims.put(result, verification);
     Json.put(result, "seconds", (System.nanoTime() - started) / 1e9);
     console.result(result);
-  }
-
-  private static void put(ObjectNode json, Path file, Evaluation evaluation) {
-    Json.put(json, "top1", evaluation.top1());
-    Json.put(json, "top5", evaluation.top5());
-    Json.put(json, "loss", evaluation.loss());
-    json.put("images", evaluation.images()).put("file", file.toString());
   }
 }

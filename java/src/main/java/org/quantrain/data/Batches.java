@@ -7,6 +7,7 @@ import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.stream.IntStream;
 
 /**
  * The batches of a source, epoch after epoch. The order of an epoch is a permutation that depends
@@ -188,7 +189,8 @@ public final class Batches {
   /**
    * Writes one batch from index 0 of both buffers; their positions stay where they are. Rows that
    * are no images become zeros with the label {@link #NO_LABEL}. Allocates nothing, except that the
-   * first batch of an epoch makes the order and the first batch of a thread its scratch.
+   * first batch of an epoch makes the order and the first batch of a thread its scratch; a source
+   * that {@linkplain DataSource#isCostly is costly} is read by several threads.
    *
    * @param epoch from 0
    * @param batch 0 &lt;= batch &lt; batchesPerEpoch()
@@ -208,28 +210,39 @@ public final class Batches {
     check("images", images, images.order(), batchSize * imageFloats);
     check("labels", labels, labels.order(), batchSize);
     int[] order = shuffled ? order(epoch) : null;
-    Scratch mine = scratch.get();
     int valid = validRows(batch);
-    for (int row = 0; row < batchSize; row++) {
-      float[] image = zeros;
-      int label = NO_LABEL;
-      if (row < valid) {
-        int at = batch * batchSize + row;
-        int index = order == null ? at : order[at];
-        image = mine.image;
-        source.read(index, image, 0);
-        if (!augmentation.equals(Augmentation.NONE)) {
-          long key = CounterRandom.key(seed, AUGMENT, epoch, index);
-          augmentation.apply(
-              mine.image, mine.augmented, source.height(), source.width(), padding, key);
-          image = mine.augmented;
-        }
-        label = source.label(index);
+    int first = batch * batchSize;
+    if (source.isCostly()) {
+      IntStream.range(0, valid)
+          .parallel()
+          .forEach(row -> fillRow(epoch, index(order, first + row), row, images, labels));
+    } else {
+      for (int row = 0; row < valid; row++) {
+        fillRow(epoch, index(order, first + row), row, images, labels);
       }
-      images.put(row * imageFloats, image, 0, imageFloats);
-      labels.put(row, label);
+    }
+    for (int row = valid; row < batchSize; row++) {
+      images.put(row * imageFloats, zeros, 0, imageFloats);
+      labels.put(row, NO_LABEL);
     }
     return valid;
+  }
+
+  private static int index(int[] order, int at) {
+    return order == null ? at : order[at];
+  }
+
+  private void fillRow(int epoch, int index, int row, FloatBuffer images, IntBuffer labels) {
+    Scratch mine = scratch.get();
+    float[] image = mine.image;
+    source.read(index, image, 0);
+    if (!augmentation.equals(Augmentation.NONE)) {
+      long key = CounterRandom.key(seed, AUGMENT, epoch, index);
+      augmentation.apply(image, mine.augmented, source.height(), source.width(), padding, key);
+      image = mine.augmented;
+    }
+    images.put(row * imageFloats, image, 0, imageFloats);
+    labels.put(row, source.label(index));
   }
 
   /**

@@ -16,7 +16,7 @@ final class ByteImages implements DataSource {
   private final byte[] pixels; // (N, H, W, C)
   private final byte[] labels; // (N), unsigned
   private final List<String> classNames;
-  private final float[][] tables; // (C, maximum + 1)
+  private final PixelTable table;
 
   /**
    * The arrays are kept, not copied; nobody writes to them afterwards. The caller has checked that
@@ -49,10 +49,7 @@ final class ByteImages implements DataSource {
     this.pixels = pixels;
     this.labels = labels;
     this.classNames = List.copyOf(classNames);
-    this.tables = new float[channels][];
-    for (int c = 0; c < channels; c++) {
-      tables[c] = normalization.table(maximum, c);
-    }
+    this.table = new PixelTable(normalization, channels, maximum);
   }
 
   @Override
@@ -90,13 +87,7 @@ final class ByteImages implements DataSource {
     Objects.checkIndex(index, labels.length);
     int length = height * width * channels;
     Objects.checkFromIndexSize(offset, length, out.length);
-    int from = index * length;
-    for (int c = 0; c < channels; c++) {
-      float[] table = tables[c];
-      for (int i = c; i < length; i += channels) {
-        out[offset + i] = table[pixels[from + i] & 0xff];
-      }
-    }
+    table.write(pixels, index * length, length, out, offset);
   }
 
   @Override
@@ -106,7 +97,7 @@ final class ByteImages implements DataSource {
 
   @Override
   public float paddingValue(int channel) {
-    return tables[channel][0];
+    return table.black(channel);
   }
 
   /** The names "0", "1", ... of classes that have no others. */

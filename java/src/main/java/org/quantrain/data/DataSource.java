@@ -85,6 +85,14 @@ public interface DataSource {
   }
 
   /**
+   * Whether reading an image costs much more than copying it (a file must be decoded, say): then
+   * the images of a batch are read by several threads at once.
+   */
+  default boolean isCostly() {
+    return false;
+  }
+
+  /**
    * A view of some images of this source, in the given order.
    *
    * @param indices indices into this source; copied; at least one, repetitions allowed

@@ -1,6 +1,7 @@
 package org.quantrain.data;
 
 import java.util.Objects;
+import java.util.function.UnaryOperator;
 
 /**
  * What is trained on and what is measured on. Both parts have the same image shape and the same
@@ -23,6 +24,22 @@ public record DataSplit(DataSource train, DataSource test) {
               + " and "
               + describe(test));
     }
+  }
+
+  /** All images for both. */
+  public static DataSplit shared(DataSource images) {
+    return new DataSplit(images, images);
+  }
+
+  /** True if what is measured on is what is trained on. */
+  public boolean isShared() {
+    return train == test;
+  }
+
+  /** Both parts changed in the same way; shared images stay shared. */
+  public DataSplit map(UnaryOperator<DataSource> change) {
+    DataSource changed = change.apply(train);
+    return new DataSplit(changed, isShared() ? changed : change.apply(test));
   }
 
   private static String describe(DataSource source) {

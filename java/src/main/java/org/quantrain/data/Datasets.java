@@ -9,6 +9,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Turns a data spec, one string as it stands on a command line or in a configuration, into a
@@ -20,7 +22,13 @@ import java.util.Map;
  * <tr><td>digits</td><td>8x8x1, 1,437 + 360, embedded</td><td>0, 1 (of value / 16)</td></tr>
  * <tr><td>mnist</td><td>28x28x1, 60,000 + 10,000</td><td>0.1307, 0.3081</td></tr>
  * <tr><td>fashion-mnist</td><td>28x28x1, 60,000 + 10,000</td><td>0.2860, 0.3530</td></tr>
+ * <tr><td>cifar10</td><td>32x32x3, 50,000 + 10,000, see {@link Cifar}</td>
+ * <td>0.4914,0.4822,0.4465, 0.2470,0.2435,0.2616</td></tr>
  * <tr><td>idx:PATH</td><td>a folder with MNIST's four file names</td><td>0, 1</td></tr>
+ * <tr><td>cifar:PATH</td><td>a folder with the binary files of CIFAR-10 or CIFAR-100</td>
+ * <td>0, 1</td></tr>
+ * <tr><td>imagefolder:PATH</td><td>JPEG and PNG files in one folder for each class, see {@link
+ * ImageFolder}</td><td>0, 1</td></tr>
  * </table>
  *
  * <table>
@@ -31,18 +39,27 @@ import java.util.Map;
  * <tr><td>split=train|test</td><td>this part as both the training and the test part</td></tr>
  * <tr><td>mean=.. std=..</td><td>normalization of pixels in [0, 1]; one number, or one per channel
  * with commas; one that is not given keeps its default</td></tr>
+ * <tr><td>size=N, size=HxW</td><td>every image is scaled to cover N rows and N columns (H and W),
+ * and its middle cut out</td></tr>
+ * <tr><td>channels=1|3</td><td>of imagefolder only: grey, or red, green, blue (default)</td></tr>
  * </table>
  *
  * <p>Examples: {@code digits}, {@code fashion-mnist?limit=1000}, {@code
- * idx:/data/emnist?mean=0.17&std=0.33}. A path ends at the first '?'.
+ * imagefolder:/data/pets?size=224&mean=0.485,0.456,0.406&std=0.229,0.224,0.225}. A path ends at the
+ * first '?'.
  */
 public final class Datasets {
   /** The seed of the shuffle before {@code limit}. */
   public static final long LIMIT_SEED = 0;
 
   private static final String IDX = "idx:";
-  private static final List<String> NAMES = List.of("digits", "mnist", "fashion-mnist", IDX);
-  private static final List<String> OPTIONS = List.of("limit", "split", "mean", "std");
+  private static final String CIFAR = "cifar:";
+  private static final String IMAGE_FOLDER = "imagefolder:";
+  private static final List<String> NAMES =
+      List.of("digits", "mnist", "fashion-mnist", "cifar10", IDX, CIFAR, IMAGE_FOLDER);
+  private static final List<String> OPTIONS =
+      List.of("limit", "split", "mean", "std", "size", "channels");
+  private static final Pattern SIZE = Pattern.compile("(\\d{1,5})(?:x(\\d{1,5}))?");
 
   private Datasets() {}
 
@@ -65,23 +82,57 @@ public final class Datasets {
   public static DataSplit load(String spec) throws DataException {
     int question = spec.indexOf('?');
     String name = question < 0 ? spec : spec.substring(0, question);
-    String prefix = name.startsWith(IDX) ? IDX : name;
+    String prefix = prefix(name);
     if (!NAMES.contains(prefix)) {
       throw unknown(spec, "dataset", name, NAMES);
     }
     Map<String, String> options = options(spec, question);
+    if (options.containsKey("channels") && !prefix.equals(IMAGE_FOLDER)) {
+      throw new DataException(spec, "channels is an option of imagefolder only", "remove it");
+    }
+    ImageSize size = size(spec, options.get("size"));
     DataSplit split =
         switch (prefix) {
           case "digits" -> Digits.load(normalization(spec, options, Digits.NORMALIZATION));
           case "mnist" -> Mnist.load(normalization(spec, options, Mnist.NORMALIZATION));
           case "fashion-mnist" ->
               FashionMnist.load(normalization(spec, options, FashionMnist.NORMALIZATION));
+          case "cifar10" -> Cifar.load(normalization(spec, options, Cifar.NORMALIZATION));
+          case IDX ->
+              Idx.folder(path(spec, name), normalization(spec, options, Normalization.UNIT));
+          case CIFAR ->
+              Cifar.folder(path(spec, name), normalization(spec, options, Normalization.UNIT));
           default ->
-              Idx.folder(
-                  path(spec, name.substring(IDX.length())),
-                  normalization(spec, options, Normalization.UNIT));
+              ImageFolder.load(
+                  path(spec, name),
+                  normalization(spec, options, Normalization.UNIT),
+                  size,
+                  channels(spec, options.get("channels")));
         };
+    if (size != null && !prefix.equals(IMAGE_FOLDER)) {
+      split = split.map(source -> new Resized(source, size));
+    }
     return limit(spec, options, chosen(spec, options, split));
+  }
+
+  /** The same spec with its path, if it has one, made absolute: it holds in any folder. */
+  public static String withFullPath(String spec) {
+    int question = spec.indexOf('?');
+    String name = question < 0 ? spec : spec.substring(0, question);
+    String prefix = prefix(name);
+    if (!prefix.endsWith(":") || prefix.length() == name.length()) {
+      return spec;
+    }
+    Path path = Path.of(name.substring(prefix.length())).toAbsolutePath().normalize();
+    return prefix + path + spec.substring(name.length());
+  }
+
+  /** "idx:" of "idx:PATH"; a name without a path is its own. */
+  private static String prefix(String name) {
+    return NAMES.stream()
+        .filter(known -> known.endsWith(":") && name.startsWith(known))
+        .findFirst()
+        .orElse(name);
   }
 
   private static Map<String, String> options(String spec, int question) throws DataException {
@@ -105,15 +156,47 @@ public final class Datasets {
     return options;
   }
 
-  private static Path path(String spec, String text) throws DataException {
+  private static Path path(String spec, String name) throws DataException {
+    String prefix = prefix(name);
+    String text = name.substring(prefix.length());
+    String remedy = "write " + prefix + "PATH";
     if (text.isEmpty()) {
-      throw new DataException(spec, "no path", "write idx:PATH");
+      throw new DataException(spec, "no path", remedy);
     }
     try {
       return Path.of(text);
     } catch (InvalidPathException e) {
-      throw new DataException(spec, "not a path (" + e.getReason() + ")", "write idx:PATH", e);
+      throw new DataException(spec, "not a path (" + e.getReason() + ")", remedy, e);
     }
+  }
+
+  private static ImageSize size(String spec, String text) throws DataException {
+    if (text == null) {
+      return null;
+    }
+    Matcher matcher = SIZE.matcher(text);
+    String remedy = "write size=N or size=HxW, as in size=224";
+    if (!matcher.matches()) {
+      throw new DataException(spec, "size is '%s'".formatted(text), remedy);
+    }
+    int height = Integer.parseInt(matcher.group(1));
+    int width = matcher.group(2) == null ? height : Integer.parseInt(matcher.group(2));
+    try {
+      return new ImageSize(height, width);
+    } catch (IllegalArgumentException e) {
+      throw new DataException(spec, e.getMessage(), remedy, e);
+    }
+  }
+
+  private static int channels(String spec, String text) throws DataException {
+    if (text == null || text.equals("3")) {
+      return 3;
+    }
+    if (!text.equals("1")) {
+      throw new DataException(
+          spec, "channels is '%s'".formatted(text), "write channels=1 or channels=3");
+    }
+    return 1;
   }
 
   private static DataSplit chosen(String spec, Map<String, String> options, DataSplit split)
@@ -123,8 +206,8 @@ public final class Datasets {
       return split;
     }
     return switch (part) {
-      case "train" -> new DataSplit(split.train(), split.train());
-      case "test" -> new DataSplit(split.test(), split.test());
+      case "train" -> DataSplit.shared(split.train());
+      case "test" -> DataSplit.shared(split.test());
       default -> throw unknown(spec, "split", part, List.of("train", "test"));
     };
   }
@@ -145,8 +228,8 @@ public final class Datasets {
       throw new DataException(
           spec, "limit is '%s'".formatted(text), "give a whole number, at least 1");
     }
-    return new DataSplit(
-        split.train().limit(limit, LIMIT_SEED), split.test().limit(limit, LIMIT_SEED));
+    int count = limit;
+    return split.map(source -> source.limit(count, LIMIT_SEED));
   }
 
   private static Normalization normalization(
@@ -195,12 +278,14 @@ public final class Datasets {
 
   private static DataException unknown(String spec, String kind, String got, List<String> valid) {
     String lower = got.toLowerCase(Locale.ROOT);
+    int colon = lower.indexOf(':');
+    String word = colon < 0 ? lower : lower.substring(0, colon + 1);
     String near =
-        valid.stream().min(Comparator.comparingInt(name -> distance(lower, name))).orElseThrow();
-    boolean similar = distance(lower, near) <= Math.max(1, near.length() / 3);
+        valid.stream().min(Comparator.comparingInt(name -> distance(word, name))).orElseThrow();
+    boolean similar = distance(word, near) <= Math.max(1, near.length() / 3);
     List<String> shown = new ArrayList<>();
     for (String name : valid) {
-      shown.add(name.equals(IDX) ? "idx:PATH" : name);
+      shown.add(name.endsWith(":") ? name + "PATH" : name);
     }
     return new DataException(
         spec,

@@ -63,4 +63,9 @@ final class Subset implements DataSource {
   public float paddingValue(int channel) {
     return source.paddingValue(channel);
   }
+
+  @Override
+  public boolean isCostly() {
+    return source.isCostly();
+  }
 }

@@ -12,13 +12,13 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import org.quantrain.onnx.OnnxException;
 import org.quantrain.onnx.OnnxFile;
+import org.quantrain.op.Contract;
 import org.quantrain.tensor.HostTensor;
 
 /**
  * Proves, image by image and code by code, that a quantized file computes the same integers in
- * three places: in ONNX Runtime, in the interpreter (claim V2), and in the network that was trained
+ * three places: in its runtime, in the interpreter (claim V2), and in the network that was trained
  * (claim V3).
  *
  * <pre>{@code
@@ -28,8 +28,6 @@ import org.quantrain.tensor.HostTensor;
  * }</pre>
  */
 public final class BitExactVerifier {
-  private static final String RUNTIME = "ONNX Runtime";
-
   private final IntegerModel model;
   private final byte[] bytes;
   private final Duration timeLimit;
@@ -46,32 +44,40 @@ public final class BitExactVerifier {
   /**
    * Reads the file; what is verified is its contents as of now.
    *
-   * @throws OnnxException as {@link IntegerModel#read(Path)}
+   * @throws IOException as {@link IntegerModel#read(Path)}
    */
-  public static BitExactVerifier of(Path file) throws OnnxException {
+  public static BitExactVerifier of(Path file) throws IOException {
     byte[] bytes = OnnxFile.readBytes(file);
     IntegerModel model = IntegerModel.read(file.toAbsolutePath().normalize().toString(), bytes);
     return new BitExactVerifier(model, bytes, Duration.ofMinutes(5), 2048);
   }
 
-  /** How long ONNX Runtime may take to start, and for each batch. */
+  /**
+   * With another arithmetic than the file's, which the runtime is told to use: {@link
+   * IntegerModel#withContract}. The interpreter must have the same.
+   */
+  public BitExactVerifier withContract(Contract contract) {
+    return new BitExactVerifier(model.withContract(contract), bytes, timeLimit, heapMegabytes);
+  }
+
+  /** How long the runtime may take to start, and for each batch. */
   public BitExactVerifier withTimeLimit(Duration limit) {
     return new BitExactVerifier(model, bytes, limit, heapMegabytes);
   }
 
-  /** Java heap of the process in which ONNX Runtime runs. */
+  /** Java heap of the process in which the runtime runs. */
   public BitExactVerifier withHeapMegabytes(int megabytes) {
     return new BitExactVerifier(model, bytes, timeLimit, megabytes);
   }
 
   /**
-   * Runs all batches everywhere and compares. ONNX Runtime works while the interpreter does; both
+   * Runs all batches everywhere and compares. The runtime works while the interpreter does; both
    * sources are called from this thread.
    *
    * @param interpreter of the same file
    * @param training codes of the trained network; null: V3 is not looked at
    * @param batches at least one
-   * @throws IOException if ONNX Runtime fails, dies or takes too long
+   * @throws IOException if the runtime fails, dies or takes too long
    * @throws IllegalArgumentException if a source lacks a tensor of the file
    */
   public VerificationReport verify(
@@ -84,12 +90,12 @@ public final class BitExactVerifier {
     ExecutorService worker =
         Executors.newSingleThreadExecutor(
             task -> {
-              Thread thread = new Thread(task, "onnxruntime-exchange");
+              Thread thread = new Thread(task, "runtime-exchange");
               thread.setDaemon(true);
               return thread;
             });
-    try (OnnxRuntimeProcess process =
-        new OnnxRuntimeProcess(model, bytes, threads, timeLimit, heapMegabytes)) {
+    try (RuntimeProcess process =
+        new RuntimeProcess(model, bytes, threads, timeLimit, heapMegabytes)) {
       return verify(interpreter, training, batches, process, worker);
     } finally {
       worker.shutdownNow();
@@ -100,10 +106,11 @@ public final class BitExactVerifier {
       CodesSource interpreter,
       CodesSource training,
       Iterator<ImageBatch> batches,
-      OnnxRuntimeProcess process,
+      RuntimeProcess process,
       ExecutorService worker)
       throws IOException {
     List<CodesTensor> tensors = model.codes();
+    String title = model.runtime().title();
     String logitsName = model.layers().get(model.layers().size() - 1).name();
     String plainName = logitsName + " (nothing else exposed)";
     Comparison v2 = new Comparison(model, List.of(logitsName, plainName));
@@ -114,19 +121,19 @@ public final class BitExactVerifier {
     Top1 interpreted = new Top1();
     Top1 executed = new Top1();
     ImageBatch batch = batches.next();
-    Future<OnnxRuntimeProcess.Answer.Result> answer = submit(worker, process, batch);
+    Future<RuntimeProcess.Answer.Result> answer = submit(worker, process, batch);
     long images = 0;
     while (batch != null) {
       CodesBatch own = interpreter.run(batch.images());
       CodesBatch trained = training == null ? null : training.run(batch.images());
-      OnnxRuntimeProcess.Answer.Result theirs = await(answer);
+      RuntimeProcess.Answer.Result theirs = await(answer);
       ImageBatch next = batches.hasNext() ? batches.next() : null;
       answer = next == null ? null : submit(worker, process, next);
       Map<String, HostTensor> runtime = new LinkedHashMap<>();
       for (int i = 0; i < tensors.size(); i++) {
         runtime.put(tensors.get(i).name(), theirs.codes().get(i));
       }
-      v2.codes(interpreter.description(), own.codes(), RUNTIME, runtime, batch.count());
+      v2.codes(interpreter.description(), own.codes(), title, runtime, batch.count());
       v2.logits(logitsName, own.logits(), theirs.logits(), batch.count());
       v2.logits(plainName, own.logits(), theirs.plainLogits(), batch.count());
       v2.endBatch(batch.count());
@@ -154,14 +161,14 @@ public final class BitExactVerifier {
     List<Accuracy> accuracy = new ArrayList<>();
     if (interpreted.images > 0) {
       accuracy.add(interpreted.accuracy(interpreter.description()));
-      accuracy.add(executed.accuracy(RUNTIME));
+      accuracy.add(executed.accuracy(title));
     }
     return new VerificationReport(
         model.where(), images, claims, facts, model.digestMatches().orElse(null), accuracy);
   }
 
-  private static Future<OnnxRuntimeProcess.Answer.Result> submit(
-      ExecutorService worker, OnnxRuntimeProcess process, ImageBatch batch) {
+  private static Future<RuntimeProcess.Answer.Result> submit(
+      ExecutorService worker, RuntimeProcess process, ImageBatch batch) {
     return worker.submit(() -> process.run(batch.images(), batch.count()));
   }
 
@@ -172,24 +179,36 @@ public final class BitExactVerifier {
       if (e.getCause() instanceof IOException io) {
         throw io;
       }
-      throw new IllegalStateException("the exchange with ONNX Runtime failed", e.getCause());
+      throw new IllegalStateException("the exchange with the runtime failed", e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new IOException("interrupted while ONNX Runtime was working", e);
+      throw new IOException("interrupted while the runtime was working", e);
     }
   }
 
-  private RuntimeFacts facts(OnnxRuntimeProcess.Answer.Ready ready) {
+  private RuntimeFacts facts(RuntimeProcess.Answer.Ready ready) {
     List<String> problems = new ArrayList<>();
-    ExecutedOperators.check(model.layers(), ready.plain(), "", problems);
-    ExecutedOperators.check(model.layers(), ready.exposed(), " (with codes as outputs)", problems);
+    check(ready.plain(), "", problems);
+    check(ready.exposed(), " (with codes as outputs)", problems);
+    boolean tflite = model.runtime() == ModelRuntime.TFLITE;
     return new RuntimeFacts(
-        RUNTIME,
+        model.runtime().title(),
         ready.version(),
         ready.optimization(),
         CpuFeatures.describe(),
-        ExecutedOperators.counts(ready.plain()),
+        tflite
+            ? DelegatedOperators.counts(model.contract(), ready.plain())
+            : ExecutedOperators.counts(ready.plain()),
         problems);
+  }
+
+  private void check(
+      List<ChildProtocol.OptimizedNode> nodes, String suffix, List<String> problems) {
+    if (model.runtime() == ModelRuntime.TFLITE) {
+      DelegatedOperators.check(model.contract(), nodes, suffix, problems);
+    } else {
+      ExecutedOperators.check(model.layers(), nodes, suffix, problems);
+    }
   }
 
   /** Counts images whose largest logit, the first among equals, is at their label. */

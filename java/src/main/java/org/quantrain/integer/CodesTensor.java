@@ -1,34 +1,69 @@
 package org.quantrain.integer;
 
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
 
 /**
- * A tensor of unsigned codes in a quantized file; it stands for scale * (code - zeroPoint).
+ * A tensor of codes in a quantized file; it stands for scale * (code - zeroPoint).
  *
- * @param qmax largest code: 2^bits - 1
+ * @param qmin 0, or -2^(bits - 1) where the codes are signed
+ * @param qmax largest code: qmin + 2^bits - 1
  */
-public record CodesTensor(String name, Shape shape, float scale, int zeroPoint, int qmax) {
+public record CodesTensor(
+    String name, Shape shape, float scale, int zeroPoint, int qmin, int qmax) {
   public CodesTensor {
     if (!(scale > 0 && Float.isFinite(scale))) {
       throw new IllegalArgumentException(name + ": expected a scale above 0, got " + scale);
     }
-    if (Integer.bitCount(qmax + 1) != 1 || qmax < 3 || qmax > 255) {
+    int levels = qmax - qmin + 1;
+    if (Integer.bitCount(levels) != 1
+        || levels < 4
+        || levels > 256
+        || (qmin != 0 && qmin != -levels / 2)) {
       throw new IllegalArgumentException(
-          name + ": expected a grid of 2 to 8 bits, got codes 0 to " + qmax);
+          name + ": expected a grid of 2 to 8 bits, got codes " + qmin + " to " + qmax);
     }
-    if (zeroPoint < 0 || zeroPoint > qmax) {
+    if (zeroPoint < qmin || zeroPoint > qmax) {
       throw new IllegalArgumentException(
-          name + ": zero-point " + zeroPoint + " is not on the grid 0 to " + qmax);
+          name + ": zero-point " + zeroPoint + " is not on the grid " + qmin + " to " + qmax);
     }
   }
 
+  /** One of unsigned codes. */
+  public CodesTensor(String name, Shape shape, float scale, int zeroPoint, int qmax) {
+    this(name, shape, scale, zeroPoint, 0, qmax);
+  }
+
   public int bits() {
-    return Integer.numberOfTrailingZeros(qmax + 1);
+    return Integer.numberOfTrailingZeros(qmax - qmin + 1);
+  }
+
+  public boolean isSigned() {
+    return qmin < 0;
+  }
+
+  /** The grid; a zero-point of 0 makes it symmetric. */
+  QuantSpec spec() {
+    return new QuantSpec(bits(), isSigned(), false, zeroPoint == 0, false);
+  }
+
+  /** What a code is stored in. */
+  DType dtype() {
+    return isSigned() ? DType.S8 : DType.U8;
   }
 
   /** The same grid under another name and shape. */
   CodesTensor as(String otherName, Shape otherShape) {
-    return new CodesTensor(otherName, otherShape, scale, zeroPoint, qmax);
+    return new CodesTensor(otherName, otherShape, scale, zeroPoint, qmin, qmax);
+  }
+
+  /** The code of a float32: QuantizeLinear. NaN gets the lowest. */
+  int code(float x) {
+    float level = x / scale;
+    float lowest = qmin - zeroPoint;
+    float clamped = level > lowest ? Math.min(level, qmax - zeroPoint) : lowest;
+    return (int) Math.rint(clamped) + zeroPoint;
   }
 
   /** The real number that a code stands for. */

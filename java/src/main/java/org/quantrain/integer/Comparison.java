@@ -182,8 +182,8 @@ final class Comparison {
           Float.intBitsToFloat(x),
           Float.intBitsToFloat(y));
     }
-    int x = left[at] & 0xff;
-    int y = right[at] & 0xff;
+    int x = tensor.isSigned() ? left[at] : left[at] & 0xff;
+    int y = tensor.isSigned() ? right[at] : right[at] & 0xff;
     return new Difference(
         model.layerOf(name),
         name,

@@ -21,6 +21,7 @@ final class ExecutedOperators {
           "Add",
           "Sum",
           "BiasAdd",
+          "Concat",
           "AveragePool",
           "GlobalAveragePool",
           "Relu");
@@ -68,6 +69,8 @@ final class ExecutedOperators {
       return "QGemm";
     } else if (layer instanceof IntegerLayer.Add) {
       return "QLinearAdd";
+    } else if (layer instanceof IntegerLayer.Concat) {
+      return "QLinearConcat";
     } else if (layer instanceof IntegerLayer.AveragePool) {
       return "QLinearAveragePool";
     } else if (layer instanceof IntegerLayer.GlobalAveragePool) {

@@ -1,5 +1,7 @@
 package org.quantrain.integer;
 
+import java.io.IOException;
+import java.nio.BufferUnderflowException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -14,20 +16,25 @@ import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.integer.IntegerLayer.ToCodes;
+import org.quantrain.onnx.MemoryOrder;
 import org.quantrain.onnx.OnnxException;
 import org.quantrain.onnx.OnnxFile;
 import org.quantrain.onnx.OnnxWriter;
 import org.quantrain.onnx.QdqMetadata;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.AveragePoolOnGrid;
+import org.quantrain.op.ConcatCodes;
+import org.quantrain.op.Contract;
 import org.quantrain.op.ConvCodes;
+import org.quantrain.op.Dequantize;
 import org.quantrain.op.DequantizeAcc;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
 import org.quantrain.op.MaxPool;
-import org.quantrain.op.Multiplier;
+import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.Requantize;
@@ -36,63 +43,154 @@ import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
+import org.quantrain.tflite.TfliteException;
+import org.quantrain.tflite.TfliteFile;
 
 /**
  * A quantized file, read back. What the file says is what is run: codes, scales, zero-points and
  * biases are all the file's.
  */
 public final class IntegerModel {
-  private final OnnxFile file;
-  private final TensorSpec inputSpec;
+  private final Source source;
   private final List<IntegerLayer> layers;
+  private final Contract contract;
   private final Graph graph;
   private final Map<String, HostTensor> contents = new HashMap<>();
 
-  private IntegerModel(OnnxFile file, TensorSpec inputSpec, List<IntegerLayer> layers) {
-    this.file = file;
-    this.inputSpec = inputSpec;
+  /**
+   * The file that was read.
+   *
+   * @param input name of the network's input
+   * @param output name of its output
+   * @param digestMatches null where there is none and none is due
+   */
+  private record Source(
+      String where,
+      ModelRuntime runtime,
+      Map<String, String> metadata,
+      String input,
+      String output,
+      TensorSpec inputSpec,
+      Boolean digestMatches) {}
+
+  private IntegerModel(Source source, List<IntegerLayer> layers, Contract contract) {
+    this.source = source;
     this.layers = List.copyOf(layers);
+    this.contract = contract;
     this.graph = new GraphMaker().make();
   }
 
   /**
    * Reads a file.
    *
-   * @throws OnnxException if it cannot be read, is not sound, or is no QDQ file of the forms that
-   *     {@link org.quantrain.onnx.QdqWriter} writes
+   * @throws IOException if it cannot be read, is not sound, or has other forms than {@link
+   *     org.quantrain.onnx.QdqWriter} and {@link org.quantrain.tflite.TfliteWriter} write
    */
-  public static IntegerModel read(Path path) throws OnnxException {
-    return of(OnnxFile.read(path));
+  public static IntegerModel read(Path path) throws IOException {
+    return read(path.toAbsolutePath().normalize().toString(), OnnxFile.readBytes(path));
   }
 
   /** Reads the bytes of a file; {@code where} is what messages call it. */
-  public static IntegerModel read(String where, byte[] bytes) throws OnnxException {
-    return of(OnnxFile.parse(where, bytes));
+  public static IntegerModel read(String where, byte[] bytes) throws IOException {
+    return TfliteFile.isTflite(bytes)
+        ? of(TfliteFile.parse(where, bytes))
+        : of(OnnxFile.parse(where, bytes));
   }
 
   private static IntegerModel of(OnnxFile file) throws OnnxException {
     try {
       QdqParser parser = new QdqParser(file);
       List<IntegerLayer> layers = parser.layers();
-      return new IntegerModel(file, parser.inputSpec(), layers);
+      String digest = file.metadata().get(QdqMetadata.DIGEST);
+      boolean ours =
+          file.metadata().containsKey(QdqMetadata.VERSION)
+              || file.producer().equals(OnnxWriter.PRODUCER);
+      Boolean matches = digest == null && !ours ? null : (Boolean) file.digest().equals(digest);
+      Source source =
+          new Source(
+              file.where(),
+              ModelRuntime.ONNX_RUNTIME,
+              file.metadata(),
+              file.graphInputs().get(0).name(),
+              file.outputs().get(0),
+              parser.inputSpec(),
+              matches);
+      return new IntegerModel(source, layers, contract(file.metadata(), Contract.FP32));
     } catch (GraphException | IllegalArgumentException e) {
       throw new OnnxException(file.where(), e.getMessage(), e);
     }
   }
 
+  private static IntegerModel of(TfliteFile file) throws TfliteException {
+    try {
+      TfliteParser parser = new TfliteParser(file);
+      List<IntegerLayer> layers = parser.layers();
+      boolean ours = file.metadata().containsKey(QdqMetadata.VERSION);
+      Source source =
+          new Source(
+              file.where(),
+              ModelRuntime.TFLITE,
+              file.metadata(),
+              file.tensors().get(file.inputs().get(0)).name(),
+              file.tensors().get(file.outputs().get(0)).name(),
+              parser.inputSpec(),
+              ours ? (Boolean) file.digestMatches() : null);
+      return new IntegerModel(source, layers, contract(file.metadata(), Contract.XNNPACK));
+    } catch (GraphException | ArithmeticException | IllegalArgumentException e) {
+      throw new TfliteException(file.where(), e.getMessage(), e);
+    } catch (IndexOutOfBoundsException | BufferUnderflowException e) {
+      throw new TfliteException(
+          file.where(), "is truncated or damaged: an offset leaves the file", e);
+    }
+  }
+
+  private static Contract contract(Map<String, String> metadata, Contract otherwise) {
+    String id = metadata.get(QdqMetadata.CONTRACT);
+    return id == null ? otherwise : Contract.of(id);
+  }
+
+  /**
+   * The same file by another arithmetic: one file can be executed in several ways.
+   *
+   * @throws IllegalArgumentException if the file's forms do not go with it
+   */
+  public IntegerModel withContract(Contract other) {
+    return new IntegerModel(source, layers, other);
+  }
+
+  /** The arithmetic by which accumulators become codes; unless the file says, its runtime's. */
+  public Contract contract() {
+    return contract;
+  }
+
+  /** What executes the file. */
+  ModelRuntime runtime() {
+    return source.runtime();
+  }
+
   /** How messages name the file. */
   public String where() {
-    return file.where();
+    return source.where();
   }
 
   /** Name of the network's input. */
   public String input() {
-    return file.graphInputs().get(0).name();
+    return source.input();
+  }
+
+  /** Name of the network's output. */
+  String output() {
+    return source.output();
   }
 
   /** F32 [N,C,H,W]. */
   public TensorSpec inputSpec() {
-    return inputSpec;
+    return source.inputSpec();
+  }
+
+  /** F32 [N,classes]. */
+  TensorSpec logitsSpec() {
+    return graph.outputs().get(graph.outputs().size() - 1).spec();
   }
 
   /** Weights of all convolutions and linear layers, in order. */
@@ -119,7 +217,10 @@ public final class IntegerModel {
     return tensor;
   }
 
-  /** In the order in which they are executed; the last one is {@link IntegerLayer.Logits}. */
+  /**
+   * In the order in which they are executed; the last one is {@link IntegerLayer.Logits} or {@link
+   * IntegerLayer.Dequantize}.
+   */
   public List<IntegerLayer> layers() {
     return layers;
   }
@@ -137,7 +238,7 @@ public final class IntegerModel {
 
   /** What the file says about itself; keys are in {@link QdqMetadata}. */
   public Map<String, String> metadata() {
-    return file.metadata();
+    return source.metadata();
   }
 
   /**
@@ -147,10 +248,77 @@ public final class IntegerModel {
    * @return empty if the file carries no digest and does not claim to be Quantrain's
    */
   public Optional<Boolean> digestMatches() {
-    String digest = metadata().get(QdqMetadata.DIGEST);
-    boolean ours =
-        metadata().containsKey(QdqMetadata.VERSION) || file.producer().equals(OnnxWriter.PRODUCER);
-    return digest == null && !ours ? Optional.empty() : Optional.of(file.digest().equals(digest));
+    return Optional.ofNullable(source.digestMatches());
+  }
+
+  // ---- tensors as the file's runtime has them
+
+  private boolean isChannelsLast() {
+    return runtime() == ModelRuntime.TFLITE;
+  }
+
+  private boolean takesCodes() {
+    return codes().get(0).name().equals(input());
+  }
+
+  private boolean givesCodes() {
+    return codes().stream().anyMatch(t -> t.name().equals(output()));
+  }
+
+  /**
+   * Images for the runtime: a file whose input is codes gets them quantized, as its user would.
+   *
+   * @param images F32 [B,C,H,W] in memory order
+   */
+  byte[] encode(HostTensor images) {
+    if (!isChannelsLast()) {
+      return MemoryOrder.toOnnx(images);
+    } else if (!takesCodes()) {
+      return images.bytes();
+    }
+    CodesTensor y = codes().get(0);
+    float[] pixels = images.floats();
+    byte[] quantized = new byte[pixels.length];
+    for (int i = 0; i < pixels.length; i++) {
+      quantized[i] = (byte) y.code(pixels[i]);
+    }
+    return quantized;
+  }
+
+  /** A tensor's codes from the runtime. */
+  HostTensor decode(CodesTensor tensor, int count, byte[] bytes) {
+    TensorSpec spec = new TensorSpec(tensor.dtype(), tensor.shape().withBatch(count));
+    if (!isChannelsLast()) {
+      return MemoryOrder.fromOnnx(spec, bytes);
+    }
+    for (IntegerLayer layer : layers) {
+      if (layer instanceof IntegerLayer.Flatten flatten && flatten.y().equals(tensor)) {
+        TensorSpec image = new TensorSpec(spec.dtype(), flatten.x().shape().withBatch(count));
+        byte[] logical = MemoryOrder.toOnnx(HostTensor.ofBytes(image, bytes));
+        return HostTensor.ofBytes(spec, logical);
+      }
+    }
+    return HostTensor.ofBytes(spec, bytes);
+  }
+
+  /** Bytes of one image's logits in the runtime. */
+  long logitsBytes() {
+    long classes = logitsSpec().shape().elementsPerSample();
+    return givesCodes() ? classes : 4 * classes;
+  }
+
+  /** Logits from the runtime; codes stand for their real numbers. */
+  HostTensor decodeLogits(int count, byte[] bytes) {
+    TensorSpec spec = logitsSpec().withBatch(count);
+    if (!givesCodes()) {
+      return MemoryOrder.fromOnnx(spec, bytes);
+    }
+    CodesTensor x = ((IntegerLayer.Dequantize) layers.get(layers.size() - 1)).x();
+    float[] real = new float[bytes.length];
+    for (int i = 0; i < real.length; i++) {
+      real[i] = (bytes[i] - x.zeroPoint()) * x.scale();
+    }
+    return HostTensor.of(spec.shape(), real);
   }
 
   /**
@@ -176,7 +344,7 @@ public final class IntegerModel {
     private Value input;
 
     Graph make() {
-      input = builder.input(input(), inputSpec);
+      input = builder.input(takesCodes() ? input() + ".real" : input(), inputSpec());
       layers.forEach(this::add);
       return builder.build(outputs);
     }
@@ -184,8 +352,13 @@ public final class IntegerModel {
     private void add(IntegerLayer layer) {
       if (layer instanceof IntegerLayer.Logits logits) {
         Value[] w = weights(logits.w());
-        Value acc = product(logits.name(), new LinearCodes(Lowering.REFERENCE), logits.x(), w);
+        Op op = new LinearCodes(Lowering.REFERENCE);
+        Value acc = product(logits.name(), op, logits.x(), w).output();
         Value y = builder.add(logits.name(), new DequantizeAcc(), acc, w[2], w[3]);
+        requireName(y, logits.name());
+        outputs.add(y);
+      } else if (layer instanceof IntegerLayer.Dequantize logits) {
+        Value y = builder.node(logits.name(), new Dequantize(), of(logits.x())).output();
         requireName(y, logits.name());
         outputs.add(y);
       } else {
@@ -200,7 +373,7 @@ public final class IntegerModel {
     }
 
     private Node node(ToCodes layer, CodesTensor y) {
-      QuantSpec spec = new QuantSpec(y.bits(), false, false, y.zeroPoint() == 0, false);
+      QuantSpec spec = y.spec();
       if (layer instanceof IntegerLayer.QuantizeInput) {
         return builder.node(y.name(), new Quantize(spec), input, scale(y), zeroPoint(y));
       } else if (layer instanceof IntegerLayer.Conv conv) {
@@ -212,7 +385,12 @@ public final class IntegerModel {
         List<Value> in = new ArrayList<>(of(add.a()));
         in.addAll(of(add.b()));
         in.addAll(List.of(scale(y), zeroPoint(y)));
-        return builder.node(y.name(), new AddCodes(spec, false), in);
+        return builder.node(y.name(), new AddCodes(spec, false, contract.addition()), in);
+      } else if (layer instanceof IntegerLayer.Concat concat) {
+        List<Value> in = new ArrayList<>();
+        concat.parts().forEach(part -> in.addAll(of(part)));
+        in.addAll(List.of(scale(y), zeroPoint(y)));
+        return builder.node(y.name(), new ConcatCodes(concat.axis(), spec), in);
       } else if (layer instanceof IntegerLayer.MaxPool pool) {
         return builder.node(y.name(), new MaxPool(pool.window()), codes.get(pool.x().name()));
       } else if (layer instanceof IntegerLayer.AveragePool pool) {
@@ -220,6 +398,9 @@ public final class IntegerModel {
         in.addAll(List.of(scale(y), zeroPoint(y)));
         Op op = new AveragePoolCodes(pool.window(), pool.countPadding(), spec);
         return builder.node(y.name(), op, in);
+      } else if (layer instanceof IntegerLayer.AveragePoolOnGrid pool) {
+        Op op = new AveragePoolOnGrid(pool.window());
+        return builder.node(y.name(), op, codes.get(pool.x().name()));
       } else if (layer instanceof IntegerLayer.GlobalAveragePool pool) {
         return globalPool(pool.x(), y, spec);
       } else if (layer instanceof IntegerLayer.RequantizeCodes requantize) {
@@ -227,15 +408,25 @@ public final class IntegerModel {
         in.addAll(List.of(scale(y), zeroPoint(y)));
         return builder.node(y.name(), new RequantizeCodes(spec), in);
       }
+      if (layer instanceof IntegerLayer.Slice slice) {
+        return builder.node(y.name(), slice.part(), codes.get(slice.x().name()));
+      } else if (layer instanceof IntegerLayer.Pad pad) {
+        CodesTensor x = pad.x();
+        Op op = new PadCodes(pad.pad());
+        return builder.node(y.name(), op, codes.get(x.name()), zeroPoint(x));
+      }
       IntegerLayer.Flatten flatten = (IntegerLayer.Flatten) layer;
       return builder.node(y.name(), new Flatten(), codes.get(flatten.x().name()));
     }
 
     private Node layer(CodesTensor y, QuantSpec spec, Op op, CodesTensor x, IntegerWeights from) {
       Value[] w = weights(from);
-      Value acc = product(y.name(), op, x, w);
-      Value m = builder.add(y.name() + "/multiplier", new Multiplier(), w[2], scale(y));
-      return builder.node(y.name(), new Requantize(spec, false), acc, m, zeroPoint(y), w[3]);
+      Node product = product(y.name(), op, x, w);
+      Contract.Product sum =
+          new Contract.Product(op, product.output(), scale(x), w[1], w[2], w[3], null);
+      String multiplier = y.name() + "/multiplier";
+      return contract.requantize(
+          builder, y.name(), multiplier, spec, false, sum, scale(y), zeroPoint(y));
     }
 
     private Node globalPool(CodesTensor x, CodesTensor y, QuantSpec spec) {
@@ -246,10 +437,10 @@ public final class IntegerModel {
       return builder.node(y.name(), new Requantize(spec, false), acc, m, zeroPoint(y));
     }
 
-    private Value product(String name, Op op, CodesTensor x, Value[] w) {
+    private Node product(String name, Op op, CodesTensor x, Value[] w) {
       List<Value> in = new ArrayList<>(of(x));
       in.addAll(List.of(w[0], w[1]));
-      return builder.node(name + "/acc", op, in).output();
+      return builder.node(name + "/acc", op, in);
     }
 
     /** Codes, scale and zero-point. */
@@ -295,6 +486,6 @@ public final class IntegerModel {
 
   @Override
   public String toString() {
-    return where() + ": " + layers.size() + " integer layers, input " + inputSpec;
+    return where() + ": " + layers.size() + " integer layers, input " + inputSpec();
   }
 }

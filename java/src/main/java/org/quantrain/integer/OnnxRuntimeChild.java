@@ -10,12 +10,6 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
-import java.io.BufferedInputStream;
-import java.io.BufferedOutputStream;
-import java.io.DataInputStream;
-import java.io.DataOutputStream;
-import java.io.FileDescriptor;
-import java.io.FileOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -27,84 +21,42 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/**
- * Runs ONNX Runtime in a process of its own, so that a foreign model cannot take the verifier with
- * it. Standard input and output carry {@link ChildProtocol}.
- *
- * <p>Each batch runs twice: with all tensors of codes as outputs, and through the model as it is,
- * because a tensor that is an output cannot be optimized away.
- */
-public final class OnnxRuntimeChild {
+/** ONNX Runtime in a process of its own, see {@link RuntimeChild}. */
+public final class OnnxRuntimeChild implements RuntimeChild.Session {
   private static final OrtSession.SessionOptions.OptLevel LEVEL =
       OrtSession.SessionOptions.OptLevel.ALL_OPT;
 
-  private final DataInputStream in;
-  private final DataOutputStream out;
+  /**
+   * Without it, processors with AVX2 or AVX-512 but no VNNI add pairs of products in 16 bits, which
+   * saturate; others do not look at it.
+   */
+  private static final String EXACT_PRODUCTS = "session.x64quantprecision";
+
   private final OrtEnvironment environment =
       OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
+  private final RuntimeChild.Request request;
+  private final Path folder = Files.createTempDirectory("optimized");
+  private final Path plainOptimized = folder.resolve("plain.onnx");
+  private final Path exposedOptimized = folder.resolve("exposed.onnx");
+  private final OrtSession plain;
+  private final OrtSession exposed;
 
-  private OnnxRuntimeChild(DataInputStream in, DataOutputStream out) {
-    this.in = in;
-    this.out = out;
+  private OnnxRuntimeChild(RuntimeChild.Request request) throws IOException, OrtException {
+    this.request = request;
+    plain = session(request.model(), plainOptimized);
+    exposed = session(exposing(request.model(), request.codes()), exposedOptimized);
   }
 
   /** Serves one verification, then ends. */
   public static void main(String[] args) throws IOException {
-    DataOutputStream out =
-        new DataOutputStream(
-            new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), 1 << 20));
-    System.setOut(System.err);
-    DataInputStream in = new DataInputStream(new BufferedInputStream(System.in, 1 << 20));
-    try {
-      new OnnxRuntimeChild(in, out).serve();
-    } catch (IOException e) {
-      // The verifier is gone, there is nobody to tell.
-      System.exit(2);
-    } catch (Throwable e) {
-      out.writeInt(ChildProtocol.FAILED);
-      ChildProtocol.writeText(out, e.toString());
-      out.flush();
-      System.exit(1);
-    }
+    RuntimeChild.serve(OnnxRuntimeChild::new);
   }
 
-  private void serve() throws IOException, OrtException {
-    if (in.readInt() != ChildProtocol.START) {
-      throw new IllegalStateException("started by something that is not the verifier");
-    }
-    byte[] model = ChildProtocol.readBytes(in, Integer.MAX_VALUE);
-    int threads = in.readInt();
-    List<String> codes = new ArrayList<>();
-    int count = in.readInt();
-    for (int i = 0; i < count; i++) {
-      codes.add(ChildProtocol.readText(in));
-    }
-    String logits = ChildProtocol.readText(in);
-    String input = ChildProtocol.readText(in);
-    int[] image = {in.readInt(), in.readInt(), in.readInt()};
-    Path folder = Files.createTempDirectory("optimized");
-    Path plainOptimized = folder.resolve("plain.onnx");
-    Path exposedOptimized = folder.resolve("exposed.onnx");
-    try (OrtSession plain = session(model, threads, plainOptimized);
-        OrtSession exposed = session(exposing(model, codes), threads, exposedOptimized)) {
-      out.writeInt(ChildProtocol.READY);
-      ChildProtocol.writeText(out, environment.getVersion());
-      ChildProtocol.writeText(out, LEVEL.name());
-      writeNodes(plainOptimized);
-      writeNodes(exposedOptimized);
-      out.flush();
-      int request = in.readInt();
-      while (request == ChildProtocol.RUN) {
-        answer(plain, exposed, codes, logits, input, image);
-        request = in.readInt();
-      }
-    }
-  }
-
-  private OrtSession session(byte[] model, int threads, Path optimized) throws OrtException {
+  private OrtSession session(byte[] model, Path optimized) throws OrtException {
     try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
       options.setOptimizationLevel(LEVEL);
-      options.setIntraOpNumThreads(threads);
+      options.addConfigEntry(EXACT_PRODUCTS, "1");
+      options.setIntraOpNumThreads(request.threads());
       options.setInterOpNumThreads(1);
       options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
       options.setOptimizedModelFilePath(optimized.toString());
@@ -129,48 +81,60 @@ public final class OnnxRuntimeChild {
     return builder.build().toByteArray();
   }
 
-  private void writeNodes(Path optimized) throws IOException {
-    List<NodeProto> nodes =
-        ModelProto.parseFrom(Files.readAllBytes(optimized)).getGraph().getNodeList();
-    out.writeInt(nodes.size());
-    for (NodeProto node : nodes) {
-      ChildProtocol.writeText(out, node.getDomain());
-      ChildProtocol.writeText(out, node.getOpType());
-      ChildProtocol.writeText(out, node.getName());
+  @Override
+  public String version() {
+    return environment.getVersion();
+  }
+
+  @Override
+  public String optimization() {
+    return LEVEL.name() + " with " + EXACT_PRODUCTS;
+  }
+
+  @Override
+  public List<ChildProtocol.OptimizedNode> plain() {
+    return nodes(plainOptimized);
+  }
+
+  @Override
+  public List<ChildProtocol.OptimizedNode> exposed() {
+    return nodes(exposedOptimized);
+  }
+
+  private static List<ChildProtocol.OptimizedNode> nodes(Path optimized) {
+    try {
+      List<ChildProtocol.OptimizedNode> nodes = new ArrayList<>();
+      for (NodeProto node :
+          ModelProto.parseFrom(Files.readAllBytes(optimized)).getGraph().getNodeList()) {
+        nodes.add(
+            new ChildProtocol.OptimizedNode(node.getDomain(), node.getOpType(), node.getName()));
+      }
+      return nodes;
+    } catch (IOException e) {
+      throw new IllegalStateException("the optimized model cannot be read back: " + e, e);
     }
   }
 
-  private void answer(
-      OrtSession plain,
-      OrtSession exposed,
-      List<String> codes,
-      String logits,
-      String input,
-      int[] image)
-      throws IOException, OrtException {
-    int count = in.readInt();
-    byte[] pixels = ChildProtocol.readBytes(in, Integer.MAX_VALUE);
+  @Override
+  public List<byte[]> run(int count, byte[] pixels) throws OrtException {
     ByteBuffer direct =
         ByteBuffer.allocateDirect(pixels.length).order(ByteOrder.nativeOrder()).put(pixels);
+    int[] image = request.image();
     long[] shape = {count, image[0], image[1], image[2]};
     List<byte[]> answers = new ArrayList<>();
     try (OnnxTensor x =
         OnnxTensor.createTensor(environment, direct.flip().asFloatBuffer(), shape)) {
-      try (OrtSession.Result result = exposed.run(Map.of(input, x))) {
-        for (String name : codes) {
+      try (OrtSession.Result result = exposed.run(Map.of(request.input(), x))) {
+        for (String name : request.codes()) {
           answers.add(bytes(result, name));
         }
-        answers.add(bytes(result, logits));
+        answers.add(bytes(result, request.output()));
       }
-      try (OrtSession.Result result = plain.run(Map.of(input, x))) {
-        answers.add(bytes(result, logits));
+      try (OrtSession.Result result = plain.run(Map.of(request.input(), x))) {
+        answers.add(bytes(result, request.output()));
       }
     }
-    out.writeInt(ChildProtocol.RESULT);
-    for (byte[] answer : answers) {
-      ChildProtocol.writeBytes(out, answer);
-    }
-    out.flush();
+    return answers;
   }
 
   private static byte[] bytes(OrtSession.Result result, String name) {
@@ -183,5 +147,15 @@ public final class OnnxRuntimeChild {
     byte[] bytes = new byte[buffer.remaining()];
     buffer.get(bytes);
     return bytes;
+  }
+
+  @Override
+  public void close() {
+    try {
+      exposed.close();
+      plain.close();
+    } catch (OrtException e) {
+      throw new IllegalStateException(e);
+    }
   }
 }

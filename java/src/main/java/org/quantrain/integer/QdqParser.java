@@ -7,13 +7,17 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.quantrain.onnx.AccumulatorBound;
+import org.quantrain.graph.Op;
 import org.quantrain.onnx.MemoryOrder;
 import org.quantrain.onnx.OnnxFile;
 import org.quantrain.onnx.OnnxNode;
 import org.quantrain.onnx.OnnxTensor;
+import org.quantrain.op.Concat;
 import org.quantrain.op.ConvGeometry;
+import org.quantrain.op.Pad;
 import org.quantrain.op.PoolWindow;
+import org.quantrain.op.Slice;
+import org.quantrain.quant.AccumulatorBound;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
@@ -124,6 +128,7 @@ final class QdqParser {
             node.label() + ": expected equal shapes, got " + a.shape() + " and " + b.shape());
         wait(node, a.shape());
       }
+      case "Concat" -> wait(node, joined(node, operands(node)));
       case "AveragePool" -> wait(node, window(node).output(operand(node, 0).shape()));
       case "GlobalAveragePool" -> {
         Shape x = operand(node, 0).shape();
@@ -147,10 +152,68 @@ final class QdqParser {
         Shape flat = Shape.of(Shape.BATCH, Math.toIntExact(s.elementsPerSample()));
         add(new IntegerLayer.Flatten(x, x.as(node.output(), flat)));
       }
+      case "Slice" -> {
+        CodesTensor x = codes(node, 0);
+        Slice slice = slice(node, x.shape());
+        add(new IntegerLayer.Slice(x, slice, moved(node, x, slice)));
+      }
+      case "Pad" -> {
+        CodesTensor x = codes(node, 0);
+        Pad pad = pad(node, x);
+        add(new IntegerLayer.Pad(x, pad, moved(node, x, pad)));
+      }
       default ->
           throw new IllegalArgumentException(
               node.label() + " is no part of a quantized file of Quantrain");
     }
+  }
+
+  /** What becomes of codes that an operation takes or leaves. */
+  private static CodesTensor moved(OnnxNode node, CodesTensor x, Op op) {
+    TensorSpec y = op.infer(List.of(new TensorSpec(DType.F32, x.shape()))).get(0);
+    return x.as(node.output(), y.shape());
+  }
+
+  private Slice slice(OnnxNode node, Shape x) {
+    long[] bounds = new long[4];
+    for (int i = 0; i < 4; i++) {
+      OnnxTensor t = file.constants().get(node.input(i + 1));
+      require(
+          t != null && t.type() == OnnxTensor.INT64 && t.elements() == 1,
+          node.label() + ": expected constants for one start, end, axis and step");
+      bounds[i] = t.longs()[0];
+    }
+    long start = bounds[0];
+    long axis = bounds[2];
+    long step = bounds[3];
+    require(axis >= 1 && axis < x.rank(), node.label() + ": axis " + axis + " of " + x);
+    int dim = x.dim((int) axis);
+    require(
+        start >= 0 && start < dim && step >= 1 && step <= dim && bounds[1] > start,
+        node.label() + ": start " + start + ", step " + step + " of " + dim);
+    long size = (Math.min(bounds[1], dim) - start + step - 1) / step;
+    return new Slice((int) axis, (int) start, (int) step, (int) size);
+  }
+
+  private Pad pad(OnnxNode node, CodesTensor x) {
+    OnnxTensor t = file.constants().get(node.input(1));
+    int rank = x.shape().rank();
+    require(
+        node.text("mode", "constant").equals("constant")
+            && t != null
+            && t.type() == OnnxTensor.INT64
+            && t.elements() == 2 * rank,
+        node.label() + ": expected " + 2 * rank + " constant pads");
+    int zero = scalar(node, 2, OnnxTensor.UINT8).data()[0] & 0xff;
+    require(
+        zero == x.zeroPoint(),
+        node.label() + ": pads with " + zero + ", the code of zero is " + x.zeroPoint());
+    List<Integer> pads = new ArrayList<>();
+    for (long pad : t.longs()) {
+      require(pad >= 0 && pad <= LARGEST_IMAGE, node.label() + ": pad " + pad);
+      pads.add((int) pad);
+    }
+    return new Pad(pads.subList(0, rank), pads.subList(rank, 2 * rank), 0);
   }
 
   private void wait(OnnxNode node, Shape y) {
@@ -199,6 +262,10 @@ final class QdqParser {
       case "Conv" -> new IntegerLayer.Conv(x, weights(node, x), geometry(node), y);
       case "Gemm" -> new IntegerLayer.Linear(x, weights(node, x), y);
       case "Add" -> new IntegerLayer.Add(x, operand(node, 1), y);
+      case "Concat" -> {
+        List<CodesTensor> parts = operands(node);
+        yield new IntegerLayer.Concat(parts, axis(node, parts), y);
+      }
       case "AveragePool" -> {
         boolean countPadding = node.integer("count_include_pad", 0) == 1;
         yield new IntegerLayer.AveragePool(x, window(node), countPadding, y);
@@ -261,6 +328,29 @@ final class QdqParser {
     require(x != null, node.label() + ": input \"" + name + "\" is not dequantized codes");
     onlyReader(node, name);
     return x;
+  }
+
+  private List<CodesTensor> operands(OnnxNode node) {
+    List<CodesTensor> operands = new ArrayList<>();
+    for (int i = 0; i < node.inputs().size(); i++) {
+      operands.add(operand(node, i));
+    }
+    require(!operands.isEmpty(), node.label() + " has no input");
+    return operands;
+  }
+
+  private static int axis(OnnxNode concat, List<CodesTensor> parts) {
+    int rank = parts.get(0).shape().rank();
+    long axis = concat.integer("axis", 0);
+    require(
+        axis >= -rank && axis < rank,
+        concat.label() + ": axis " + axis + " of " + parts.get(0).shape());
+    return (int) (axis < 0 ? axis + rank : axis);
+  }
+
+  private static Shape joined(OnnxNode node, List<CodesTensor> parts) {
+    List<TensorSpec> real = parts.stream().map(p -> new TensorSpec(DType.F32, p.shape())).toList();
+    return new Concat(axis(node, parts)).infer(real).get(0).shape();
   }
 
   private void onlyReader(OnnxNode node, String tensor) {
@@ -334,7 +424,7 @@ final class QdqParser {
           node.label() + ": the bias is not at the scale of input * weights");
     }
     HostTensor codes = MemoryOrder.fromOnnx(new TensorSpec(DType.S8, w.shape()), w.data());
-    int largest = AccumulatorBound.largestInput(x.zeroPoint(), x.qmax());
+    int largest = AccumulatorBound.largestInput(x.zeroPoint(), x.qmin(), x.qmax());
     int overflow = AccumulatorBound.firstOverflow(codes, largest, bias);
     require(
         overflow < 0,

@@ -8,10 +8,11 @@ import java.util.TreeMap;
 /**
  * The runtime that executed the file, and what it made of it.
  *
- * @param optimization level of graph optimization
+ * @param optimization level of graph optimization, and options that change the integers
  * @param instructions instruction sets of the processor that matter to integer arithmetic
- * @param operators of the optimized graph of the file as it is, with how many there are
- * @param keptFloat why layers were not executed on integers; empty if all were
+ * @param operators of the optimized graph of the file as it is, with how many there are; where a
+ *     runtime has kernels of several makers, with the maker and the rule of its contract
+ * @param keptFloat which layers were executed in float, or by kernels of another contract
  */
 public record RuntimeFacts(
     String name,
@@ -25,7 +26,7 @@ public record RuntimeFacts(
     keptFloat = List.copyOf(keptFloat);
   }
 
-  /** Every quantized layer ran on integers: else equal codes would prove nothing. */
+  /** Every quantized layer ran on integers by the contract: else equal codes would prove nothing. */
   public boolean integersExecuted() {
     return keptFloat.isEmpty();
   }

@@ -22,7 +22,7 @@ public record VerificationReport(
     accuracy = List.copyOf(accuracy);
   }
 
-  /** All claims hold, on integers, for the file that was written. */
+  /** All claims hold, by the kernels they are about, for the file that was written. */
   public boolean holds() {
     return claims.stream().allMatch(Claim::holds)
         && runtime.integersExecuted()
@@ -34,7 +34,7 @@ public record VerificationReport(
     List<String> lines = new ArrayList<>();
     claims.forEach(claim -> lines.add(claim.toString()));
     for (String problem : runtime.keptFloat()) {
-      lines.add("not executed on integers by " + runtime.name() + ": " + problem);
+      lines.add("not executed as expected by " + runtime.name() + ": " + problem);
     }
     if (Boolean.FALSE.equals(digestMatches)) {
       lines.add("the digest is broken: " + file + " was changed after it was written");

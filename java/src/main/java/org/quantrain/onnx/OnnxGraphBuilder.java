@@ -11,6 +11,8 @@ import ai.onnx.proto.OnnxMl.TensorShapeProto;
 import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import com.google.protobuf.ByteString;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -102,6 +104,20 @@ final class OnnxGraphBuilder {
       tensor.addDims(dim);
     }
     graph.addInitializer(tensor.setRawData(ByteString.copyFrom(MemoryOrder.toOnnx(contents))));
+    return name;
+  }
+
+  /** A vector of type INT64. */
+  String integers(String name, List<? extends Number> values) {
+    ByteBuffer raw = ByteBuffer.allocate(Long.BYTES * values.size());
+    raw.order(ByteOrder.LITTLE_ENDIAN);
+    values.forEach(value -> raw.putLong(value.longValue()));
+    graph.addInitializer(
+        TensorProto.newBuilder()
+            .setName(name)
+            .setDataType(OnnxTensor.INT64)
+            .addDims(values.size())
+            .setRawData(ByteString.copyFrom(raw.flip())));
     return name;
   }
 

@@ -14,14 +14,17 @@ import org.quantrain.io.AtomicFile;
 import org.quantrain.op.Add;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Concat;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.Linear;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.Pad;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Relu;
+import org.quantrain.op.Slice;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 
@@ -97,10 +100,13 @@ public final class OnnxWriter {
         || op instanceof BatchNorm
         || op instanceof Relu
         || op instanceof Add
+        || op instanceof Concat
         || op instanceof MaxPool
         || op instanceof AveragePool
         || op instanceof GlobalAveragePool
         || op instanceof Flatten
+        || op instanceof Slice
+        || op instanceof Pad
         || op instanceof Linear;
   }
 
@@ -124,6 +130,8 @@ public final class OnnxWriter {
       add(out, "Clip", node, List.of(in.get(0), min, max));
     } else if (op instanceof Add) {
       add(out, "Add", node, in);
+    } else if (op instanceof Concat concat) {
+      add(out, "Concat", node, in).with("axis", concat.axis());
     } else if (op instanceof MaxPool pool) {
       window(add(out, "MaxPool", node, in), pool.window());
     } else if (op instanceof AveragePool pool) {
@@ -133,6 +141,12 @@ public final class OnnxWriter {
       add(out, "GlobalAveragePool", node, in);
     } else if (op instanceof Flatten) {
       add(out, "Flatten", node, in).with("axis", 1);
+    } else if (op instanceof Slice slice) {
+      add(out, "Slice", node, sliced(out, node, slice));
+    } else if (op instanceof Pad pad) {
+      String value = out.unique(node.name() + ".value");
+      out.constant(value, HostTensor.of(Shape.of(), pad.value()));
+      add(out, "Pad", node, List.of(in.get(0), pads(out, node, pad), value));
     } else if (op instanceof Linear) {
       add(out, "Gemm", node, in).with("transB", 1);
     }
@@ -141,6 +155,25 @@ public final class OnnxWriter {
   private static OnnxGraphBuilder.NodeAttributes add(
       OnnxGraphBuilder out, String op, Node node, List<String> in) {
     return out.node(op, node.name(), in, node.output(0).name());
+  }
+
+  /** The inputs of a Slice: data, starts, ends, axes, steps. */
+  static List<String> sliced(OnnxGraphBuilder out, Node node, Slice slice) {
+    long end = slice.start() + (long) slice.step() * slice.size();
+    return List.of(
+        node.input(0).name(),
+        out.integers(out.unique(node.name() + ".starts"), List.of(slice.start())),
+        // Backwards to the first element, which -1 would not mean.
+        out.integers(out.unique(node.name() + ".ends"), List.of(end < 0 ? Long.MIN_VALUE : end)),
+        out.integers(out.unique(node.name() + ".axes"), List.of(slice.axis())),
+        out.integers(out.unique(node.name() + ".steps"), List.of(slice.step())));
+  }
+
+  /** The second input of a Pad. */
+  static String pads(OnnxGraphBuilder out, Node node, Pad pad) {
+    List<Integer> all = new ArrayList<>(pad.before());
+    all.addAll(pad.after());
+    return out.integers(out.unique(node.name() + ".pads"), all);
   }
 
   static void convolution(OnnxGraphBuilder.NodeAttributes node, ConvGeometry g, Shape w) {

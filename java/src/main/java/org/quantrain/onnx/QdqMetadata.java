@@ -22,7 +22,8 @@ public final class QdqMetadata {
 
   private QdqMetadata() {}
 
-  static String currentVersion() {
+  /** Of the library that runs. */
+  public static String currentVersion() {
     String version = QdqMetadata.class.getPackage().getImplementationVersion();
     return version == null ? "development" : version;
   }

@@ -15,6 +15,7 @@ import org.quantrain.graph.Value;
 import org.quantrain.io.AtomicFile;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.DequantizeAcc;
 import org.quantrain.op.Flatten;
@@ -24,10 +25,14 @@ import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.Multiplier;
+import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.Slice;
+import org.quantrain.quant.AccumulatorBound;
+import org.quantrain.quant.DeployedWeights;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
@@ -143,7 +148,7 @@ public final class QdqWriter {
     if (op instanceof Quantize) {
       return graph.inputs().contains(node.input(0));
     }
-    if (op instanceof MaxPool || op instanceof Flatten) {
+    if (op instanceof MaxPool || op instanceof Flatten || op instanceof Slice) {
       return node.input(0).spec().dtype().isCodes();
     }
     return isKnown(op);
@@ -176,9 +181,12 @@ public final class QdqWriter {
         || op instanceof Requantize
         || op instanceof DequantizeAcc
         || op instanceof AddCodes
+        || op instanceof ConcatCodes
         || op instanceof MaxPool
         || op instanceof AveragePoolCodes
         || op instanceof RequantizeCodes
+        || op instanceof PadCodes
+        || op instanceof Slice
         || op instanceof Flatten;
   }
 
@@ -199,6 +207,17 @@ public final class QdqWriter {
       String sum = out.unique(node.output(0).name() + ".real");
       out.node("Add", out.unique(node.name() + ".add"), List.of(a, b), sum);
       quantize(node, sum, grid, false);
+    } else if (op instanceof ConcatCodes concat) {
+      int parts = ConcatCodes.parts(node.inputs().size());
+      Grid grid = grid(node, node.input(3 * parts), node.input(3 * parts + 1), concat.spec());
+      List<String> real = new ArrayList<>();
+      for (int i = 0; i < 3 * parts; i += 3) {
+        real.add(dequantize(node, node.input(i), node.input(i + 1), node.input(i + 2)));
+      }
+      String whole = out.unique(node.output(0).name() + ".real");
+      out.node("Concat", out.unique(node.name() + ".concat"), real, whole)
+          .with("axis", concat.axis());
+      quantize(node, whole, grid, false);
     } else if (op instanceof AveragePoolCodes pool) {
       Grid grid = grid(node, node.input(3), node.input(4), pool.spec());
       String x = dequantize(node, node.input(0), node.input(1), node.input(2));
@@ -213,19 +232,33 @@ public final class QdqWriter {
       String x = dequantize(node, node.input(0), node.input(1), node.input(2));
       quantize(node, x, grid, true);
     } else if (op instanceof MaxPool pool) {
-      OnnxWriter.window(onCodes("MaxPool", node), pool.window());
+      keepGrid(node);
+      OnnxWriter.window(onCodes("MaxPool", node, List.of(node.input(0).name())), pool.window());
     } else if (op instanceof Flatten) {
-      onCodes("Flatten", node).with("axis", 1);
+      keepGrid(node);
+      onCodes("Flatten", node, List.of(node.input(0).name())).with("axis", 1);
+    } else if (op instanceof Slice slice) {
+      keepGrid(node);
+      onCodes("Slice", node, OnnxWriter.sliced(out, node, slice));
+    } else if (op instanceof PadCodes pad) {
+      Grid grid = keepGrid(node);
+      String zeroPoint = constants.get(grid.zeroPoint());
+      String pads = OnnxWriter.pads(out, node, pad.pad());
+      onCodes("Pad", node, List.of(node.input(0).name(), pads, zeroPoint));
     }
   }
 
-  /** A node from codes to codes of the same grid. */
-  private OnnxGraphBuilder.NodeAttributes onCodes(String op, Node node) {
+  /** The result is on the grid of the first input, which is returned. */
+  private Grid keepGrid(Node node) {
     Grid grid = grids.get(node.input(0));
     require(node, grid != null, "its input " + node.input(0) + " is not codes of this graph");
     grids.put(node.output(0), grid);
-    String x = node.input(0).name();
-    return out.node(op, node.name(), List.of(x), node.output(0).name());
+    return grid;
+  }
+
+  /** A node from codes to codes. */
+  private OnnxGraphBuilder.NodeAttributes onCodes(String op, Node node, List<String> in) {
+    return out.node(op, node.name(), in, node.output(0).name());
   }
 
   private void writeRequantize(Node node, Requantize op) {
@@ -307,52 +340,26 @@ public final class QdqWriter {
 
   /** Writes weights and bias; returns the names of their real values. */
   private List<String> writeWeights(Node product, Node fold) {
-    HostTensor codes = contents.apply(fold.output(0));
-    HostTensor scale = contents.apply(fold.output(1));
-    HostTensor outScale = contents.apply(fold.output(2));
-    HostTensor bias = contents.apply(fold.output(3));
-    float sx = contents.apply(product.input(1)).floats()[0];
-    float[] sw = scale.floats();
-    float[] so = outScale.floats();
-    boolean perTensor = !((FoldWeight) fold.op()).spec().perChannel();
-    for (int k = 0; k < sw.length; k++) {
-      require(
-          fold,
-          sw[k] > 0 && Float.isFinite(sw[k]) && so[k] > 0 && Float.isFinite(so[k]),
-          "channel " + k + " has scale " + sw[k] + ", with the input's " + so[k]);
-      require(
-          fold,
-          Float.floatToRawIntBits(sx * sw[k]) == Float.floatToRawIntBits(so[k]),
-          "channel "
-              + k
-              + ": expected out scale "
-              + sx * sw[k]
-              + " = "
-              + sx
-              + " * "
-              + sw[k]
-              + ", got "
-              + so[k]);
-      perTensor &= Float.floatToRawIntBits(sw[k]) == Float.floatToRawIntBits(sw[0]);
-    }
-    requireNoOverflow(product, fold, codes, bias);
-    String name = fold.input(0).name();
-    String w = out.constant(out.unique(name), codes);
-    String b = out.unique(name + ".bias");
-    out.constant(b, bias);
-    return List.of(
-        dequantizeConstant(w, scale, DType.S8, perTensor),
-        dequantizeConstant(b, outScale, DType.S32, perTensor));
-  }
-
-  private void requireNoOverflow(Node product, Node fold, HostTensor codes, HostTensor bias) {
     Grid x = grids.get(product.input(0));
-    int largest = AccumulatorBound.largestInput(contents.apply(x.zeroPoint()).ints()[0], x.qmax());
-    int overflow = AccumulatorBound.firstOverflow(codes, largest, bias.ints());
-    require(
-        fold,
-        overflow < 0,
-        "the int32 accumulator of output channel " + overflow + " could overflow");
+    int zeroPoint = contents.apply(x.zeroPoint()).ints()[0];
+    DeployedWeights weights;
+    try {
+      weights =
+          DeployedWeights.of(
+              fold,
+              contents,
+              contents.apply(x.scale()).floats()[0],
+              AccumulatorBound.largestInput(zeroPoint, 0, x.qmax()));
+    } catch (IllegalArgumentException e) {
+      throw new Refusal(fold, e.getMessage());
+    }
+    String name = fold.input(0).name();
+    String w = out.constant(out.unique(name), weights.codes());
+    String b = out.unique(name + ".bias");
+    out.constant(b, weights.bias());
+    return List.of(
+        dequantizeConstant(w, weights.scale(), DType.S8, weights.hasOneScale()),
+        dequantizeConstant(b, weights.outScale(), DType.S32, weights.hasOneScale()));
   }
 
   private String dequantizeConstant(

@@ -16,7 +16,12 @@ import org.quantrain.tensor.TensorSpec;
  *
  * @param relu a ReLU stands between the add and the quantizer
  */
-public record AddCodes(QuantSpec spec, boolean relu) implements Op {
+public record AddCodes(QuantSpec spec, boolean relu, Addition rule) implements Op {
+  /** By {@link Addition#FLOAT}. */
+  public AddCodes(QuantSpec spec, boolean relu) {
+    this(spec, relu, Addition.FLOAT);
+  }
+
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 8, 8);

@@ -10,11 +10,14 @@ import org.quantrain.tensor.TensorSpec;
  * A quantizer's place in a graph that is not yet lowered: x on the grid of {@code spec}, float32 in
  * and out. Lowering turns it into codes; {@code quantizer} names its state (range, scale,
  * zero-point) and its learned values.
+ *
+ * @param contract the arithmetic that makes the codes of activations
  */
-public record FakeQuant(String quantizer, QuantSpec spec, ScaleRule rule) implements Op {
-  /** One whose range is observed. */
+public record FakeQuant(String quantizer, QuantSpec spec, ScaleRule rule, Contract contract)
+    implements Op {
+  /** One whose range is observed, for {@link Contract#FP32}. */
   public FakeQuant(String quantizer, QuantSpec spec) {
-    this(quantizer, spec, ScaleRule.OBSERVED);
+    this(quantizer, spec, ScaleRule.OBSERVED, Contract.FP32);
   }
 
   @Override

@@ -49,7 +49,7 @@ public record LearnedQParams(QuantSpec spec, ScaleRule rule) implements Op {
           List.of(
               timesSign(b, node.name() + ".d", outputGrads.get(0), node.input(0)),
               outputGrads.get(2));
-      case SOFT_CLIP -> List.of(spec.signed() ? ofBothEnds(b, node, dlower, dupper) : dupper);
+      case SOFT_CLIP -> List.of(spec.symmetric() ? ofBothEnds(b, node, dlower, dupper) : dupper);
       case SOFT_RANGE -> List.of(dlower, dupper);
       case CLIP, OBSERVED -> throw new GraphException(node + ": the clip has the gradient");
     };

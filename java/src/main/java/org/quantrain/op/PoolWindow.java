@@ -37,6 +37,10 @@ public record PoolWindow(
     return new PoolWindow(kernel, kernel, stride, stride, padding, padding, padding, padding);
   }
 
+  public boolean isPadded() {
+    return padTop + padLeft + padBottom + padRight > 0;
+  }
+
   /** Output shape [N,C,P,Q] for input [N,C,H,W]. */
   public Shape output(Shape x) {
     if (x.rank() != 4) {

@@ -20,7 +20,7 @@ public enum ScaleRule {
   /** The range is [0, clip] (PACT, Choi et al. 2018, arXiv:1805.06085). */
   CLIP("clip"),
   /**
-   * The range is [0, clip], on a signed grid [-clip, clip]; the gradient is that of a soft
+   * The range is [0, clip], on a symmetric grid [-clip, clip]; the gradient is that of a soft
    * staircase (DSQ, Gong et al. 2019, arXiv:1908.05033).
    */
   SOFT_CLIP("clip", "softness"),
@@ -66,9 +66,11 @@ public enum ScaleRule {
 
   /**
    * Factor of a learned step's gradient, which balances it with that of the weights: 1 / sqrt(N *
-   * qmax) with N the values of one image, or the weights of one scale (LSQ, section 2.2).
+   * Q) with N the values of one image, or the weights of one scale, and Q the steps from 0, or from
+   * the lowest code of an affine grid, to the highest (LSQ, section 2.2).
    */
   public float gradientScale(long values, QuantSpec spec) {
-    return learnsStep() ? (float) (1 / Math.sqrt((double) values * spec.qmax())) : 1;
+    int steps = spec.symmetric() ? spec.qmax() : spec.qmax() - spec.qmin();
+    return learnsStep() ? (float) (1 / Math.sqrt((double) values * steps)) : 1;
   }
 }

@@ -8,11 +8,16 @@ import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Moves an exponential moving range by one batch (the first batch is copied) and derives scale and
- * zero-point from it. Inputs batch min [C], batch max [C]; STATE range min, range max, count [1]
- * (int32), scale, zero-point (int32), updated in place. No outputs. The momentum is a step scalar.
+ * Moves a range by one batch and derives scale and zero-point from it. Inputs batch min [C], batch
+ * max [C]; STATE range min, range max, count [1] (int32), scale, zero-point (int32), updated in
+ * place. No outputs. The momentum of a moving average is a step scalar.
  */
-public record UpdateQParams(QuantSpec spec) implements Op {
+public record UpdateQParams(QuantSpec spec, RangeRule rule) implements Op {
+  /** By moving average. */
+  public UpdateQParams(QuantSpec spec) {
+    this(spec, RangeRule.MOVING_AVERAGE);
+  }
+
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 7, 7);

@@ -16,29 +16,42 @@ import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.op.Add;
 import org.quantrain.op.AveragePool;
+import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Concat;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.Linear;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.Pad;
 import org.quantrain.op.Relu;
 import org.quantrain.op.ScaleRule;
+import org.quantrain.op.Slice;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.tensor.QuantSpec;
 
 /**
  * Puts a {@link FakeQuant} on every weight and on every value that a quantized operation reads.
  *
- * <p>Max pooling and flatten keep their input's grid. A value that is read at several widths gets
+ * <p>Max pooling, flatten, slices and padding with zeros keep their input's grid, as average pools do
+ * for some targets. A value that is read at several widths gets
  * the widest quantizer first and the narrower ones on top of it, because the deployed producer
  * emits one tensor of codes.
+ *
+ * <p>What is computed for a concatenation alone has no quantizer of its own: it goes to the grid of
+ * the whole in one step. What something else reads too, or what only moved, is requantized from its
+ * own grid.
  */
 public final class InsertQuantizers {
   private final Graph graph;
   private final QuantPolicy policy;
   private final Set<Node> firstAndLast = new HashSet<>();
   private final Map<Value, NavigableSet<Integer>> demands = new HashMap<>();
+
+  /** The concatenation to whose grid a value without a quantizer of its own goes. */
+  private final Map<Value, Node> joined = new HashMap<>();
+
   private final GraphBuilder builder = new GraphBuilder();
   private final Map<Value, Value> plain = new HashMap<>();
   private final Map<Value, TreeMap<Integer, Value>> quantized = new HashMap<>();
@@ -60,9 +73,22 @@ public final class InsertQuantizers {
     return node.op() instanceof Conv2d || node.op() instanceof Linear;
   }
 
-  /** Operations that move codes without computing: their output is on their input's grid. */
-  private static boolean keepsGrid(Node node) {
-    return node.op() instanceof MaxPool || node.op() instanceof Flatten;
+  /** False for the constant layers of {@link ConvolveBatchNorm}. */
+  private static boolean isTrained(Node layer) {
+    return layer.input(1).role() == Value.Role.PARAM;
+  }
+
+  /** Operations whose output is on their input's grid. */
+  private boolean keepsGrid(Node node) {
+    return node.op() instanceof MaxPool
+        || node.op() instanceof Flatten
+        || node.op() instanceof Slice
+        || (node.op() instanceof Pad pad && pad.value() == 0)
+        || (isAverage(node) && policy.target().contract().averagesOnGrid());
+  }
+
+  private static boolean isAverage(Node node) {
+    return node.op() instanceof AveragePool || node.op() instanceof GlobalAveragePool;
   }
 
   private Graph run() {
@@ -80,8 +106,14 @@ public final class InsertQuantizers {
                 + String.join(", ", layers.stream().map(Node::name).toList()));
       }
     }
-    firstAndLast.add(layers.get(0));
-    firstAndLast.add(layers.get(layers.size() - 1));
+    List<Node> trained = layers.stream().filter(InsertQuantizers::isTrained).toList();
+    if (!trained.isEmpty()) {
+      firstAndLast.add(trained.get(0));
+      firstAndLast.add(trained.get(trained.size() - 1));
+    }
+    if (policy.target().quantizesLogits()) {
+      graph.outputs().forEach(v -> demand(v, QuantPolicy.ADD_BITS));
+    }
     for (int i = graph.nodes().size() - 1; i >= 0; i--) {
       collectDemands(graph.nodes().get(i));
     }
@@ -90,7 +122,13 @@ public final class InsertQuantizers {
       quantize(in, false);
     }
     graph.nodes().forEach(this::rebuild);
-    return builder.build(graph.outputs().stream().map(plain::get).toList());
+    return builder.build(graph.outputs().stream().map(this::output).toList());
+  }
+
+  private Value output(Value value) {
+    return policy.target().quantizesLogits()
+        ? version(value, QuantPolicy.ADD_BITS)
+        : plain.get(value);
   }
 
   /**
@@ -103,11 +141,56 @@ public final class InsertQuantizers {
     } else if (node.op() instanceof Add) {
       demand(node.input(0), QuantPolicy.ADD_BITS);
       demand(node.input(1), QuantPolicy.ADD_BITS);
-    } else if (node.op() instanceof AveragePool || node.op() instanceof GlobalAveragePool) {
+    } else if (keepsGrid(node)) {
+      if (demands.containsKey(node.output(0))) {
+        demand(node.input(0), demands.get(node.output(0)).last());
+      }
+    } else if (isAverage(node)) {
       demand(node.input(0), policy.activationBits());
-    } else if (keepsGrid(node) && demands.containsKey(node.output(0))) {
-      demand(node.input(0), demands.get(node.output(0)).last());
+    } else if (node.op() instanceof Concat && isQuantized(node)) {
+      for (Value part : node.inputs()) {
+        if (isComputedFor(node, part)) {
+          joined.put(part, whole(node));
+        } else {
+          demand(part, bitsOf(node));
+        }
+      }
     }
+  }
+
+  private boolean isQuantized(Node concat) {
+    return demands.containsKey(whole(concat).output());
+  }
+
+  private int bitsOf(Node concat) {
+    return demands.get(whole(concat).output()).last();
+  }
+
+  /** The concatenation whose grid this one has: another one that it is only a part of, or itself. */
+  private Node whole(Node concat) {
+    return joined.getOrDefault(concat.output(), concat);
+  }
+
+  /**
+   * Whether the concatenation is all that a value, which waits for its quantizer, is for. What a
+   * ReLU made needs a grid from 0, whose clamp is the ReLU.
+   */
+  private boolean isComputedFor(Node concat, Value part) {
+    Node producer = graph.producer(part).orElse(null);
+    boolean computed =
+        producer != null
+            && (isLayer(producer)
+                || producer.op() instanceof BatchNorm
+                || producer.op() instanceof Relu
+                || producer.op() instanceof Add
+                || (isAverage(producer) && !keepsGrid(producer))
+                || producer.op() instanceof Concat);
+    boolean relu = computed && producer.op() instanceof Relu;
+    return computed
+        && (!relu || isNonNegative(whole(concat).output()))
+        && graph.consumers(part).size() == 1
+        && concat.inputs().stream().filter(part::equals).count() == 1
+        && !graph.outputs().contains(part);
   }
 
   private void demand(Value value, int bits) {
@@ -124,15 +207,25 @@ public final class InsertQuantizers {
       inputs.set(0, version(node.input(0), policy.inputBits(node.name(), edge)));
       QuantSpec spec = policy.weightSpec(node.name(), edge);
       Value weight = node.input(1);
-      FakeQuant quant = new FakeQuant(weight.name(), spec, policy.quantizer().weights());
+      FakeQuant quant =
+          new FakeQuant(
+              weight.name(), spec, policy.quantizer().weights(), policy.target().contract());
       inputs.set(1, builder.add(weight.name() + ".q", quant, weight));
     } else if (node.op() instanceof Add) {
       inputs.set(0, version(node.input(0), QuantPolicy.ADD_BITS));
       inputs.set(1, version(node.input(1), QuantPolicy.ADD_BITS));
-    } else if (node.op() instanceof AveragePool || node.op() instanceof GlobalAveragePool) {
+    } else if (keepsGrid(node)) {
+      if (demands.containsKey(node.output(0))) {
+        inputs.set(0, version(node.input(0), demands.get(node.output(0)).last()));
+      }
+    } else if (isAverage(node)) {
       inputs.set(0, version(node.input(0), policy.activationBits()));
-    } else if (keepsGrid(node) && demands.containsKey(node.output(0))) {
-      inputs.set(0, version(node.input(0), demands.get(node.output(0)).last()));
+    } else if (node.op() instanceof Concat && isQuantized(node)) {
+      for (int i = 0; i < inputs.size(); i++) {
+        if (!joined.containsKey(node.input(i))) {
+          inputs.set(i, version(node.input(i), bitsOf(node)));
+        }
+      }
     }
     Node made = builder.node(node.name(), node.op(), inputs);
     for (int i = 0; i < node.outputs().size(); i++) {
@@ -149,9 +242,9 @@ public final class InsertQuantizers {
     }
     boolean carries =
         keepsGrid(producer)
-            || producer.op() instanceof AveragePool
-            || producer.op() instanceof GlobalAveragePool
-            || producer.op() instanceof Add;
+            || isAverage(producer)
+            || producer.op() instanceof Add
+            || producer.op() instanceof Concat;
     return producer.op() instanceof Relu
         || (carries && producer.inputs().stream().allMatch(this::isNonNegative));
   }
@@ -177,8 +270,9 @@ public final class InsertQuantizers {
   }
 
   private Value fakeQuant(String quantizer, int bits, ScaleRule rule, Value x) {
-    return builder.add(
-        quantizer + ".q", new FakeQuant(quantizer, policy.target().activation(bits), rule), x);
+    QuantSpec spec = policy.target().activation(bits);
+    FakeQuant quant = new FakeQuant(quantizer, spec, rule, policy.target().contract());
+    return builder.add(quantizer + ".q", quant, x);
   }
 
   private Value version(Value value, int bits) {

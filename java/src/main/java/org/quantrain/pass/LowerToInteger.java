@@ -19,9 +19,13 @@ import org.quantrain.op.AddCodes;
 import org.quantrain.op.AddCodesRange;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.AveragePoolOnGrid;
 import org.quantrain.op.BatchNorm;
 import org.quantrain.op.BatchNormAbsorb;
 import org.quantrain.op.BatchNormStats;
+import org.quantrain.op.Concat;
+import org.quantrain.op.ConcatCodes;
+import org.quantrain.op.Contract;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvBnCorrect;
 import org.quantrain.op.ConvBnFold;
@@ -38,13 +42,16 @@ import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.MinMax;
-import org.quantrain.op.Multiplier;
+import org.quantrain.op.Pad;
+import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
+import org.quantrain.op.RangeRule;
 import org.quantrain.op.Relu;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.Slice;
 import org.quantrain.op.TimesSign;
 import org.quantrain.quant.QuantizerState;
 import org.quantrain.tensor.QuantSpec;
@@ -75,19 +82,51 @@ public final class LowerToInteger {
 
   private record Real(Value value) implements Lowered {}
 
-  /** The batch's range, for narrower quantizers on top; null where it is not known. */
-  private record Codes(Value codes, Value scale, Value zeroPoint, Value batchMin, Value batchMax)
-      implements Lowered {}
+  /**
+   * Codes, made by a contract.
+   *
+   * @param batchMin with batchMax the batch's range, for narrower quantizers on top; null where it
+   *     is not known
+   */
+  private record Codes(
+      Value codes,
+      Value scale,
+      Value zeroPoint,
+      Contract contract,
+      Value batchMin,
+      Value batchMax)
+      implements Lowered {
+    /** Other codes on the same grid. */
+    Codes moved(Value to) {
+      return new Codes(to, scale, zeroPoint, contract, null, null);
+    }
+  }
 
   /** The real value is out scale * (keep * acc + bias), then the activation. */
-  private record Accumulated(
-      Value acc, Value outScale, Value bias, Value keep, Node stats, boolean relu, float upper)
-      implements Lowered {}
+  private record Accumulated(Contract.Product product, Node stats, boolean relu, float upper)
+      implements Lowered {
+    Accumulated(Contract.Product product, Node stats) {
+      this(product, stats, false, Float.POSITIVE_INFINITY);
+    }
+
+    /** What the real value is computed of: the given values, the bias, and keep where it is. */
+    List<Value> inputs(Value... first) {
+      List<Value> inputs = new ArrayList<>(List.of(first));
+      inputs.add(product.bias());
+      if (product.keep() != null) {
+        inputs.add(product.keep());
+      }
+      return inputs;
+    }
+  }
 
   private record Sum(Codes a, Codes b, boolean relu, float upper) implements Lowered {}
 
   /** A pooled mean; window null pools everything. */
   private record Mean(Codes x, Node pool) implements Lowered {}
+
+  /** Parts that are not joined yet: on grids of their own, or waiting for that of the whole. */
+  private record Joined(List<Lowered> parts, Node concat) implements Lowered {}
 
   private record Range(Value min, Value max) {}
 
@@ -138,28 +177,55 @@ public final class LowerToInteger {
       layer(node, codes);
     } else if (op instanceof Relu relu && in instanceof Accumulated acc && !acc.relu()) {
       lowered.put(
-          node.output(),
-          new Accumulated(
-              acc.acc(), acc.outScale(), acc.bias(), acc.keep(), acc.stats(), true, relu.upper()));
+          node.output(), new Accumulated(acc.product(), acc.stats(), true, relu.upper()));
     } else if (op instanceof Relu relu && in instanceof Sum sum && !sum.relu()) {
       lowered.put(node.output(), new Sum(sum.a(), sum.b(), true, relu.upper()));
     } else if (op instanceof Add
         && in instanceof Codes a
         && lowered.get(node.input(1)) instanceof Codes b) {
       lowered.put(node.output(), new Sum(a, b, false, Float.POSITIVE_INFINITY));
-    } else if ((op instanceof MaxPool || op instanceof Flatten) && in instanceof Codes c) {
+    } else if ((op instanceof MaxPool || op instanceof Flatten || op instanceof Slice)
+        && in instanceof Codes c) {
       Value moved = builder.node(node.name() + ".codes", op, c.codes()).output(0);
       // A maximum has another range than what it is taken of.
       boolean sameRange = op instanceof Flatten;
       Value min = sameRange ? c.batchMin() : null;
       Value max = sameRange ? c.batchMax() : null;
-      lowered.put(node.output(0), new Codes(moved, c.scale(), c.zeroPoint(), min, max));
+      lowered.put(
+          node.output(0), new Codes(moved, c.scale(), c.zeroPoint(), c.contract(), min, max));
+    } else if (op instanceof Pad pad && pad.value() == 0 && in instanceof Codes c) {
+      Value padded =
+          builder.add(node.name() + ".codes", new PadCodes(pad), c.codes(), c.zeroPoint());
+      lowered.put(node.output(), c.moved(padded));
+    } else if ((op instanceof AveragePool || op instanceof GlobalAveragePool)
+        && in instanceof Codes c
+        && c.contract().averagesOnGrid()) {
+      AveragePoolOnGrid pool = onGrid(node, c.codes().spec().shape());
+      lowered.put(node.output(), c.moved(builder.add(node.name() + ".codes", pool, c.codes())));
     } else if ((op instanceof AveragePool || op instanceof GlobalAveragePool)
         && in instanceof Codes c) {
       lowered.put(node.output(), new Mean(c, node));
+    } else if (op instanceof Concat) {
+      List<Lowered> parts = node.inputs().stream().map(lowered::get).toList();
+      lowered.put(node.output(), new Joined(parts, node));
     } else {
       keepFloat(node);
     }
+  }
+
+  private static AveragePoolOnGrid onGrid(Node node, Shape x) {
+    if (!(node.op() instanceof AveragePool pool)) {
+      return AveragePoolOnGrid.global(x);
+    }
+    if (pool.countPadding() && pool.window().isPadded()) {
+      throw new GraphException(
+          "["
+              + pool.kind()
+              + ":"
+              + node.name()
+              + "] counts padding; the target's average pools divide by the cells in the image");
+    }
+    return new AveragePoolOnGrid(pool.window());
   }
 
   private void keepFloat(Node node) {
@@ -217,12 +283,12 @@ public final class LowerToInteger {
     return alone && readers.get(0).op() instanceof BatchNorm ? readers.get(0) : null;
   }
 
-  private Value product(Node node, Codes x, Value wCodes, Value wScale) {
+  private Node product(Node node, Codes x, Value wCodes, Value wScale) {
     Op op =
         node.op() instanceof Conv2d conv
             ? new ConvCodes(conv.geometry(), lowering)
             : new LinearCodes(lowering);
-    return builder.add(
+    return builder.node(
         node.name() + ".acc", op, x.codes(), x.scale(), x.zeroPoint(), wCodes, wScale);
   }
 
@@ -248,15 +314,17 @@ public final class LowerToInteger {
         new FoldWeight(
             quant.spec(), bias != null, norm != null, epsilon, quant.rule(), gradientScale);
     Node fold = builder.node(w.name() + ".codes", op, inputs);
-    Value acc = product(node, x, fold.output(0), fold.output(1));
+    Node product = product(node, x, fold.output(0), fold.output(1));
     return new Accumulated(
-        acc,
-        fold.output(2),
-        fold.output(3),
-        null,
-        stats(node, acc),
-        false,
-        Float.POSITIVE_INFINITY);
+        new Contract.Product(
+            product.op(),
+            product.output(),
+            x.scale(),
+            fold.output(1),
+            fold.output(2),
+            fold.output(3),
+            null),
+        stats(node, product.output()));
   }
 
   /** Batch norm over the batch goes into the channels' scales; one convolution. */
@@ -282,13 +350,13 @@ public final class LowerToInteger {
       wCodes = codes.output(0);
       wScale = codes.output(1);
     }
-    Value acc = product(node, x, wCodes, wScale);
-    Node stats = stats(node, acc);
+    Node product = product(node, x, wCodes, wScale);
+    Node stats = stats(node, product.output());
     Node absorb =
         builder.node(
             norm.name() + ".absorb",
             new BatchNormAbsorb(bn.epsilon(), bn.momentum()),
-            acc,
+            product.output(),
             stats.output(0),
             stats.output(1),
             norm.input(1),
@@ -298,13 +366,15 @@ public final class LowerToInteger {
             norm.input(3),
             norm.input(4));
     return new Accumulated(
-        absorb.output(0),
-        absorb.output(1),
-        absorb.output(2),
-        absorb.output(3),
-        stats,
-        false,
-        Float.POSITIVE_INFINITY);
+        new Contract.Product(
+            product.op(),
+            absorb.output(0),
+            x.scale(),
+            null,
+            absorb.output(1),
+            absorb.output(2),
+            absorb.output(3)),
+        stats);
   }
 
   private LearnedQuantizer learnedWeight(FakeQuant quant, Value w) {
@@ -326,12 +396,12 @@ public final class LowerToInteger {
             norm.input(3),
             norm.input(4));
     Node weight = builder.node(w.name() + ".codes", new QuantizeWeight(spec), fold.output(0));
-    Value acc = product(node, x, weight.output(0), weight.output(1));
+    Node product = product(node, x, weight.output(0), weight.output(1));
     Node correct =
         builder.node(
             norm.name() + ".correct",
             new ConvBnCorrect(bn.epsilon()),
-            acc,
+            product.output(),
             batch.output(0),
             batch.output(1),
             fold.output(1),
@@ -340,13 +410,15 @@ public final class LowerToInteger {
             x.scale(),
             weight.output(1));
     return new Accumulated(
-        correct.output(0),
-        correct.output(1),
-        correct.output(2),
-        null,
-        stats(node, acc),
-        false,
-        Float.POSITIVE_INFINITY);
+        new Contract.Product(
+            product.op(),
+            correct.output(0),
+            x.scale(),
+            null,
+            correct.output(1),
+            correct.output(2),
+            null),
+        stats(node, product.output()));
   }
 
   private Node stats(Node node, Value acc) {
@@ -362,10 +434,12 @@ public final class LowerToInteger {
     QuantizerState state = QuantizerState.in(builder, quant.quantizer());
     Range range = mode == Mode.TRAIN ? range(quant, in) : new Range(null, null);
     if (mode == Mode.TRAIN) {
-      ObserveRanges.update(builder, quant, range.min(), range.max());
+      ObserveRanges.update(
+          builder, quant, range.min(), range.max(), RangeRule.MOVING_AVERAGE);
     }
-    Value codes = codes(quant, in, state.scale(), state.zeroPoint());
-    return new Codes(codes, state.scale(), state.zeroPoint(), range.min(), range.max());
+    Value codes = codes(quant, quant.quantizer(), in, state.scale(), state.zeroPoint());
+    return new Codes(
+        codes, state.scale(), state.zeroPoint(), quant.contract(), range.min(), range.max());
   }
 
   /**
@@ -375,38 +449,51 @@ public final class LowerToInteger {
    */
   private Codes quantizeLearned(FakeQuant quant, Lowered in) {
     LearnedQuantizer learned = LearnedQuantizer.in(builder, quant, 1);
-    Value codes = codes(quant, in, learned.scale(), learned.zeroPoint());
+    Value codes =
+        codes(quant, quant.quantizer(), in, learned.scale(), learned.zeroPoint());
     if (mode != Mode.EVAL) {
       codes = learned.attach(builder, codes, real(unbounded(in), quant.quantizer() + ".x"));
     }
-    return new Codes(codes, learned.scale(), learned.zeroPoint(), null, null);
+    return new Codes(
+        codes, learned.scale(), learned.zeroPoint(), quant.contract(), null, null);
   }
 
   private static Lowered unbounded(Lowered in) {
     float none = Float.POSITIVE_INFINITY;
     if (in instanceof Accumulated a) {
-      return new Accumulated(a.acc(), a.outScale(), a.bias(), a.keep(), a.stats(), a.relu(), none);
+      return new Accumulated(a.product(), a.stats(), a.relu(), none);
+    }
+    if (in instanceof Joined whole) {
+      List<Lowered> parts = whole.parts().stream().map(LowerToInteger::unbounded).toList();
+      return new Joined(parts, whole.concat());
     }
     return in instanceof Sum sum ? new Sum(sum.a(), sum.b(), sum.relu(), none) : in;
   }
 
-  private Value codes(FakeQuant quant, Lowered in, Value scale, Value zero) {
-    String name = quant.quantizer() + ".codes";
+  /** Codes on the grid of a quantizer, named after {@code of}. */
+  private Value codes(FakeQuant quant, String of, Lowered in, Value scale, Value zero) {
+    String name = of + ".codes";
     Value codes;
     if (in instanceof Accumulated acc) {
-      Value m =
-          builder.add(quant.quantizer() + ".multiplier", new Multiplier(), acc.outScale(), scale);
-      List<Value> inputs = new ArrayList<>(List.of(acc.acc(), m, zero, acc.bias()));
-      if (acc.keep() != null) {
-        inputs.add(acc.keep());
-      }
-      codes = builder.node(name, new Requantize(quant.spec(), acc.relu()), inputs).output(0);
+      codes =
+          quant
+              .contract()
+              .requantize(
+                  builder,
+                  name,
+                  of + ".multiplier",
+                  quant.spec(),
+                  acc.relu(),
+                  acc.product(),
+                  scale,
+                  zero)
+              .output(0);
     } else if (in instanceof Sum sum) {
       codes =
           builder
               .node(
                   name,
-                  new AddCodes(quant.spec(), sum.relu()),
+                  new AddCodes(quant.spec(), sum.relu(), quant.contract().addition()),
                   sum.a().codes(),
                   sum.a().scale(),
                   sum.a().zeroPoint(),
@@ -417,7 +504,9 @@ public final class LowerToInteger {
                   zero)
               .output(0);
     } else if (in instanceof Mean mean) {
-      codes = quantizeMean(quant, mean, name, scale, zero);
+      codes = quantizeMean(quant, of, mean, scale, zero);
+    } else if (in instanceof Joined whole) {
+      codes = join(quant, of, whole, scale, zero);
     } else if (in instanceof Codes wide) {
       codes =
           builder
@@ -439,7 +528,24 @@ public final class LowerToInteger {
     return codes;
   }
 
-  private Value quantizeMean(FakeQuant quant, Mean mean, String name, Value scale, Value zero) {
+  /** Parts without a grid of their own go to that of the whole at once. */
+  private Value join(FakeQuant quant, String of, Joined whole, Value scale, Value zero) {
+    List<Value> inputs = new ArrayList<>();
+    for (int i = 0; i < whole.parts().size(); i++) {
+      if (whole.parts().get(i) instanceof Codes c) {
+        inputs.addAll(List.of(c.codes(), c.scale(), c.zeroPoint()));
+      } else {
+        String part = of + ".part" + i;
+        inputs.addAll(List.of(codes(quant, part, whole.parts().get(i), scale, zero), scale, zero));
+      }
+    }
+    inputs.addAll(List.of(scale, zero));
+    ConcatCodes op = new ConcatCodes(((Concat) whole.concat().op()).axis(), quant.spec());
+    return builder.node(of + ".codes", op, inputs).output(0);
+  }
+
+  private Value quantizeMean(FakeQuant quant, String of, Mean mean, Value scale, Value zero) {
+    String name = of + ".codes";
     Codes x = mean.x();
     if (mean.pool().op() instanceof AveragePool pool) {
       return builder
@@ -458,7 +564,7 @@ public final class LowerToInteger {
         builder.add(mean.pool().name() + ".acc", new GlobalPoolSum(), x.codes(), x.zeroPoint());
     Value m =
         builder.add(
-            quant.quantizer() + ".multiplier",
+            of + ".multiplier",
             new PoolMultiplier(shape.dim(1), shape.dim(2) * shape.dim(3)),
             x.scale(),
             scale);
@@ -476,11 +582,7 @@ public final class LowerToInteger {
       range = builder.node(name, new MinMax(), real(wide, quant.quantizer()));
     } else if (in instanceof Accumulated acc) {
       List<Value> inputs =
-          new ArrayList<>(
-              List.of(acc.stats().output(2), acc.stats().output(3), acc.outScale(), acc.bias()));
-      if (acc.keep() != null) {
-        inputs.add(acc.keep());
-      }
+          acc.inputs(acc.stats().output(2), acc.stats().output(3), acc.product().outScale());
       range = builder.node(name, new AccRange(acc.relu(), acc.upper()), inputs);
     } else if (in instanceof Sum sum) {
       range =
@@ -497,6 +599,14 @@ public final class LowerToInteger {
       Value x = real(mean.x(), mean.pool().name() + ".x");
       range =
           builder.node(name, new MinMax(), builder.add(mean.pool().name(), mean.pool().op(), x));
+    } else if (in instanceof Joined whole) {
+      List<Value> ends = new ArrayList<>();
+      for (Lowered part : whole.parts()) {
+        Range of = range(quant, part);
+        ends.addAll(List.of(of.min(), of.max()));
+      }
+      Value all = builder.node(name + "s", new Concat(0), ends).output();
+      range = builder.node(name, new MinMax(), all);
     } else {
       range = builder.node(name, new MinMax(), ((Real) in).value());
     }
@@ -518,10 +628,7 @@ public final class LowerToInteger {
     } else if (in instanceof Codes c) {
       return builder.add(name + ".real", new Dequantize(), c.codes(), c.scale(), c.zeroPoint());
     } else if (in instanceof Accumulated acc) {
-      List<Value> inputs = new ArrayList<>(List.of(acc.acc(), acc.outScale(), acc.bias()));
-      if (acc.keep() != null) {
-        inputs.add(acc.keep());
-      }
+      List<Value> inputs = acc.inputs(acc.product().acc(), acc.product().outScale());
       Value y = builder.node(name + ".real", new DequantizeAcc(), inputs).output();
       return acc.relu() ? builder.add(name + ".relu", new Relu(acc.upper()), y) : y;
     } else if (in instanceof Sum sum) {
@@ -529,6 +636,13 @@ public final class LowerToInteger {
           builder.add(
               name + ".real", new Add(), real(sum.a(), name + ".a"), real(sum.b(), name + ".b"));
       return sum.relu() ? builder.add(name + ".relu", new Relu(sum.upper()), y) : y;
+    }
+    if (in instanceof Joined whole) {
+      List<Value> parts = new ArrayList<>();
+      for (Lowered part : whole.parts()) {
+        parts.add(real(part, name + ".part" + parts.size()));
+      }
+      return builder.node(name + ".real", whole.concat().op(), parts).output();
     }
     Mean mean = (Mean) in;
     return builder.add(name + ".real", mean.pool().op(), real(mean.x(), name + ".x"));

@@ -11,47 +11,79 @@ import org.quantrain.graph.Value;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.MinMax;
 import org.quantrain.op.MseRange;
+import org.quantrain.op.RangeRule;
 import org.quantrain.op.UpdateQParams;
+import org.quantrain.quant.Calibrator;
 import org.quantrain.quant.QuantizerState;
 
 /**
- * Float execution of a graph with quantizers: observed activation quantizers only observe, the
- * others do nothing but, when calibrating, find where learned values start.
+ * Float execution of a graph with quantizers: they leave their values as they are, and what they
+ * are asked to they observe.
  */
 public final class ObserveRanges {
-  private ObserveRanges() {}
+  private final Graph graph;
+  private final GraphBuilder builder = new GraphBuilder();
 
+  /** The range of a value that several quantizers observe. */
+  private final Map<Value, Node> observed = new HashMap<>();
+
+  private ObserveRanges(Graph graph) {
+    this.graph = graph;
+  }
+
+  /** What a quantizer adds to the graph. */
+  private interface Observation {
+    /**
+     * @param node of the quantizer in the graph with quantizers
+     * @param x its value in the graph that is built
+     */
+    void add(Node node, FakeQuant quant, Value x);
+  }
+
+  /** Observed activation quantizers follow the batches' extremes by moving average. */
   public static Graph apply(Graph graph) {
-    return apply(graph, false);
+    ObserveRanges pass = new ObserveRanges(graph);
+    return pass.run((node, quant, x) -> pass.extremes(node, quant, x, RangeRule.MOVING_AVERAGE));
   }
 
-  /** With the ranges of least squared error of learned quantizers, of weights too. */
+  /** Likewise, and learned quantizers, of weights too, the range of least squared error. */
   public static Graph calibrating(Graph graph) {
-    return apply(graph, true);
+    ObserveRanges pass = new ObserveRanges(graph);
+    return pass.run(
+        (node, quant, x) -> {
+          if (quant.rule().isLearned()) {
+            Node range = pass.builder.node(node.name() + ".range", new MseRange(quant.spec()), x);
+            RangeRule rule = RangeRule.MOVING_AVERAGE;
+            update(pass.builder, quant, range.output(0), range.output(1), rule);
+          } else {
+            pass.extremes(node, quant, x, RangeRule.MOVING_AVERAGE);
+          }
+        });
   }
 
-  private static Graph apply(Graph graph, boolean calibrating) {
-    GraphBuilder builder = new GraphBuilder();
+  /** Observed activation quantizers collect what a calibrator needs. */
+  public static Graph calibrating(Graph graph, Calibrator calibrator) {
+    ObserveRanges pass = new ObserveRanges(graph);
+    return switch (calibrator) {
+      case MINMAX ->
+          pass.run((node, quant, x) -> pass.extremes(node, quant, x, RangeRule.EXTREMES));
+    };
+  }
+
+  /** Nothing is observed: the network as it was before it was quantized. */
+  public static Graph nothing(Graph graph) {
+    return new ObserveRanges(graph).run((node, quant, x) -> {});
+  }
+
+  private Graph run(Observation observation) {
     Map<Value, Value> map = new HashMap<>();
-    Map<Value, Node> observed = new HashMap<>();
     graph.inputs().forEach(v -> map.put(v, builder.input(v)));
     for (Node node : graph.nodes()) {
       List<Value> inputs = new ArrayList<>();
       node.inputs().forEach(v -> inputs.add(map.getOrDefault(v, v)));
       if (node.op() instanceof FakeQuant quant) {
-        Value x = inputs.get(0);
-        map.put(node.output(), x);
-        if (quant.rule().isLearned()) {
-          if (calibrating) {
-            Node range = builder.node(node.name() + ".range", new MseRange(quant.spec()), x);
-            update(builder, quant, range.output(0), range.output(1));
-          }
-        } else if (!node.input(0).isPersistent()) {
-          Node range =
-              observed.computeIfAbsent(
-                  x, v -> builder.node(node.name() + ".range", new MinMax(), v));
-          update(builder, quant, range.output(0), range.output(1));
-        }
+        map.put(node.output(), inputs.get(0));
+        observation.add(node, quant, inputs.get(0));
         continue;
       }
       Node made = builder.node(node.name(), node.op(), inputs);
@@ -62,13 +94,22 @@ public final class ObserveRanges {
     return builder.build(graph.outputs().stream().map(v -> map.getOrDefault(v, v)).toList());
   }
 
+  private void extremes(Node node, FakeQuant quant, Value x, RangeRule rule) {
+    if (!quant.rule().isLearned() && !x.isPersistent()) {
+      Node range =
+          observed.computeIfAbsent(x, v -> builder.node(node.name() + ".range", new MinMax(), v));
+      update(builder, quant, range.output(0), range.output(1), rule);
+    }
+  }
+
   /** Adds the node that moves a quantizer's range by one batch. */
-  static void update(GraphBuilder builder, FakeQuant quant, Value batchMin, Value batchMax) {
+  static void update(
+      GraphBuilder builder, FakeQuant quant, Value batchMin, Value batchMax, RangeRule rule) {
     int scales = batchMin.spec().shape().dim(0);
     QuantizerState state = QuantizerState.in(builder, quant.quantizer(), scales);
     builder.node(
         quant.quantizer() + ".update",
-        new UpdateQParams(quant.spec()),
+        new UpdateQParams(quant.spec(), rule),
         batchMin,
         batchMax,
         state.rangeMin(),

@@ -11,6 +11,7 @@ import org.quantrain.op.BatchNorm;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.Lowering;
 import org.quantrain.pass.LowerToInteger.Mode;
+import org.quantrain.quant.Calibrator;
 import org.quantrain.quant.LearnedValues;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.QuantizerState;
@@ -22,7 +23,7 @@ public final class Pipelines {
 
   /** A model with quantizers in its graph and their initial state in its contents. */
   public static Model quantize(Model model, QuantPolicy policy) {
-    Model plain = AbsorbBias.apply(model);
+    Model plain = ConvolveBatchNorm.apply(AbsorbBias.apply(model));
     Graph graph = InsertQuantizers.apply(ReluBeforeMaxPool.apply(plain.graph()), policy);
     Map<String, HostTensor> contents = new HashMap<>(plain.contents());
     for (Node node : graph.nodes()) {
@@ -61,6 +62,20 @@ public final class Pipelines {
           LowerToInteger.apply(
               SetBatchNormMode.apply(graph, BatchNorm.Mode.FROZEN), Mode.EVAL, lowering);
     };
+  }
+
+  /** The graph that collects what a calibrator needs; it has quantizers, and computes in float. */
+  public static Graph calibration(Graph graph, Calibrator calibrator) {
+    return SetBatchNormMode.apply(
+        ObserveRanges.calibrating(graph, calibrator), BatchNorm.Mode.FROZEN);
+  }
+
+  /**
+   * What a network with quantizers computes without them. A quantizer's value has its quantizer's
+   * name.
+   */
+  public static Graph withoutQuantizers(Graph graph) {
+    return SetBatchNormMode.apply(ObserveRanges.nothing(graph), BatchNorm.Mode.FROZEN);
   }
 
   /** The training graph of a phase: outputs (logits, loss, correct) and gradients. */

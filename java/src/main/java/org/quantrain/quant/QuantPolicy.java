@@ -8,7 +8,7 @@ import org.quantrain.tensor.QuantSpec;
 /**
  * Which value gets which grid. WxAy: weights x bits, activations y bits; the first and last layer,
  * the network input and both operands of an add have 8 bits unless an override says otherwise;
- * logits stay float.
+ * logits stay float, or have 8 bits where the target computes no float.
  *
  * @param firstAndLastBits bits of the weights and the input activation of the first and last layer
  * @param overrides the first whose pattern matches a layer's whole name wins
@@ -25,7 +25,7 @@ public record QuantPolicy(
   /** Bits of the layers whose name matches; 0 keeps what the policy says. */
   public record Override(Pattern layer, int weightBits, int activationBits) {}
 
-  /** Bits of an operand of an add and of the network input. */
+  /** Bits of an operand of an add, of the network input and of logits that are codes. */
   public static final int ADD_BITS = 8;
 
   public QuantPolicy {
@@ -47,9 +47,10 @@ public record QuantPolicy(
     }
   }
 
-  /** W8A8, per-channel weights, {@link Quantizer#EMA}. */
+  /** W8A8, per-channel weights where the target has them, {@link Quantizer#EMA}. */
   public static QuantPolicy forTarget(Target target) {
-    return new QuantPolicy(target, 8, 8, 8, true, Quantizer.EMA, List.of());
+    return new QuantPolicy(
+        target, 8, 8, 8, target.scalesPerChannel(), Quantizer.EMA, List.of());
   }
 
   public QuantPolicy weights(int bits) {

@@ -3,22 +3,180 @@ package org.quantrain.quant;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
+import org.quantrain.op.Contract;
 import org.quantrain.tensor.QuantSpec;
 
 /**
- * The runtime a model is trained for. It fixes the legal grids and, with them, the arithmetic of
- * training and export.
+ * The runtime a model is trained for. A row fixes the legal grids, what runs in integers, the
+ * arithmetic of training and interpretation, and the form of the exported file; nothing else in the
+ * library asks for a target by name.
+ *
+ * <p>All targets have symmetric, signed, narrow weights, int32 biases at the scale of input times
+ * weights, and one scale for each activation. The arithmetic of a runtime that is not compared here
+ * is what its makers document.
  */
 public enum Target {
+  /** ONNX Runtime on a CPU. Codes of 2 to 8 bits; logits are float. Compared by verification. */
+  ORT(
+      "ONNX Runtime on a CPU",
+      Activations.UNSIGNED,
+      Bits.from(2, 8),
+      Weights.PER_CHANNEL_OR_TENSOR,
+      Bits.from(2, 8),
+      Logits.FLOAT,
+      Contract.FP32,
+      ExportFormat.ONNX_QDQ),
   /**
-   * ONNX Runtime, CPU: activations affine, unsigned, per tensor; weights symmetric, signed, narrow;
-   * 2 to 8 bits each. Contract FP32_RNE (NUMERICS.md, "Requantize").
+   * TensorFlow Lite as it runs by default, through XNNPACK. int8 from the input to the logits,
+   * average pools on the grid of their input. Compared by verification.
    */
-  ORT;
+  TFLITE(
+      "TensorFlow Lite, default delegate (XNNPACK)",
+      Activations.SIGNED,
+      Bits.from(8, 8),
+      Weights.PER_CHANNEL_OR_TENSOR,
+      Bits.from(2, 8),
+      Logits.CODES,
+      Contract.XNNPACK,
+      ExportFormat.TFLITE),
+  /**
+   * TensorFlow Lite without delegates: ruy and the built-in kernels, which round twice. The same
+   * grids as {@link #TFLITE}. Compared by verification, on x86.
+   */
+  TFLITE_BUILTIN(
+      "TensorFlow Lite without delegates",
+      Activations.SIGNED,
+      Bits.from(8, 8),
+      Weights.PER_CHANNEL_OR_TENSOR,
+      Bits.from(2, 8),
+      Logits.CODES,
+      Contract.TFLITE,
+      ExportFormat.TFLITE),
+  /** XNNPACK by itself or in another framework; the file is TensorFlow Lite's. */
+  XNNPACK(
+      "XNNPACK",
+      Activations.SIGNED,
+      Bits.from(8, 8),
+      Weights.PER_CHANNEL_OR_TENSOR,
+      Bits.from(2, 8),
+      Logits.CODES,
+      Contract.XNNPACK,
+      ExportFormat.TFLITE),
+  /** QNNPACK as in PyTorch Mobile: unsigned activations, float multipliers, halves to even. */
+  QNNPACK(
+      "QNNPACK",
+      Activations.UNSIGNED,
+      Bits.from(8, 8),
+      Weights.PER_CHANNEL_OR_TENSOR,
+      Bits.from(8, 8),
+      Logits.FLOAT,
+      Contract.FP32,
+      ExportFormat.ONNX_QDQ),
+  /** OpenVINO on a CPU: oneDNN's int8 units with float multipliers. */
+  OPENVINO(
+      "OpenVINO on a CPU",
+      Activations.UNSIGNED,
+      Bits.from(8, 8),
+      Weights.PER_CHANNEL_OR_TENSOR,
+      Bits.from(8, 8),
+      Logits.FLOAT,
+      Contract.FP32,
+      ExportFormat.ONNX_QDQ),
+  /** Qualcomm's SNPE on a DSP: unsigned activations, one scale for a layer's weights. */
+  SNPE(
+      "Qualcomm SNPE",
+      Activations.UNSIGNED,
+      Bits.from(8, 8),
+      Weights.PER_TENSOR,
+      Bits.from(8, 8),
+      Logits.FLOAT,
+      Contract.FP32,
+      ExportFormat.ONNX_QDQ),
+  /** Qualcomm's QNN on an HTP: as {@link #SNPE}, with scales per channel and 4-bit weights. */
+  QNN(
+      "Qualcomm QNN",
+      Activations.UNSIGNED,
+      Bits.from(8, 8),
+      Weights.PER_CHANNEL_OR_TENSOR,
+      Bits.from(4, 8),
+      Logits.FLOAT,
+      Contract.FP32,
+      ExportFormat.ONNX_QDQ),
+  /** No hardware: the grids of the literature, as many bits as wanted. */
+  ACADEMIC(
+      "no hardware, for experiments",
+      Activations.UNSIGNED,
+      Bits.from(2, 8),
+      Weights.PER_CHANNEL_OR_TENSOR,
+      Bits.from(2, 8),
+      Logits.FLOAT,
+      Contract.FP32,
+      ExportFormat.ONNX_QDQ);
+
+  private enum Activations {
+    /** Affine, from 0. */
+    UNSIGNED,
+    /** Affine, two's complement. */
+    SIGNED
+  }
+
+  private enum Weights {
+    PER_CHANNEL_OR_TENSOR,
+    PER_TENSOR
+  }
+
+  private enum Logits {
+    FLOAT,
+    CODES
+  }
+
+  private record Bits(int fewest, int most) {
+    static Bits from(int fewest, int most) {
+      return new Bits(fewest, most);
+    }
+
+    @Override
+    public String toString() {
+      return fewest == most ? most + " bits" : fewest + " to " + most + " bits";
+    }
+  }
+
+  private final String runtime;
+  private final Activations activations;
+  private final Bits activationBits;
+  private final Weights weights;
+  private final Bits weightBits;
+  private final Logits logits;
+  private final Contract contract;
+  private final ExportFormat format;
+
+  Target(
+      String runtime,
+      Activations activations,
+      Bits activationBits,
+      Weights weights,
+      Bits weightBits,
+      Logits logits,
+      Contract contract,
+      ExportFormat format) {
+    this.runtime = runtime;
+    this.activations = activations;
+    this.activationBits = activationBits;
+    this.weights = weights;
+    this.weightBits = weightBits;
+    this.logits = logits;
+    this.contract = contract;
+    this.format = format;
+  }
 
   /** The name users write. */
   public String id() {
-    return name().toLowerCase(Locale.ROOT);
+    return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  /** What runs the model, in words. */
+  public String runtime() {
+    return runtime;
   }
 
   /**
@@ -39,14 +197,34 @@ public enum Target {
                             .collect(Collectors.joining(", "))));
   }
 
+  /** The arithmetic of training, evaluation and interpretation. */
+  public Contract contract() {
+    return contract;
+  }
+
+  /** What export writes unless told otherwise. */
+  public ExportFormat format() {
+    return format;
+  }
+
+  /** Whether the logits are codes as every other activation, so that no float is computed. */
+  public boolean quantizesLogits() {
+    return logits == Logits.CODES;
+  }
+
+  /** Whether a layer's weights may have a scale for each output channel. */
+  public boolean scalesPerChannel() {
+    return weights == Weights.PER_CHANNEL_OR_TENSOR;
+  }
+
   /**
    * Grid of an activation.
    *
    * @throws IllegalArgumentException if the target has no such grid
    */
   public QuantSpec activation(int bits) {
-    requireBits("activation bits", bits);
-    return new QuantSpec(bits, false, false, false, false);
+    requireBits("activation bits", bits, activationBits);
+    return new QuantSpec(bits, activations == Activations.SIGNED, false, false, false);
   }
 
   /**
@@ -55,14 +233,18 @@ public enum Target {
    * @throws IllegalArgumentException if the target has no such grid
    */
   public QuantSpec weight(int bits, boolean perChannel) {
-    requireBits("weight bits", bits);
+    requireBits("weight bits", bits, weightBits);
+    if (perChannel && !scalesPerChannel()) {
+      throw new IllegalArgumentException(
+          "weights: target " + id() + " has one scale for each tensor, not one per channel");
+    }
     return new QuantSpec(bits, true, true, true, perChannel);
   }
 
-  private void requireBits(String what, int bits) {
-    if (bits < 2 || bits > 8) {
+  private void requireBits(String what, int bits, Bits legal) {
+    if (bits < legal.fewest() || bits > legal.most()) {
       throw new IllegalArgumentException(
-          what + ": target " + id() + " runs 2 to 8 bits, got " + bits);
+          what + ": target " + id() + " runs " + legal + ", got " + bits);
     }
   }
 }

@@ -13,6 +13,8 @@ import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.AveragePoolCodes;
 import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Concat;
+import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.ConvGeometry;
@@ -22,10 +24,12 @@ import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.Linear;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.Slice;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
@@ -43,7 +47,7 @@ public final class LayerTable {
   }
 
   /**
-   * A row for every layer that computes: products, adds, pools and batch norms.
+   * A row for every layer that computes: products, adds, concatenations, pools and batch norms.
    *
    * @param contents of the graph's parameters and state; what is missing is left out of the rows
    */
@@ -73,6 +77,8 @@ public final class LayerTable {
       return plain(node, "batch norm", 4L * node.input(1).spec().shape().elements());
     } else if (op instanceof AddCodes || op instanceof Add) {
       return plain(node, "add", 0);
+    } else if (op instanceof ConcatCodes || op instanceof Concat) {
+      return plain(node, "concat", 0);
     } else if (op instanceof MaxPool pool) {
       return plain(node, "max pool " + window(pool.window()), 0);
     } else if (op instanceof AveragePool pool) {
@@ -214,9 +220,14 @@ public final class LayerTable {
       return requantize.spec();
     } else if (op instanceof AddCodes add) {
       return add.spec();
+    } else if (op instanceof ConcatCodes concat) {
+      return concat.spec();
     } else if (op instanceof AveragePoolCodes pool) {
       return pool.spec();
-    } else if (op instanceof MaxPool || op instanceof Flatten) {
+    } else if (op instanceof MaxPool
+        || op instanceof Flatten
+        || op instanceof Slice
+        || op instanceof PadCodes) {
       return specOf(producer.get().input(0));
     }
     return null;

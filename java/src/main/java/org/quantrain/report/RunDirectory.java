@@ -243,9 +243,10 @@ public final class RunDirectory {
 
   /**
    * @param bits as in "W8A8"
+   * @param suffix of the format, as in ".onnx"
    */
-  public Path integerModel(String bits) {
-    return path.resolve("model." + bits.toLowerCase(java.util.Locale.ROOT) + ".onnx");
+  public Path integerModel(String bits, String suffix) {
+    return path.resolve("model." + bits.toLowerCase(java.util.Locale.ROOT) + suffix);
   }
 
   public Path verification() {

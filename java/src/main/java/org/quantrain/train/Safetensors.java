@@ -1,8 +1,10 @@
 package org.quantrain.train;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -37,7 +39,8 @@ final class Safetensors {
   private static final String DIGEST = "sha256";
   private static final String NO_DIGEST = "0".repeat(64);
   private static final int MAX_HEADER = 16 << 20;
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON =
+      JsonMapper.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
 
   private Safetensors() {}
 
@@ -113,7 +116,7 @@ final class Safetensors {
     try {
       root = JSON.readTree(bytes, 8, (int) length);
     } catch (JsonProcessingException e) {
-      throw corrupt(path, "its header is not JSON");
+      throw corrupt(path, "its header is not JSON, or has a name twice");
     }
     JsonNode meta = root.path("__metadata__");
     String digest = meta.path(DIGEST).asText("");
@@ -124,9 +127,16 @@ final class Safetensors {
     meta.properties().forEach(e -> metadata.put(e.getKey(), e.getValue().asText()));
     metadata.remove(DIGEST);
     Map<String, HostTensor> tensors = new TreeMap<>();
+    long read = 0;
     for (Map.Entry<String, JsonNode> e : root.properties()) {
       if (!e.getKey().equals("__metadata__")) {
-        tensors.put(e.getKey(), tensor(path, e.getKey(), e.getValue(), bytes, data));
+        HostTensor tensor = tensor(path, e.getKey(), e.getValue(), bytes, data);
+        // Tensors that share bytes could stand for more memory than there is.
+        read += tensor.spec().bytes();
+        if (read > bytes.length - data) {
+          throw corrupt(path, "its tensors overlap, at the latest " + e.getKey());
+        }
+        tensors.put(e.getKey(), tensor);
       }
     }
     return new File(metadata, tensors);

@@ -9,6 +9,7 @@ import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.op.Add;
 import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Concat;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.Flatten;
@@ -84,12 +85,18 @@ public final class NetworkBuilder {
     return builder.add(name, new Relu(), x);
   }
 
-  public Value relu6(String name, Value x) {
-    return builder.add(name, new Relu(6), x);
+  /** min(max(x, 0), upper): ReLU6 with 6, ReLU with infinity. */
+  public Value relu(String name, Value x, float upper) {
+    return builder.add(name, new Relu(upper), x);
   }
 
   public Value add(String name, Value a, Value b) {
     return builder.add(name, new Add(), a, b);
+  }
+
+  /** Channels of all the values, one after the other. */
+  public Value concat(String name, Value... parts) {
+    return builder.add(name, new Concat(1), parts);
   }
 
   public Value maxPool(String name, Value x, PoolWindow window) {

@@ -11,9 +11,12 @@ import java.util.List;
 import org.quantrain.op.AccRange;
 import org.quantrain.op.AccStats;
 import org.quantrain.op.DequantizeAcc;
+import org.quantrain.op.FixedMultiplier;
 import org.quantrain.op.Multiplier;
 import org.quantrain.op.PoolMultiplier;
+import org.quantrain.op.Requantization;
 import org.quantrain.op.Requantize;
+import org.quantrain.op.RequantizeFixed;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
@@ -24,6 +27,8 @@ import org.quantrain.testkit.OpCase.Examples;
 /** Statistics, ranges and requantization of int32 accumulators. */
 final class AccumulatorCases {
   private static final Shape SMALL = Shape.of(2, 3, 4, 5);
+
+  private static final Requantization FIXED_DOUBLE = Requantization.FIXED_DOUBLE;
 
   private AccumulatorCases() {}
 
@@ -54,6 +59,19 @@ final class AccumulatorCases {
                     requantize(SMALL, Grids.U4, false, 0, 0.0005f),
                     requantize(SMALL, Grids.U8, true, 1, 0.005f)),
             () -> requantize(LARGE_IMAGES, Grids.U8, true, 2, 0.005f)),
+        new OpCase(
+            FixedMultiplier.class,
+            () -> List.of(fixedMultiplier(1), fixedMultiplier(33), fixedMultiplier(207)),
+            List::of,
+            () -> fixedMultiplier(1024)),
+        new OpCase(
+            RequantizeFixed.class,
+            AccumulatorCases::requantizeFixed,
+            () ->
+                List.of(
+                    requantizeFixed(SMALL, Grids.U8, false, false, Requantization.FIXED_SINGLE),
+                    requantizeFixed(SMALL, Grids.S8_AFFINE, true, true, FIXED_DOUBLE)),
+            () -> requantizeFixed(LARGE_IMAGES, Grids.S8_AFFINE, true, true, FIXED_DOUBLE)),
         new OpCase(
             DequantizeAcc.class,
             AccumulatorCases::dequantizeAcc,
@@ -238,6 +256,57 @@ final class AccumulatorCases {
       }
     }
     return examples.list();
+  }
+
+  private static Example fixedMultiplier(int channels) {
+    return Example.of(
+        channels + " channels",
+        new FixedMultiplier(),
+        Tensors.vector(0.0173f),
+        Tensors.vector(between(channels, 1, 1e-6f, 1e-2f)),
+        Tensors.vector(0.0371f));
+  }
+
+  private static Example requantizeFixed(
+      Shape shape, QuantSpec spec, boolean relu, boolean bias, Requantization rule) {
+    int channels = shape.dim(1);
+    int[] m = new int[channels];
+    int[] shift = new int[channels];
+    for (int c = 0; c < channels; c++) {
+      // Every third is a power of two: there are ties.
+      m[c] = c % 3 == 0 ? 1 << 30 : (1 << 30) + 77_777_777 * (c % 13);
+      shift[c] = -5 - c % 4;
+    }
+    List<HostTensor> in =
+        new ArrayList<>(
+            List.of(
+                tensor(shape, 20000, 1),
+                Tensors.vector(m),
+                Tensors.vector(shift),
+                Tensors.vector(Grids.zeroPoint(spec))));
+    if (bias) {
+      in.add(Tensors.vector(integers(channels, 5000, 3)));
+    }
+    return new Example(
+        rule + " " + shape + " to " + spec + (relu ? " relu" : "") + (bias ? " bias" : ""),
+        new RequantizeFixed(spec, relu, rule),
+        in);
+  }
+
+  private static List<Example> requantizeFixed() {
+    List<Example> list = new ArrayList<>();
+    for (Requantization rule : Requantization.values()) {
+      if (rule == Requantization.FP32_RNE) {
+        continue; // has an operation of its own
+      }
+      for (QuantSpec spec : List.of(Grids.U8, Grids.U4, Grids.S8_AFFINE)) {
+        for (Shape shape : Grids.ROWS_AND_CHANNELS) {
+          list.add(requantizeFixed(shape, spec, false, true, rule));
+          list.add(requantizeFixed(shape, spec, true, false, rule));
+        }
+      }
+    }
+    return list;
   }
 
   private static Example dequantizeAcc(Shape shape, int extra) {

@@ -4,14 +4,19 @@ import static org.quantrain.testkit.Arithmetic.clamp;
 import static org.quantrain.testkit.Arithmetic.inRange;
 import static org.quantrain.testkit.Arithmetic.rint;
 
+import java.math.BigDecimal;
 import java.math.BigInteger;
+import java.math.RoundingMode;
 import java.util.Arrays;
 import org.quantrain.op.AccRange;
 import org.quantrain.op.AccStats;
 import org.quantrain.op.DequantizeAcc;
+import org.quantrain.op.FixedMultiplier;
 import org.quantrain.op.Multiplier;
 import org.quantrain.op.PoolMultiplier;
+import org.quantrain.op.Requantization;
 import org.quantrain.op.Requantize;
+import org.quantrain.op.RequantizeFixed;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 
@@ -27,6 +32,8 @@ final class AccumulatorRules {
     Oracle.rule(Multiplier.class, AccumulatorRules::multiplier);
     Oracle.rule(PoolMultiplier.class, AccumulatorRules::poolMultiplier);
     Oracle.rule(Requantize.class, AccumulatorRules::requantize);
+    Oracle.rule(FixedMultiplier.class, AccumulatorRules::fixedMultiplier);
+    Oracle.rule(RequantizeFixed.class, AccumulatorRules::requantizeFixed);
     Oracle.rule(DequantizeAcc.class, AccumulatorRules::dequantizeAcc);
   }
 
@@ -113,6 +120,61 @@ final class AccumulatorRules {
       float level = (float) sum * multiplier[c];
       codes[i] = (int) rint(clamp(level, lo, hi)) + zero;
       mask[i] = inRange(level, lo, hi) && (!op.relu() || sum > 0);
+    }
+    Shape shape = call.in(0).shape();
+    return Expected.bits(
+        Tensors.codes(op.spec().container(), shape, codes), Tensors.mask(shape, mask));
+  }
+
+  /** The 31 bits nearest to a real multiplier in a float's range, and its power of two. */
+  private static Expected fixedMultiplier(FixedMultiplier op, Oracle.Call call) {
+    float[] w = call.floats(1);
+    int[] m = new int[w.length];
+    int[] shift = new int[w.length];
+    for (int c = 0; c < w.length; c++) {
+      double real = (double) call.scalar(0) * w[c] / call.scalar(2);
+      shift[c] = Math.getExponent(real) + 1;
+      long bits = (long) Math.floor(Math.scalb(real, 31 - shift[c]) + 0.5);
+      m[c] = (int) (bits >> (bits >> 31));
+      shift[c] += (int) (bits >> 31);
+    }
+    return Expected.bits(Tensors.vector(m), Tensors.vector(shift));
+  }
+
+  /** x * m * 2^(shift - 31) for shift <= 0. */
+  private static int scaled(Requantization rule, int x, int m, int shift) {
+    if (rule == Requantization.FIXED_SINGLE) {
+      return quotient(BigInteger.valueOf((long) x * m), 31 - shift, RoundingMode.FLOOR);
+    }
+    int high = quotient(BigInteger.valueOf((long) x * m), 31, RoundingMode.FLOOR);
+    RoundingMode mode =
+        rule == Requantization.FIXED_RUY ? RoundingMode.FLOOR : RoundingMode.HALF_UP;
+    return quotient(BigInteger.valueOf(high), -shift, mode);
+  }
+
+  /** x / 2^n; halves up for the mode FLOOR, away from 0 for HALF_UP. */
+  private static int quotient(BigInteger x, int n, RoundingMode mode) {
+    BigDecimal exact = new BigDecimal(x).divide(new BigDecimal(BigInteger.ONE.shiftLeft(n)));
+    BigDecimal half = mode == RoundingMode.FLOOR ? new BigDecimal("0.5") : BigDecimal.ZERO;
+    return exact.add(half).setScale(0, mode).intValueExact();
+  }
+
+  private static Expected requantizeFixed(RequantizeFixed op, Oracle.Call call) {
+    int[] acc = call.ints(0);
+    int[] m = call.ints(1);
+    int[] shift = call.ints(2);
+    int zero = call.integer(3);
+    int[] bias = call.has(4) ? call.ints(4) : new int[m.length];
+    int lo = op.spec().qmin() - zero;
+    lo = op.relu() ? Math.max(lo, 0) : lo;
+    int hi = op.spec().qmax() - zero;
+    int[] codes = new int[acc.length];
+    boolean[] mask = new boolean[acc.length];
+    for (int i = 0; i < acc.length; i++) {
+      int c = i % m.length;
+      int level = scaled(op.rule(), acc[i] + bias[c], m[c], shift[c]);
+      codes[i] = Math.max(lo, Math.min(hi, level)) + zero;
+      mask[i] = level >= lo && level <= hi && (!op.relu() || level > 0);
     }
     Shape shape = call.in(0).shape();
     return Expected.bits(

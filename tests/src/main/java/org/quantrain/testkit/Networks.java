@@ -10,6 +10,7 @@ import org.quantrain.graph.Value;
 import org.quantrain.op.Add;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Concat;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.Flatten;
@@ -89,6 +90,44 @@ public final class Networks {
         .then("relu3", new Relu())
         .linear("fc2", CLASSES)
         .build("mobile-like");
+  }
+
+  /**
+   * Concatenations: of values that others read too, one in another, and of layers that are there
+   * for it alone; batch norm that follows no layer; a sum of a value and itself.
+   */
+  public static Model denseLike() {
+    Networks net =
+        new Networks(2)
+            .conv("conv1", 6, 3, ConvGeometry.of(1, 1), true)
+            .then("relu1", new Relu());
+    net.dense("dense1", 4).dense("dense2", 3);
+    net.batchNorm("bn3")
+        .then("relu3", new Relu())
+        .conv("conv3", 8, 1, ConvGeometry.of(1, 0), false)
+        .then("pool3", new AveragePool(HALVE, false));
+    Value x = net.at;
+    net.conv("narrow", 5, 1, ConvGeometry.of(1, 0), true).then("narrow.relu", new Relu());
+    Value narrow = net.at;
+    net.at = x;
+    net.conv("wide", 4, 3, ConvGeometry.of(1, 1), false)
+        .batchNorm("wide.bn")
+        .then("wide.relu", new Relu(6));
+    net.at = net.builder.add("fire", new Concat(1), narrow, net.at);
+    net.at = net.builder.add("twice", new Add(), net.at, net.at);
+    return net.then("pool", new GlobalAveragePool())
+        .then("flatten", new Flatten())
+        .linear("fc", CLASSES)
+        .build("dense-like");
+  }
+
+  private Networks dense(String name, int growth) {
+    Value x = at;
+    batchNorm(name + ".bn")
+        .then(name + ".relu", new Relu())
+        .conv(name + ".conv", growth, 3, ConvGeometry.of(1, 1), false);
+    at = builder.add(name + ".concat", new Concat(1), x, at);
+    return this;
   }
 
   /** One convolution with batch norm and ReLU, then the classifier. */

@@ -10,6 +10,7 @@ public final class OpCases {
               FloatCases.all(),
               ProductCases.all(),
               PoolCases.all(),
+              ConcatCases.all(),
               QuantizeCases.all(),
               AccumulatorCases.all(),
               BatchNormCases.all(),

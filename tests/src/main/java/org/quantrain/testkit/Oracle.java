@@ -83,6 +83,7 @@ public final class Oracle {
     LearnedRules.register();
     FloatRules.register();
     PoolRules.register();
+    ConcatRules.register();
     ProductRules.register();
   }
 

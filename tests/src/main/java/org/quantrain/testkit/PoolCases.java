@@ -9,6 +9,7 @@ import java.util.List;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.AveragePoolBackward;
 import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.AveragePoolOnGrid;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.GlobalAveragePoolBackward;
 import org.quantrain.op.GlobalPoolSum;
@@ -83,6 +84,11 @@ final class PoolCases {
             PoolCases::averagePoolCodes,
             () -> List.of(averagePoolCodes(POOLS.get(4), true, Grids.U8)),
             () -> averagePoolCodes(LARGE, false, Grids.U8)),
+        new OpCase(
+            AveragePoolOnGrid.class,
+            PoolCases::averagePoolOnGrid,
+            () -> List.of(averagePoolOnGrid(POOLS.get(4), Grids.S8_AFFINE)),
+            () -> averagePoolOnGrid(LARGE, Grids.S8_AFFINE)),
         new OpCase(
             GlobalAveragePool.class,
             () -> IMAGES.stream().map(PoolCases::globalAveragePool).toList(),
@@ -184,6 +190,20 @@ final class PoolCases {
     List<Example> list = new ArrayList<>();
     for (QuantSpec spec : Grids.ACTIVATIONS) {
       list.addAll(averagePools((p, count) -> averagePoolCodes(p, count, spec)));
+    }
+    return list;
+  }
+
+  private static Example averagePoolOnGrid(Pool p, QuantSpec spec) {
+    return Example.of(
+        p + " of " + spec, new AveragePoolOnGrid(p.window()), codes(spec, p.x()));
+  }
+
+  private static List<Example> averagePoolOnGrid() {
+    List<Example> list = new ArrayList<>();
+    for (Pool p : POOLS) {
+      list.add(averagePoolOnGrid(p, Grids.U8));
+      list.add(averagePoolOnGrid(p, Grids.S8_AFFINE));
     }
     return list;
   }

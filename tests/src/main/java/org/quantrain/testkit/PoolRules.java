@@ -10,6 +10,7 @@ import java.util.Arrays;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.AveragePoolBackward;
 import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.AveragePoolOnGrid;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.GlobalAveragePoolBackward;
 import org.quantrain.op.GlobalPoolSum;
@@ -37,6 +38,7 @@ final class PoolRules {
     Oracle.rule(AveragePoolCodes.class, PoolRules::averagePoolCodes);
     Oracle.rule(GlobalAveragePool.class, PoolRules::globalAveragePool);
     Oracle.rule(GlobalAveragePoolBackward.class, PoolRules::globalAveragePoolBackward);
+    Oracle.rule(AveragePoolOnGrid.class, PoolRules::averagePoolOnGrid);
     Oracle.rule(GlobalPoolSum.class, PoolRules::globalPoolSum);
   }
 
@@ -169,6 +171,20 @@ final class PoolRules {
     }
     Shape y = op.window().output(xs);
     return Expected.bits(Tensors.codes(op.spec().container(), y, codes), Tensors.mask(y, mask));
+  }
+
+  private static Expected averagePoolOnGrid(AveragePoolOnGrid op, Oracle.Call call) {
+    int[] x = call.codes(0);
+    Shape xs = call.in(0).shape();
+    float[] counts = counts(op.window(), false, xs);
+    int[] mean = new int[counts.length];
+    forEachCell(op.window(), xs, (out, in, cell) -> mean[out] += x[in]);
+    for (int i = 0; i < mean.length; i++) {
+      double exact = mean[i] / (double) counts[i];
+      mean[i] = (int) (Math.signum(exact) * Math.floor(Math.abs(exact) + 0.5));
+    }
+    Shape y = op.window().output(xs);
+    return Expected.bits(Tensors.codes(call.in(0).spec().dtype(), y, mean));
   }
 
   private static Expected globalAveragePool(GlobalAveragePool op, Oracle.Call call) {

@@ -16,6 +16,7 @@ import org.quantrain.op.Dequantize;
 import org.quantrain.op.MinMax;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
+import org.quantrain.op.RangeRule;
 import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.SteBackward;
 import org.quantrain.op.TimesSign;
@@ -308,9 +309,20 @@ final class QuantizeCases {
       float rangeMin,
       float rangeMax,
       int count) {
+    return update(name, new UpdateQParams(spec), min, max, rangeMin, rangeMax, count);
+  }
+
+  private static Example update(
+      String name,
+      UpdateQParams op,
+      float min,
+      float max,
+      float rangeMin,
+      float rangeMax,
+      int count) {
     return Example.of(
-        name + " " + spec,
-        new UpdateQParams(spec),
+        name + " " + op.spec(),
+        op,
         Tensors.vector(min),
         Tensors.vector(max),
         Tensors.vector(rangeMin),
@@ -342,6 +354,10 @@ final class QuantizeCases {
               Tensors.vector(3),
               Tensors.vector(1f, 1f, 1f),
               Tensors.vector(0, 0, 0)));
+      UpdateQParams extremes = new UpdateQParams(spec, RangeRule.EXTREMES);
+      list.add(update("the first extremes are copied", extremes, 1, 2, -5, 5, 0));
+      list.add(update("extremes grow at one end", extremes, -1.5f, 2.25f, -1, 3, 1));
+      list.add(update("extremes never shrink", extremes, -0.5f, 0.25f, -1, 3, 8));
       for (int i = 0; i < 20; i++) {
         float[] r = ordinary(4, 100 + i);
         list.add(update("random " + i, spec, -Math.abs(r[0]), Math.abs(r[1]), r[2], r[3], i % 3));

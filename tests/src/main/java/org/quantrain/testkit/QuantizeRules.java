@@ -16,6 +16,7 @@ import org.quantrain.op.Dequantize;
 import org.quantrain.op.MinMax;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
+import org.quantrain.op.RangeRule;
 import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.SteBackward;
 import org.quantrain.op.TimesSign;
@@ -156,7 +157,10 @@ final class QuantizeRules {
     int[] zero = new int[min.length];
     QuantSpec spec = op.spec();
     for (int c = 0; c < min.length; c++) {
-      if (!first) {
+      if (!first && op.rule() == RangeRule.EXTREMES) {
+        min[c] = Math.min(call.floats(2)[c], min[c]);
+        max[c] = Math.max(call.floats(3)[c], max[c]);
+      } else if (!first) {
         min[c] = movingAverage(call.floats(2)[c], min[c], call.observerMomentum());
         max[c] = movingAverage(call.floats(3)[c], max[c], call.observerMomentum());
       }

@@ -7,6 +7,7 @@ import org.quantrain.op.Add;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.AveragePoolOnGrid;
 import org.quantrain.op.BatchNorm;
 import org.quantrain.op.BatchNormAbsorb;
 import org.quantrain.op.BatchNormStats;
@@ -29,6 +30,7 @@ import org.quantrain.op.QuantizeWeight;
 import org.quantrain.op.Relu;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.RequantizeFixed;
 import org.quantrain.op.SoftmaxCrossEntropy;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
@@ -70,6 +72,11 @@ final class SurrogateRules {
           double[] mean = RealProducts.averagePool(op.window(), op.countPadding(), x, s.real(0));
           return one(requantized(s, mean, s.in(3), s.in(4)));
         });
+    Surrogate.rule(
+        AveragePoolOnGrid.class,
+        // Its own rounding is left out: it knows no scale to express it in.
+        (op, s) ->
+            one(RealProducts.averagePool(op.window(), false, s.inShape(0), s.real(0))));
     Surrogate.rule(Dequantize.class, (op, s) -> one(s.real(0)));
     Surrogate.rule(QuantizeWeight.class, (op, s) -> one(quantizeWeight(s)));
     Surrogate.rule(
@@ -82,7 +89,8 @@ final class SurrogateRules {
         LinearCodes.class,
         (op, s) -> one(RealProducts.linear(s.inShape(0), s.real(0), s.inShape(3), s.real(3))));
     Surrogate.rule(GlobalPoolSum.class, (op, s) -> one(globalMean(s)));
-    Surrogate.rule(Requantize.class, (op, s) -> one(requantize(s)));
+    Surrogate.rule(Requantize.class, (op, s) -> one(requantize(s, 1, 2)));
+    Surrogate.rule(RequantizeFixed.class, (op, s) -> one(requantize(s, 2, 3)));
     Surrogate.rule(DequantizeAcc.class, (op, s) -> one(dequantizeAcc(s)));
     Surrogate.rule(BatchNormAbsorb.class, SurrogateRules::absorb);
     Surrogate.rule(FoldWeight.class, SurrogateRules::foldWeight);
@@ -268,10 +276,15 @@ final class SurrogateRules {
    * The scale of the codes is not among the inputs but among those of the multiplier; 1 where there
    * is no such node.
    */
-  private static double[] requantize(Step s) {
-    float[] scale = s.producer(1).map(m -> s.at(m.input(1)).floats()).orElse(new float[] {1});
-    double[] actual = realOfCodes(s.out(0), scale, s.integer(2));
-    return s.rounded(withBias(s, 3), actual, s.mask(1));
+  /**
+   * @param yScale input of the node of the multipliers
+   * @param zeroPoint input of the node; the bias comes after it
+   */
+  private static double[] requantize(Step s, int yScale, int zeroPoint) {
+    float[] scale =
+        s.producer(1).map(m -> s.at(m.input(yScale)).floats()).orElse(new float[] {1});
+    double[] actual = realOfCodes(s.out(0), scale, s.integer(zeroPoint));
+    return s.rounded(withBias(s, zeroPoint + 1), actual, s.mask(1));
   }
 
   private static double[] dequantizeAcc(Step s) {

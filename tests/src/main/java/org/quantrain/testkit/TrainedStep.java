@@ -93,6 +93,10 @@ public final class TrainedStep implements AutoCloseable {
     Value input = training.graph().inputs().get(0);
     leaves.put(input, Tensors.logical(plan.read(input)));
     training.graph().params().forEach(v -> leaves.put(v, Tensors.logical(store.get(v.name()))));
+    // Weights that are not trained: those in front of a batch norm that stands alone.
+    training.graph().persistent().stream()
+        .filter(v -> v.role() == Value.Role.STATE && v.spec().shape().rank() == 4)
+        .forEach(v -> leaves.put(v, Tensors.logical(store.get(v.name()))));
     return leaves;
   }
 

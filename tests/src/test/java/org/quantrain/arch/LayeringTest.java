@@ -32,7 +32,7 @@ class LayeringTest {
       List.of(
           List.of("cli"),
           List.of(""),
-          List.of("train", "zoo", "data", "onnx", "integer", "report"),
+          List.of("train", "zoo", "data", "onnx", "tflite", "integer", "report"),
           List.of("pass", "autodiff", "plan", "runtime", "quant"),
           List.of("op"),
           List.of("graph"),
@@ -124,11 +124,14 @@ class LayeringTest {
         .check(library);
   }
 
+  /** The process of a runtime is not the library's: nothing of it calls that class. */
   @Test
-  void nativeTypesStayInTheBackend() {
+  void nativeTypesStayInTheBackendAndInTheProcessOfARuntime() {
     noClasses()
         .that()
         .resideOutsideOfPackages(packages("backend"), packages("internal"))
+        .and()
+        .haveNameNotMatching(".*\\.TfliteChild(\\$.*)?")
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage("org.bytedeco..", packages("internal"))

@@ -24,6 +24,7 @@ import org.quantrain.op.BatchNormAbsorb;
 import org.quantrain.op.ConvBnCorrect;
 import org.quantrain.op.FoldWeight;
 import org.quantrain.op.LearnedGrid;
+import org.quantrain.op.RequantizeFixed;
 import org.quantrain.op.ScaleRule;
 import org.quantrain.op.SoftmaxCrossEntropy;
 import org.quantrain.plan.Plan;
@@ -211,6 +212,11 @@ class OpGradientTest {
       return product(in.get(6), in.get(7), in.get(0));
     } else if (example.op() instanceof SoftmaxCrossEntropy) {
       return new double[0];
+    } else if (example.op() instanceof RequantizeFixed) {
+      int[] m = in.get(1).ints();
+      double[] scale = new double[m.length];
+      Arrays.setAll(scale, c -> Math.scalb((double) m[c], in.get(2).ints()[c] - 31));
+      return scale;
     }
     return Tensors.logical(in.get(1));
   }

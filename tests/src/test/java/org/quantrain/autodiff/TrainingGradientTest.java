@@ -57,7 +57,11 @@ class TrainingGradientTest {
   }
 
   private static List<Model> models() {
-    return List.of(Networks.lenetLike(), Networks.resnetLike(), Networks.mobileLike());
+    return List.of(
+        Networks.lenetLike(),
+        Networks.resnetLike(),
+        Networks.mobileLike(),
+        Networks.denseLike());
   }
 
   private static Model resnet8() {

@@ -29,13 +29,13 @@ class MainTest {
   void theHelpNamesEveryVerb() {
     Cli help = Cli.run("--help");
     assertEquals(0, help.code());
-    for (String verb : List.of("train", "verify", "eval", "inspect", "doctor", "test")) {
+    for (String verb : List.of("train", "quantize", "verify", "eval", "inspect", "doctor", "test")) {
       assertTrue(help.out().contains("  " + verb + " "), help.out());
     }
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"train", "verify", "eval", "inspect", "doctor", "test"})
+  @ValueSource(strings = {"train", "quantize", "verify", "eval", "inspect", "doctor", "test"})
   void everyVerbHasHelpWithAnExample(String verb) {
     Cli help = Cli.run(verb, "--help");
     assertEquals(0, help.code(), help.err());
@@ -65,7 +65,7 @@ class MainTest {
   @Test
   void anUnknownVerbGetsASuggestion() {
     refuses(2, List.of("trian"), "unknown verb 'trian'", "did you mean 'train'?");
-    refuses(2, List.of("frobnicate"), "verbs are: train, verify");
+    refuses(2, List.of("frobnicate"), "verbs are: train, quantize, verify");
   }
 
   @Test

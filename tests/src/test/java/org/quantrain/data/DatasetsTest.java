@@ -82,8 +82,29 @@ class DatasetsTest {
   }
 
   @Test
+  void anyDatasetCanBeScaled() throws Exception {
+    DataSplit split = Datasets.load("digits?size=12x10&limit=5");
+    assertEquals(12, split.train().height());
+    assertEquals(10, split.test().width());
+    float[] pixels = IdxFiles.pixels(split.test(), 0);
+    assertEquals(120, pixels.length);
+    for (float pixel : pixels) {
+      assertTrue(pixel >= 0 && pixel <= 1.00001f, "a mean of values in [0, 1]: " + pixel);
+    }
+  }
+
+  @Test
+  void aPathHoldsInAnyFolder() {
+    Path here = Path.of("").toAbsolutePath();
+    assertEquals("digits?limit=3", Datasets.withFullPath("digits?limit=3"));
+    assertEquals("idx:" + here.resolve("a?limit=3"), Datasets.withFullPath("idx:b/../a?limit=3"));
+    assertEquals("imagefolder:/a", Datasets.withFullPath("imagefolder:/a"));
+  }
+
+  @Test
   void anUnknownNameListsTheValidOnesAndTheNearest() {
-    refuses("digit", "did you mean 'digits'?", "digits, mnist, fashion-mnist, idx:PATH");
+    refuses("digit", "did you mean 'digits'?", "digits, mnist, fashion-mnist, cifar10, idx:PATH");
+    refuses("imagefolders:/pets", "did you mean 'imagefolder:'?", "imagefolder:PATH");
     refuses("Fashion_MNIST", "did you mean 'fashion-mnist'?");
     refuses("", "unknown dataset ''");
     DataException e = assertThrows(DataException.class, () -> Datasets.load("imagenet-21k"));
@@ -93,7 +114,8 @@ class DatasetsTest {
   @Test
   void anUnknownOptionListsTheValidOnesAndTheNearest() {
     refuses("digits?limits=3", "did you mean 'limit'?", "limit, split, mean, std");
-    refuses("digits?size=224", "unknown option 'size'", "limit, split, mean, std");
+    refuses("digits?sise=224", "did you mean 'size'?", "limit, split, mean, std, size, channels");
+    refuses("digits?channels=1", "imagefolder only");
     refuses("digits?", "unknown option ''");
     refuses("digits?limit=3&", "unknown option ''");
     refuses("digits?split=tests", "did you mean 'test'?");

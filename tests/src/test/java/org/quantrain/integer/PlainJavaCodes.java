@@ -72,6 +72,8 @@ final class PlainJavaCodes implements CodesSource {
       return requantized(product(linear.x(), linear.w()), linear.w(), y);
     } else if (layer instanceof IntegerLayer.Add add) {
       return add(add);
+    } else if (layer instanceof IntegerLayer.Concat concat) {
+      return concat(concat);
     } else if (layer instanceof IntegerLayer.MaxPool pool) {
       return pooled(pool.x(), pool.window(), y, true, false);
     } else if (layer instanceof IntegerLayer.AveragePool pool) {
@@ -184,6 +186,27 @@ final class PlainJavaCodes implements CodesSource {
     int[] q = new int[a.length];
     for (int i = 0; i < q.length; i++) {
       q[i] = saturate(Math.fma(a[i], ra, Math.fma(b[i], rb, fix)), y);
+    }
+    return q;
+  }
+
+  private int[] concat(IntegerLayer.Concat layer) {
+    CodesTensor y = layer.y();
+    int inner = 1;
+    for (int i = layer.axis() + 1; i < y.shape().rank(); i++) {
+      inner *= y.shape().dim(i);
+    }
+    int row = inner * y.shape().dim(layer.axis());
+    int[] q = new int[batch * (int) y.shape().elementsPerSample()];
+    int start = 0;
+    for (CodesTensor x : layer.parts()) {
+      int[] in = values.get(x.name());
+      int own = inner * x.shape().dim(layer.axis());
+      for (int i = 0; i < in.length; i++) {
+        float real = (float) (in[i] - x.zeroPoint()) * x.scale();
+        q[i / own * row + start + i % own] = quantize(real, y);
+      }
+      start += own;
     }
     return q;
   }

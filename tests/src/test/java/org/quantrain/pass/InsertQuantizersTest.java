@@ -1,6 +1,7 @@
 package org.quantrain.pass;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -10,9 +11,11 @@ import org.junit.jupiter.api.Test;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.GraphException;
+import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.op.Add;
+import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.Relu;
 import org.quantrain.quant.QuantPolicy;
@@ -20,6 +23,7 @@ import org.quantrain.quant.Target;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.TensorSpec;
 import org.quantrain.testkit.Networks;
+import org.quantrain.zoo.NetworkBuilder;
 
 class InsertQuantizersTest {
   private static final QuantPolicy W3A4 =
@@ -64,6 +68,50 @@ class InsertQuantizersTest {
     expected.put("pool", 8); // flatten moves it to the last layer
     expected.put("fc.weight", 8);
     assertEquals(expected, bits(InsertQuantizers.apply(Networks.resnetLike().graph(), W3A4)));
+  }
+
+  @Test
+  void whatIsComputedForAConcatenationAloneGoesToItsGrid() {
+    Map<String, Integer> expected = new TreeMap<>();
+    expected.put("input", 8);
+    expected.put("conv1.weight", 8);
+    // Batch norm and the concatenation read it.
+    expected.put("relu1", 4);
+    expected.put("dense1.bn.ones", 3);
+    expected.put("dense1.relu", 4);
+    expected.put("dense1.conv.weight", 3);
+    expected.put("dense1.concat", 4);
+    expected.put("dense2.bn.ones", 3);
+    expected.put("dense2.relu", 4);
+    expected.put("dense2.conv.weight", 3);
+    expected.put("dense2.concat", 4);
+    expected.put("bn3.ones", 3);
+    expected.put("relu3", 4);
+    expected.put("conv3.weight", 3);
+    expected.put("conv3", 4);
+    expected.put("pool3", 4);
+    expected.put("narrow.weight", 3);
+    expected.put("wide.weight", 3);
+    // The add wants 8 bits of what the two layers give.
+    expected.put("fire", 8);
+    expected.put("twice", 4);
+    expected.put("pool", 8);
+    expected.put("fc.weight", 8);
+    assertEquals(expected, bits(Pipelines.quantize(Networks.denseLike(), W3A4).graph()));
+  }
+
+  /** The clamp of a grid with values below 0 is no ReLU. */
+  @Test
+  void aReluInAConcatenationWithValuesBelowZeroKeepsAGridFromZero() {
+    NetworkBuilder net = new NetworkBuilder(1);
+    Value x = net.input(3, 8, 8);
+    Value a = net.relu("relu", net.convBias("conv1", x, 4, 1, ConvGeometry.of(1, 0)));
+    Value b = net.convBias("conv2", x, 4, 1, ConvGeometry.of(1, 0));
+    Value y = net.convBias("conv3", net.concat("concat", a, b), 4, 1, ConvGeometry.of(1, 0));
+    Model model = net.build("signed", net.linear("fc", net.flatten("flatten", y), 4, 1));
+    Map<String, Integer> found = bits(Pipelines.quantize(model, W3A4).graph());
+    assertTrue(found.containsKey("relu"), found::toString);
+    assertFalse(found.containsKey("conv2"), found::toString);
   }
 
   @Test

@@ -125,7 +125,11 @@ class PassesTest {
   @Test
   void everyTrainingPhaseHasAGradientForEveryParameter() {
     for (Model model :
-        List.of(Networks.lenetLike(), Networks.resnetLike(), Networks.mobileLike())) {
+        List.of(
+            Networks.lenetLike(),
+            Networks.resnetLike(),
+            Networks.mobileLike(),
+            Networks.denseLike())) {
       for (QuantPolicy policy : List.of(W4A4, W4A4.perTensorWeights())) {
         Model quantized = Pipelines.quantize(model, policy);
         for (Phase phase : List.of(Phase.TRAIN_DELAYED, Phase.TRAIN, Phase.TRAIN_FROZEN)) {

@@ -11,10 +11,12 @@ import org.quantrain.internal.bind.qt_conv_bn_correct_backward_args;
 import org.quantrain.internal.bind.qt_conv_bn_fold_args;
 import org.quantrain.internal.bind.qt_conv_bn_fold_backward_args;
 import org.quantrain.internal.bind.qt_dequantize_acc_args;
+import org.quantrain.internal.bind.qt_fixed_multiplier_args;
 import org.quantrain.internal.bind.qt_fold_weight_args;
 import org.quantrain.internal.bind.qt_fold_weight_backward_args;
 import org.quantrain.internal.bind.qt_multiplier_args;
 import org.quantrain.internal.bind.qt_requantize_args;
+import org.quantrain.internal.bind.qt_requantize_fixed_args;
 import org.quantrain.op.AccRange;
 import org.quantrain.op.BatchNormAbsorb;
 import org.quantrain.op.ConvBnCorrect;
@@ -25,6 +27,7 @@ import org.quantrain.op.FoldWeight;
 import org.quantrain.op.FoldWeightBackward;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Requantize;
+import org.quantrain.op.RequantizeFixed;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Binding.Operand;
 import org.quantrain.runtime.Kernel;
@@ -201,6 +204,48 @@ final class AccumulatorKernels {
             .relu(op.relu() ? 1 : 0)
             .code_type(CodeKernels.codeType(b.output(0))),
         QuantrainNative::qt_requantize);
+  }
+
+  static Kernel fixedMultiplier(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_fixed_multiplier_args()
+            .x_scale(At.floats(b.input(0)))
+            .w_scale(At.floats(b.input(1)))
+            .y_scale(At.floats(b.input(2)))
+            .multiplier(At.ints(b.output(0)))
+            .shift(At.ints(b.output(1)))
+            .channels(Sizes.outer(b.output(0)))
+            .form(QuantrainNative.QT_MULTIPLIER_DOUBLE),
+        QuantrainNative::qt_fixed_multiplier);
+  }
+
+  static Kernel requantizeFixed(Cpu cpu, Binding b) {
+    RequantizeFixed op = (RequantizeFixed) b.node().op();
+    return cpu.kernel(
+        b,
+        new qt_requantize_fixed_args()
+            .acc(At.ints(b.input(0)))
+            .multiplier(At.ints(b.input(1)))
+            .shift(At.ints(b.input(2)))
+            .zero_point(At.ints(b.input(3)))
+            .bias(b.inputs().size() > 4 ? At.ints(b.input(4)) : null)
+            .codes(At.any(b.output(0)))
+            .mask(At.bytes(b.output(1)))
+            .rows(Sizes.rows(b.input(0)))
+            .channels(Sizes.channels(b.input(0)))
+            .qmin(op.spec().qmin())
+            .qmax(op.spec().qmax())
+            .contract(
+                switch (op.rule()) {
+                  case FIXED_DOUBLE -> QuantrainNative.QT_FIXED_DOUBLE;
+                  case FIXED_SINGLE -> QuantrainNative.QT_FIXED_SINGLE;
+                  case FIXED_RUY -> QuantrainNative.QT_FIXED_RUY;
+                  case FP32_RNE -> throw b.failure("FP32_RNE is the rule of Requantize");
+                })
+            .relu(op.relu() ? 1 : 0)
+            .code_type(CodeKernels.codeType(b.output(0))),
+        QuantrainNative::qt_requantize_fixed);
   }
 
   static Kernel dequantizeAcc(Cpu cpu, Binding b) {

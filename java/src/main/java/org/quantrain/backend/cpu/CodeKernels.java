@@ -2,8 +2,10 @@ package org.quantrain.backend.cpu;
 
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_add_codes_args;
+import org.quantrain.internal.bind.qt_add_codes_fixed_args;
 import org.quantrain.internal.bind.qt_add_codes_range_args;
 import org.quantrain.internal.bind.qt_average_pool_codes_args;
+import org.quantrain.internal.bind.qt_average_pool_codes_fixed_args;
 import org.quantrain.internal.bind.qt_dequantize_args;
 import org.quantrain.internal.bind.qt_global_pool_sum_args;
 import org.quantrain.internal.bind.qt_min_max_args;
@@ -16,7 +18,9 @@ import org.quantrain.internal.bind.qt_ste_backward_args;
 import org.quantrain.internal.bind.qt_update_range_args;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AddCodesRange;
+import org.quantrain.op.Addition;
 import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.AveragePoolOnGrid;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
 import org.quantrain.op.RequantizeCodes;
@@ -47,7 +51,13 @@ final class CodeKernels {
   }
 
   static Kernel updateQParams(Cpu cpu, Binding b) {
-    QuantSpec spec = ((UpdateQParams) b.node().op()).spec();
+    UpdateQParams op = (UpdateQParams) b.node().op();
+    QuantSpec spec = op.spec();
+    int rule =
+        switch (op.rule()) {
+          case MOVING_AVERAGE -> QuantrainNative.QT_RANGE_EMA;
+          case EXTREMES -> QuantrainNative.QT_RANGE_MIN_MAX;
+        };
     long channels = Sizes.outer(b.input(0));
     long momentum = b.scalars().address(StepScalars.Slot.OBSERVER_MOMENTUM);
     return new Steps(b)
@@ -61,7 +71,8 @@ final class CodeKernels {
                     .range_max(At.floats(b.input(3)))
                     .count(At.ints(b.input(4)))
                     .momentum(At.floats(momentum))
-                    .channels(channels),
+                    .channels(channels)
+                    .rule(rule),
                 QuantrainNative::qt_update_range))
         .add(
             cpu.call(
@@ -184,6 +195,9 @@ final class CodeKernels {
     if (b.output(0).spec().dtype() != b.input(0).spec().dtype()) {
       throw b.failure("expected the sum's codes in the container of the operands");
     }
+    if (op.rule() != Addition.FLOAT) {
+      return addCodesFixed(cpu, b, op);
+    }
     return cpu.kernel(
         b,
         new qt_add_codes_args()
@@ -203,6 +217,32 @@ final class CodeKernels {
             .relu(op.relu() ? 1 : 0)
             .code_type(codeType(b.input(0))),
         QuantrainNative::qt_add_codes);
+  }
+
+  private static Kernel addCodesFixed(Cpu cpu, Binding b, AddCodes op) {
+    return cpu.kernel(
+        b,
+        new qt_add_codes_fixed_args()
+            .a(At.any(b.input(0)))
+            .a_scale(At.floats(b.input(1)))
+            .a_zero_point(At.ints(b.input(2)))
+            .b(At.any(b.input(3)))
+            .b_scale(At.floats(b.input(4)))
+            .b_zero_point(At.ints(b.input(5)))
+            .y_scale(At.floats(b.input(6)))
+            .y_zero_point(At.ints(b.input(7)))
+            .y(At.any(b.output(0)))
+            .mask(At.bytes(b.output(1)))
+            .n(Sizes.elements(b.input(0)))
+            .qmin(op.spec().qmin())
+            .qmax(op.spec().qmax())
+            .contract(
+                op.rule() == Addition.XNNPACK
+                    ? QuantrainNative.QT_ADD_XNNPACK
+                    : QuantrainNative.QT_ADD_TFLITE)
+            .relu(op.relu() ? 1 : 0)
+            .code_type(codeType(b.input(0))),
+        QuantrainNative::qt_add_codes_fixed);
   }
 
   static Kernel addCodesRange(Cpu cpu, Binding b) {
@@ -260,6 +300,21 @@ final class CodeKernels {
             .code_type(codeType(b.input(0)));
     Sizes.window(args.window(), op.window(), b.input(0).spec().shape(), b.output(0).spec().shape());
     return cpu.kernel(b, args, QuantrainNative::qt_average_pool_codes);
+  }
+
+  static Kernel averagePoolOnGrid(Cpu cpu, Binding b) {
+    AveragePoolOnGrid op = (AveragePoolOnGrid) b.node().op();
+    boolean unsigned = b.input(0).spec().dtype() == DType.U8;
+    qt_average_pool_codes_fixed_args args =
+        new qt_average_pool_codes_fixed_args()
+            .x(At.any(b.input(0)))
+            .y(At.any(b.output(0)))
+            .mask(null)
+            .qmin(unsigned ? 0 : -128)
+            .qmax(unsigned ? 255 : 127)
+            .code_type(codeType(b.input(0)));
+    Sizes.window(args.window(), op.window(), b.input(0).spec().shape(), b.output(0).spec().shape());
+    return cpu.kernel(b, args, QuantrainNative::qt_average_pool_codes_fixed);
   }
 
   static int codeType(Operand codes) {

@@ -17,6 +17,7 @@ import org.quantrain.op.AddCodesRange;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.AveragePoolBackward;
 import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.AveragePoolOnGrid;
 import org.quantrain.op.BatchNorm;
 import org.quantrain.op.BatchNormAbsorb;
 import org.quantrain.op.BatchNormAbsorbBackward;
@@ -24,6 +25,8 @@ import org.quantrain.op.BatchNormBackward;
 import org.quantrain.op.BatchNormStats;
 import org.quantrain.op.BatchNormStatsBackward;
 import org.quantrain.op.ChannelSum;
+import org.quantrain.op.Concat;
+import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.Conv2dBackwardData;
 import org.quantrain.op.Conv2dBackwardWeights;
@@ -34,6 +37,7 @@ import org.quantrain.op.ConvBnFoldBackward;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.Dequantize;
 import org.quantrain.op.DequantizeAcc;
+import org.quantrain.op.FixedMultiplier;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.FoldWeight;
 import org.quantrain.op.FoldWeightBackward;
@@ -52,6 +56,8 @@ import org.quantrain.op.MaxPoolBackward;
 import org.quantrain.op.MinMax;
 import org.quantrain.op.MseRange;
 import org.quantrain.op.Multiplier;
+import org.quantrain.op.Pad;
+import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
@@ -59,6 +65,9 @@ import org.quantrain.op.Relu;
 import org.quantrain.op.ReluBackward;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.RequantizeFixed;
+import org.quantrain.op.Slice;
+import org.quantrain.op.SliceBackward;
 import org.quantrain.op.SoftmaxCrossEntropy;
 import org.quantrain.op.SteBackward;
 import org.quantrain.op.TimesSign;
@@ -92,6 +101,7 @@ public final class CpuBackend implements Backend {
           Map.entry(AveragePool.class, LayerKernels::averagePool),
           Map.entry(AveragePoolBackward.class, LayerKernels::averagePoolBackward),
           Map.entry(AveragePoolCodes.class, CodeKernels::averagePoolCodes),
+          Map.entry(AveragePoolOnGrid.class, CodeKernels::averagePoolOnGrid),
           Map.entry(BatchNorm.class, LayerKernels::batchNorm),
           Map.entry(BatchNormAbsorb.class, AccumulatorKernels::batchNormAbsorb),
           Map.entry(BatchNormAbsorbBackward.class, AccumulatorKernels::batchNormAbsorbBackward),
@@ -99,6 +109,8 @@ public final class CpuBackend implements Backend {
           Map.entry(BatchNormStats.class, LayerKernels::batchNormStats),
           Map.entry(BatchNormStatsBackward.class, LayerKernels::batchNormStatsBackward),
           Map.entry(ChannelSum.class, LayerKernels::channelSum),
+          Map.entry(Concat.class, ConcatKernels::concat),
+          Map.entry(ConcatCodes.class, ConcatKernels::concatCodes),
           Map.entry(Conv2d.class, ProductKernels::conv2d),
           Map.entry(Conv2dBackwardData.class, ProductKernels::conv2dBackwardData),
           Map.entry(Conv2dBackwardWeights.class, ProductKernels::conv2dBackwardWeights),
@@ -109,6 +121,7 @@ public final class CpuBackend implements Backend {
           Map.entry(ConvCodes.class, CodeProducts::conv),
           Map.entry(Dequantize.class, CodeKernels::dequantize),
           Map.entry(DequantizeAcc.class, AccumulatorKernels::dequantizeAcc),
+          Map.entry(FixedMultiplier.class, AccumulatorKernels::fixedMultiplier),
           Map.entry(Flatten.class, LayerKernels::flatten),
           Map.entry(FoldWeight.class, AccumulatorKernels::foldWeight),
           Map.entry(FoldWeightBackward.class, AccumulatorKernels::foldWeightBackward),
@@ -134,6 +147,11 @@ public final class CpuBackend implements Backend {
           Map.entry(ReluBackward.class, LayerKernels::reluBackward),
           Map.entry(Requantize.class, AccumulatorKernels::requantize),
           Map.entry(RequantizeCodes.class, CodeKernels::requantizeCodes),
+          Map.entry(RequantizeFixed.class, AccumulatorKernels::requantizeFixed),
+          Map.entry(Pad.class, RegionKernels::pad),
+          Map.entry(PadCodes.class, RegionKernels::padCodes),
+          Map.entry(Slice.class, RegionKernels::slice),
+          Map.entry(SliceBackward.class, RegionKernels::sliceBackward),
           Map.entry(SoftmaxCrossEntropy.class, LayerKernels::softmaxCrossEntropy),
           Map.entry(SteBackward.class, CodeKernels::steBackward),
           Map.entry(TimesSign.class, CodeKernels::timesSign),

@@ -64,7 +64,7 @@ final class LearnedKernels {
                       .channels(channels)
                       .qmin(spec.qmin())
                       .qmax(spec.qmax())
-                      .is_signed(spec.signed() ? 1 : 0),
+                      .is_signed(spec.symmetric() ? 1 : 0),
                   QuantrainNative::qt_pact_qparams));
       case SOFT_RANGE ->
           steps.add(
@@ -152,7 +152,7 @@ final class LearnedKernels {
                   .outer(1)
                   .channels(channels)
                   .inner(inner)
-                  .is_signed(op.spec().signed() ? 1 : 0)
+                  .is_signed(op.spec().symmetric() ? 1 : 0)
                   .element_type(QuantrainNative.QT_ELEMENT_F32),
               QuantrainNative::qt_pact_backward);
       case SOFT_CLIP, SOFT_RANGE ->

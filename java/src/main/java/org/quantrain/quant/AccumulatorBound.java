@@ -1,4 +1,4 @@
-package org.quantrain.onnx;
+package org.quantrain.quant;
 
 import org.quantrain.tensor.HostTensor;
 
@@ -6,9 +6,9 @@ import org.quantrain.tensor.HostTensor;
 public final class AccumulatorBound {
   private AccumulatorBound() {}
 
-  /** max |q - zeroPoint| over the codes 0 to qmax. */
-  public static int largestInput(int zeroPoint, int qmax) {
-    return Math.max(zeroPoint, qmax - zeroPoint);
+  /** max |q - zeroPoint| over the codes of a grid. */
+  public static int largestInput(int zeroPoint, int qmin, int qmax) {
+    return Math.max(zeroPoint - qmin, qmax - zeroPoint);
   }
 
   /**

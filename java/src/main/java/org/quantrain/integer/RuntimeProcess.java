@@ -19,26 +19,23 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import org.quantrain.onnx.MemoryOrder;
-import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
-import org.quantrain.tensor.Shape;
-import org.quantrain.tensor.TensorSpec;
 
 /**
- * The verifier's end of {@link OnnxRuntimeChild}: starts it, talks to it, ends it whatever happens.
+ * The verifier's end of {@link RuntimeChild}: starts it, talks to it, ends it whatever happens.
  */
-final class OnnxRuntimeProcess implements AutoCloseable {
+final class RuntimeProcess implements AutoCloseable {
   private static final int LAST_WORDS = 2000;
 
   private final IntegerModel model;
+  private final String runtime;
   private final Duration limit;
   private final Path folder;
   private final Process process;
   private final DataInputStream in;
   private final DataOutputStream out;
   private final ScheduledExecutorService watchdog =
-      Executors.newSingleThreadScheduledExecutor(task -> daemon(task, "onnxruntime-watchdog"));
+      Executors.newSingleThreadScheduledExecutor(task -> daemon(task, "runtime-watchdog"));
   private final StringBuilder lastWords = new StringBuilder();
   private final Thread listener;
   private volatile boolean timedOut;
@@ -70,12 +67,13 @@ final class OnnxRuntimeProcess implements AutoCloseable {
    *
    * @param limit for the start and for each batch
    */
-  OnnxRuntimeProcess(
+  RuntimeProcess(
       IntegerModel model, byte[] bytes, int threads, Duration limit, int heapMegabytes)
       throws IOException {
     this.model = model;
+    this.runtime = model.runtime().title();
     this.limit = limit;
-    folder = Files.createTempDirectory("quantrain-onnxruntime");
+    folder = Files.createTempDirectory("quantrain-runtime");
     try {
       ProcessBuilder builder = new ProcessBuilder(command(heapMegabytes));
       // Read when its library is loaded; verification tells nobody about the model.
@@ -84,11 +82,12 @@ final class OnnxRuntimeProcess implements AutoCloseable {
     } catch (IOException e) {
       delete(folder);
       watchdog.shutdownNow();
-      throw new IOException("a process for ONNX Runtime cannot be started: " + e.getMessage(), e);
+      throw new IOException(
+          "a process for " + runtime + " cannot be started: " + e.getMessage(), e);
     }
     in = new DataInputStream(new BufferedInputStream(process.getInputStream(), 1 << 20));
     out = new DataOutputStream(new BufferedOutputStream(process.getOutputStream(), 1 << 20));
-    listener = daemon(this::listen, "onnxruntime-stderr");
+    listener = daemon(this::listen, "runtime-stderr");
     listener.start();
     boolean started = false;
     try {
@@ -113,7 +112,12 @@ final class OnnxRuntimeProcess implements AutoCloseable {
     if (Runtime.version().feature() >= 22) {
       command.add("--enable-native-access=ALL-UNNAMED");
     }
-    command.addAll(List.of("-cp", classPath(), OnnxRuntimeChild.class.getName()));
+    // Native libraries are unpacked once for all processes, not into the folder of this one.
+    String cache = System.getProperty("org.bytedeco.javacpp.cachedir");
+    if (cache != null) {
+      command.add("-Dorg.bytedeco.javacpp.cachedir=" + cache);
+    }
+    command.addAll(List.of("-cp", classPath(), model.runtime().child().getName()));
     return command;
   }
 
@@ -136,11 +140,12 @@ final class OnnxRuntimeProcess implements AutoCloseable {
     for (CodesTensor tensor : codes) {
       ChildProtocol.writeText(out, tensor.name());
     }
-    ChildProtocol.writeText(out, model.layers().get(model.layers().size() - 1).name());
+    ChildProtocol.writeText(out, model.output());
     ChildProtocol.writeText(out, model.input());
     for (int i = 1; i < 4; i++) {
       out.writeInt(model.inputSpec().shape().dim(i));
     }
+    out.writeBoolean(model.runtime().delegates(model.contract()));
     out.flush();
     expect(ChildProtocol.READY);
     String version = ChildProtocol.readText(in);
@@ -174,7 +179,7 @@ final class OnnxRuntimeProcess implements AutoCloseable {
   }
 
   private Answer.Result exchange(HostTensor images, int count) throws IOException {
-    byte[] pixels = MemoryOrder.toOnnx(images);
+    byte[] pixels = model.encode(images);
     int bytes = pixels.length / images.shape().dim(0) * count;
     out.writeInt(ChildProtocol.RUN);
     out.writeInt(count);
@@ -184,30 +189,38 @@ final class OnnxRuntimeProcess implements AutoCloseable {
     expect(ChildProtocol.RESULT);
     List<HostTensor> codes = new ArrayList<>();
     for (CodesTensor tensor : model.codes()) {
-      codes.add(read(new TensorSpec(DType.U8, tensor.shape().withBatch(count)), tensor.name()));
+      long elements = tensor.shape().elementsPerSample();
+      codes.add(model.decode(tensor, count, read(count * elements, tensor.name())));
     }
-    IntegerLayer last = model.layers().get(model.layers().size() - 1);
-    int classes = ((IntegerLayer.Logits) last).w().codes().shape().dim(0);
-    TensorSpec logits = new TensorSpec(DType.F32, Shape.of(count, classes));
-    return new Answer.Result(codes, read(logits, last.name()), read(logits, last.name()));
+    long logits = model.logitsBytes();
+    return new Answer.Result(
+        codes,
+        model.decodeLogits(count, read(count * logits, model.output())),
+        model.decodeLogits(count, read(count * logits, model.output())));
   }
 
-  private HostTensor read(TensorSpec spec, String name) throws IOException {
+  private byte[] read(long expected, String name) throws IOException {
     byte[] bytes = ChildProtocol.readBytes(in, Integer.MAX_VALUE);
-    if (bytes.length != spec.bytes()) {
+    if (bytes.length != expected) {
       throw new IOException(
-          "ONNX Runtime computed " + bytes.length + " bytes of \"" + name + "\", expected " + spec);
+          runtime
+              + " computed "
+              + bytes.length
+              + " bytes of \""
+              + name
+              + "\", expected "
+              + expected);
     }
-    return MemoryOrder.fromOnnx(spec, bytes);
+    return bytes;
   }
 
   private void expect(int kind) throws IOException {
     int got = in.readInt();
     if (got == ChildProtocol.FAILED) {
-      throw new ChildFailure("ONNX Runtime failed: " + ChildProtocol.readText(in));
+      throw new ChildFailure(runtime + " failed: " + ChildProtocol.readText(in));
     }
     if (got != kind) {
-      throw new IOException("ONNX Runtime's process does not keep to the protocol");
+      throw new IOException(runtime + "'s process does not keep to the protocol");
     }
   }
 
@@ -247,11 +260,14 @@ final class OnnxRuntimeProcess implements AutoCloseable {
 
   private String obituary(IOException e) {
     if (timedOut) {
-      return "ONNX Runtime's process was ended after its time limit of " + limit.toSeconds() + " s";
+      return runtime
+          + "'s process was ended after its time limit of "
+          + limit.toSeconds()
+          + " s";
     }
     try {
       if (!process.waitFor(2, TimeUnit.SECONDS)) {
-        return "no answer from ONNX Runtime's process: " + e.getMessage();
+        return "no answer from " + runtime + "'s process: " + e.getMessage();
       }
       listener.join(1000);
     } catch (InterruptedException interrupted) {
@@ -262,7 +278,7 @@ final class OnnxRuntimeProcess implements AutoCloseable {
       words = lastWords.toString().strip().replaceAll("\\p{Cntrl}+", " ");
     }
     String code = process.isAlive() ? "" : " with exit code " + process.exitValue();
-    return "ONNX Runtime's process died" + code + (words.isEmpty() ? "" : "; it said: " + words);
+    return runtime + "'s process died" + code + (words.isEmpty() ? "" : "; it said: " + words);
   }
 
   /** Reads the child's messages, so that it never waits for us, and keeps the last. */

@@ -1,0 +1,43 @@
+package org.quantrain;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.function.Function;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.Value;
+import org.quantrain.onnx.QdqWriter;
+import org.quantrain.quant.ExportFormat;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tflite.TfliteWriter;
+
+/** The writer of each format. */
+final class IntegerExport {
+  private IntegerExport() {}
+
+  /**
+   * Whether a lowered evaluation graph has a form in the format.
+   *
+   * @throws IOException naming every node that has none
+   */
+  static void check(ExportFormat format, Graph graph) throws IOException {
+    switch (format) {
+      case ONNX_QDQ -> QdqWriter.check(graph);
+      case TFLITE, TFLITE_FLOATS -> TfliteWriter.check(graph);
+    }
+  }
+
+  static void write(
+      ExportFormat format,
+      Graph graph,
+      Function<Value, HostTensor> contents,
+      Map<String, String> metadata,
+      Path file)
+      throws IOException {
+    switch (format) {
+      case ONNX_QDQ -> QdqWriter.write(graph, contents, metadata, file);
+      case TFLITE -> TfliteWriter.write(graph, contents, false, metadata, file);
+      case TFLITE_FLOATS -> TfliteWriter.write(graph, contents, true, metadata, file);
+    }
+  }
+}

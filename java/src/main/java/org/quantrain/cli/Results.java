@@ -1,0 +1,59 @@
+package org.quantrain.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.Map;
+import org.quantrain.integer.VerificationReport;
+import org.quantrain.onnx.QdqMetadata;
+import org.quantrain.report.Json;
+import org.quantrain.report.Numbers;
+import org.quantrain.train.Evaluation;
+
+/** What comes out when a float network has become an integer model, for people and machines. */
+final class Results {
+  private Results() {}
+
+  /** What an exported integer model says about itself. */
+  static Map<String, String> metadata(RunConfig config, String quantizer, Path floatModel)
+      throws IOException {
+    return Map.of(
+        QdqMetadata.VERSION,
+        Version.NUMBER,
+        QdqMetadata.QUANTIZER,
+        quantizer,
+        QdqMetadata.SOURCE,
+        "sha256:" + sha256(floatModel));
+  }
+
+  private static String sha256(Path file) throws IOException {
+    try {
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      return HexFormat.of().formatHex(digest.digest(Files.readAllBytes(file)));
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e); // Every Java has it.
+    }
+  }
+
+  static void say(
+      Console console,
+      String bits,
+      Evaluation real,
+      Evaluation integer,
+      VerificationReport verification) {
+    console.fact("float", Numbers.percent(real.top1()) + " top-1");
+    console.fact("integer", "%s top-1, %s".formatted(Numbers.percent(integer.top1()), bits));
+    Claims.say(console, verification);
+  }
+
+  static void put(ObjectNode json, Path file, Evaluation evaluation) {
+    Json.put(json, "top1", evaluation.top1());
+    Json.put(json, "top5", evaluation.top5());
+    Json.put(json, "loss", evaluation.loss());
+    json.put("images", evaluation.images()).put("file", file.toString());
+  }
+}

@@ -1,0 +1,70 @@
+package org.quantrain.data;
+
+import java.util.List;
+import java.util.Objects;
+
+/** The images of another source at another size, scaled as they are read. */
+final class Resized implements DataSource {
+  private final DataSource source;
+  private final ImageSize size;
+  private final Resampling resampling;
+
+  Resized(DataSource source, ImageSize size) {
+    this.source = source;
+    this.size = size;
+    this.resampling = new Resampling(source.height(), source.width(), source.channels(), size);
+  }
+
+  @Override
+  public String name() {
+    return source.name();
+  }
+
+  @Override
+  public int size() {
+    return source.size();
+  }
+
+  @Override
+  public int height() {
+    return size.height();
+  }
+
+  @Override
+  public int width() {
+    return size.width();
+  }
+
+  @Override
+  public int channels() {
+    return source.channels();
+  }
+
+  @Override
+  public List<String> classNames() {
+    return source.classNames();
+  }
+
+  @Override
+  public void read(int index, float[] pixels, int offset) {
+    Objects.checkFromIndexSize(offset, imageFloats(), pixels.length);
+    float[] image = new float[source.imageFloats()];
+    source.read(index, image, 0);
+    resampling.apply(image, pixels, offset);
+  }
+
+  @Override
+  public int label(int index) {
+    return source.label(index);
+  }
+
+  @Override
+  public float paddingValue(int channel) {
+    return source.paddingValue(channel);
+  }
+
+  @Override
+  public boolean isCostly() {
+    return true;
+  }
+}

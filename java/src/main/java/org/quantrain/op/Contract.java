@@ -1,0 +1,167 @@
+package org.quantrain.op;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.quantrain.graph.GraphBuilder;
+import org.quantrain.graph.Node;
+import org.quantrain.graph.Op;
+import org.quantrain.graph.Value;
+import org.quantrain.tensor.QuantSpec;
+
+/**
+ * The integer arithmetic of a runtime: what it does with the accumulators that every runtime
+ * agrees on. Training, evaluation and the interpreter build their nodes by the same contract.
+ */
+public enum Contract {
+  /** ONNX Runtime on x86, and oneDNN: everything by float32 multipliers. */
+  FP32(
+      Requantization.FP32_RNE,
+      Requantization.FP32_RNE,
+      Requantization.FP32_RNE,
+      Addition.FLOAT,
+      false),
+  /** XNNPACK, which TensorFlow Lite runs by default. Average pooling is TensorFlow Lite's own. */
+  XNNPACK(
+      Requantization.FP32_RNE,
+      Requantization.FP32_RNE,
+      Requantization.FP32_RNE,
+      Addition.XNNPACK,
+      true),
+  /** TensorFlow Lite without delegates, on x86. */
+  TFLITE(
+      Requantization.FIXED_RUY,
+      Requantization.FIXED_DOUBLE,
+      Requantization.FIXED_RUY,
+      Addition.TFLITE,
+      true),
+  /** One rounding of a fixed-point product everywhere. */
+  FIXED(
+      Requantization.FIXED_SINGLE,
+      Requantization.FIXED_SINGLE,
+      Requantization.FIXED_SINGLE,
+      Addition.TFLITE,
+      true);
+
+  private final Requantization convolution;
+  private final Requantization depthwise;
+  private final Requantization linear;
+  private final Addition addition;
+  private final boolean averagesOnGrid;
+
+  Contract(
+      Requantization convolution,
+      Requantization depthwise,
+      Requantization linear,
+      Addition addition,
+      boolean averagesOnGrid) {
+    this.convolution = convolution;
+    this.depthwise = depthwise;
+    this.linear = linear;
+    this.addition = addition;
+    this.averagesOnGrid = averagesOnGrid;
+  }
+
+  /** The name in files and reports. */
+  public String id() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+
+  /**
+   * @throws IllegalArgumentException naming the contracts there are
+   */
+  public static Contract of(String id) {
+    return Arrays.stream(values())
+        .filter(c -> c.id().equals(id))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "unknown contract '"
+                        + id
+                        + "'; contracts are: "
+                        + Arrays.stream(values())
+                            .map(Contract::id)
+                            .collect(Collectors.joining(", "))));
+  }
+
+  /** The rule of each kind of layer, as reports name it. */
+  public Map<String, String> rules() {
+    Map<String, String> rules = new LinkedHashMap<>();
+    rules.put("convolution", convolution.name());
+    rules.put("depthwise convolution", depthwise.name());
+    rules.put("linear", linear.name());
+    rules.put("add", addition.name());
+    rules.put("average pool", averagesOnGrid ? "INTEGER, halves away from 0" : "FLOAT");
+    return rules;
+  }
+
+  public Addition addition() {
+    return addition;
+  }
+
+  /**
+   * Whether an average pool is {@link AveragePoolOnGrid}: its result stays on the grid of its input
+   * and needs no quantizer.
+   */
+  public boolean averagesOnGrid() {
+    return averagesOnGrid;
+  }
+
+  private Requantization of(Op product) {
+    if (product instanceof ConvCodes conv) {
+      return conv.geometry().groups() > 1 ? depthwise : convolution;
+    }
+    return linear;
+  }
+
+  /**
+   * An accumulator and what its real value needs.
+   *
+   * @param op {@link ConvCodes} or {@link LinearCodes}
+   * @param acc what the codes are made of; not the op's own output where batch norm stands between
+   * @param wScale null where only the out scale is known, because batch norm moves with the batch
+   * @param bias [C]
+   * @param keep [C] or null
+   */
+  public record Product(
+      Op op, Value acc, Value xScale, Value wScale, Value outScale, Value bias, Value keep) {}
+
+  /**
+   * Adds the nodes from an accumulator to codes; output 0 of the result are the codes. A product
+   * without the scale of its weights is requantized by FP32_RNE in every contract: its multipliers
+   * are those of one batch, which no runtime ever sees.
+   *
+   * @param multiplier name of the node that makes the multipliers
+   * @param relu the activation before the quantizer is a ReLU
+   */
+  public Node requantize(
+      GraphBuilder builder,
+      String name,
+      String multiplier,
+      QuantSpec spec,
+      boolean relu,
+      Product product,
+      Value yScale,
+      Value yZeroPoint) {
+    Requantization rule = of(product.op());
+    List<Value> in = new ArrayList<>(List.of(product.acc()));
+    if (rule == Requantization.FP32_RNE || product.wScale() == null) {
+      in.add(builder.add(multiplier, new Multiplier(), product.outScale(), yScale));
+      in.addAll(List.of(yZeroPoint, product.bias()));
+      if (product.keep() != null) {
+        in.add(product.keep());
+      }
+      return builder.node(name, new Requantize(spec, relu), in);
+    }
+    Node fixed =
+        builder.node(
+            multiplier, new FixedMultiplier(), product.xScale(), product.wScale(), yScale);
+    in.addAll(List.of(fixed.output(0), fixed.output(1), yZeroPoint, product.bias()));
+    return builder.node(name, new RequantizeFixed(spec, relu, rule), in);
+  }
+}

@@ -1,0 +1,49 @@
+package org.quantrain.quant;
+
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/** The form in which an integer model is written. */
+public enum ExportFormat {
+  /** ONNX with QuantizeLinear and DequantizeLinear around float operators. */
+  ONNX_QDQ(".onnx"),
+  /** TensorFlow Lite with int8 operators; input and output are codes. */
+  TFLITE(".tflite"),
+  /** The same with float32 input and output. */
+  TFLITE_FLOATS(".tflite");
+
+  private final String suffix;
+
+  ExportFormat(String suffix) {
+    this.suffix = suffix;
+  }
+
+  /** The name users write. */
+  public String id() {
+    return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  /** End of a file's name, with the dot. */
+  public String suffix() {
+    return suffix;
+  }
+
+  /**
+   * @throws IllegalArgumentException naming the formats there are
+   */
+  public static ExportFormat of(String id) {
+    return Arrays.stream(values())
+        .filter(f -> f.id().equals(id))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "unknown format '"
+                        + id
+                        + "'; formats are: "
+                        + Arrays.stream(values())
+                            .map(ExportFormat::id)
+                            .collect(Collectors.joining(", "))));
+  }
+}

@@ -1,0 +1,154 @@
+package org.quantrain;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.quantrain.data.DataSource;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.Model;
+import org.quantrain.integer.VerificationReport;
+import org.quantrain.onnx.OnnxReader;
+import org.quantrain.onnx.OnnxWriter;
+import org.quantrain.op.Lowering;
+import org.quantrain.pass.Phase;
+import org.quantrain.pass.Pipelines;
+import org.quantrain.plan.Plan;
+import org.quantrain.plan.PlanCompiler;
+import org.quantrain.plan.PlanOptions;
+import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.ParameterStore;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.Shape;
+import org.quantrain.testkit.Calibrated;
+import org.quantrain.testkit.EdgeValues;
+import org.quantrain.testkit.RandomNetwork;
+
+/**
+ * Networks nobody thought of: what is written is read back as the same function, and the exported
+ * integers are those of ONNX Runtime and of training. {@code -Dquantrain.networks=500} for more of
+ * them, {@code -Dquantrain.firstNetwork=17} to begin with a seed that failed.
+ */
+class RandomNetworksTest {
+  private static final int NETWORKS = Integer.getInteger("quantrain.networks", 25);
+  private static final int FIRST = Integer.getInteger("quantrain.firstNetwork", 1);
+  private static final int IMAGES = 24;
+
+  @TempDir Path folder;
+
+  @Test
+  void everyNetworkSurvivesItsFileAndComputesTheSameIntegersEverywhere() {
+    List<String> failures = new ArrayList<>();
+    try (Quantrain quantrain = Quantrain.open()) {
+      for (int seed = FIRST; seed < FIRST + NETWORKS; seed++) {
+        Model model = RandomNetwork.model(seed);
+        try {
+          check(quantrain, model, seed);
+        } catch (AssertionError | IOException | RuntimeException e) {
+          failures.add(
+              "seed " + seed + ", " + RandomNetwork.policy(seed) + ": " + e + "\n" + model.graph());
+        }
+      }
+    }
+    if (!failures.isEmpty()) {
+      fail(failures.size() + " of " + NETWORKS + ":\n" + String.join("\n", failures));
+    }
+  }
+
+  private void check(Quantrain quantrain, Model model, long seed) throws IOException {
+    NoiseImages images = new NoiseImages(model, seed);
+    Model read = OnnxReader.read("network", OnnxWriter.toBytes(model, Map.of()));
+    assertArrayEquals(
+        logits(quantrain.backend(), model, images.batch()),
+        logits(quantrain.backend(), read, images.batch()),
+        "float logits after writing and reading");
+
+    QuantizedNetwork quantized =
+        quantrain.network(read).quantize(RandomNetwork.policy(seed));
+    quantized.requireExportable();
+    quantized.restore(
+        Calibrated.contents(quantized.model(), quantrain.backend(), images.batch()));
+    Path file = folder.resolve("network" + seed + ".onnx");
+    quantized.export(file);
+    VerificationReport report = quantized.verify(file, images);
+    assertEquals(2, report.claims().size());
+    if (!report.holds()) {
+      throw new AssertionError(report.toString());
+    }
+  }
+
+  private static float[] logits(Backend backend, Model model, HostTensor images) {
+    Graph graph = Pipelines.forward(model.graph(), Phase.FLOAT_EVAL, Lowering.INTEGER);
+    try (ParameterStore store = new ParameterStore(backend, graph.persistent(), model.contents());
+        Plan plan =
+            PlanCompiler.compile(graph, IMAGES, backend, store, PlanOptions.defaults())) {
+      plan.input(graph.inputs().get(0)).put(0, images.bytes());
+      plan.run();
+      return plan.read(graph.outputs().get(0)).floats();
+    }
+  }
+
+  /** Gaussian noise of a network's input size. */
+  private record NoiseImages(Shape shape, long seed) implements DataSource {
+    NoiseImages(Model model, long seed) {
+      this(model.graph().inputs().get(0).spec().shape(), seed);
+    }
+
+    /** All images, channels last. */
+    HostTensor batch() {
+      float[] pixels = new float[IMAGES * imageFloats()];
+      for (int i = 0; i < IMAGES; i++) {
+        read(i, pixels, i * imageFloats());
+      }
+      return HostTensor.of(shape.withBatch(IMAGES), pixels);
+    }
+
+    @Override
+    public String name() {
+      return "noise";
+    }
+
+    @Override
+    public int size() {
+      return IMAGES;
+    }
+
+    @Override
+    public int channels() {
+      return shape.dim(1);
+    }
+
+    @Override
+    public int height() {
+      return shape.dim(2);
+    }
+
+    @Override
+    public int width() {
+      return shape.dim(3);
+    }
+
+    @Override
+    public List<String> classNames() {
+      return List.of("a", "b", "c", "d", "e");
+    }
+
+    @Override
+    public int label(int index) {
+      return index % RandomNetwork.CLASSES;
+    }
+
+    @Override
+    public void read(int index, float[] pixels, int offset) {
+      float[] noise = EdgeValues.ordinary(imageFloats(), seed * 1000 + index);
+      System.arraycopy(noise, 0, pixels, offset, noise.length);
+    }
+  }
+}

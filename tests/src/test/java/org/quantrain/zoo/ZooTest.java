@@ -1,0 +1,142 @@
+package org.quantrain.zoo;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.quantrain.graph.Model;
+import org.quantrain.op.Conv2d;
+import org.quantrain.op.Relu;
+import org.quantrain.tensor.Shape;
+
+class ZooTest {
+  private static long parameters(Model model) {
+    return model.graph().params().stream().mapToLong(v -> v.spec().shape().elements()).sum();
+  }
+
+  /** The parameters, and the rows that the global pool sees. */
+  @ParameterizedTest
+  @CsvSource({
+    // Published: 11.69, 21.80, 25.56, 4.23, 3.50 and 1.97 million.
+    "resnet18, 11689512",
+    "resnet34, 21797672",
+    "resnet50, 25557032",
+    "mobilenetv1, 4231976",
+    "mobilenetv2, 3504872",
+    "mobilenetv2?width=0.5, 1968680"
+  })
+  void networksForImageNetHaveThePublishedSize(String name, long parameters) {
+    Model model = Zoo.build(name, 3, 224, 224, 1000, 1);
+    assertEquals(parameters, parameters(model));
+    assertEquals(7, pooledRows(model));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"resnet20, 0.27", "resnet32, 0.46", "resnet56, 0.85"})
+  void networksForCifarHaveThePublishedParameters(String model, double millions) {
+    // The paper's shortcuts have no parameters; ours are two convolutions with batch norm.
+    long shortcuts = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64;
+    long parameters = parameters(Zoo.build(model, 3, 32, 32, 10, 1)) - shortcuts;
+    assertEquals(millions, Math.round(parameters / 1e4) / 100.0, model);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"resnet18, 4", "mobilenetv1?width=0.25, 4", "mobilenetv2, 4", "resnet20, 8"})
+  void smallImagesKeepTheirResolutionInTheFirstLayers(String name, int rows) {
+    assertEquals(rows, pooledRows(Zoo.build(name, 3, 32, 32, 10, 1)));
+  }
+
+  private static int pooledRows(Model model) {
+    return model.graph().nodes().stream()
+        .filter(n -> n.name().equals("pool"))
+        .findFirst()
+        .orElseThrow()
+        .input(0)
+        .spec()
+        .shape()
+        .dim(2);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "lenet", "resnet8", "resnet20", "resnet18", "mobilenetv1?width=0.25",
+        "mobilenetv2?width=0.25", "vgg11"
+      })
+  void everyFamilyTakesTheSmallestImages(String model) {
+    Model built = Zoo.build(model, 1, 4, 5, 7, 1);
+    assertEquals(Shape.of(Shape.BATCH, 7), built.graph().outputs().get(0).spec().shape());
+  }
+
+  @Test
+  void everyNameIsANetwork() {
+    Zoo.names().forEach(Zoo::check);
+  }
+
+  @Test
+  void resNet50HasItsStridesInTheThreeByThreeConvolutions() {
+    Zoo.build("resnet50", 3, 64, 64, 10, 1).graph().nodes().stream()
+        .filter(n -> n.op() instanceof Conv2d && n.name().startsWith("block"))
+        .filter(n -> ((Conv2d) n.op()).geometry().strideH() == 2)
+        .forEach(
+            n ->
+                assertTrue(
+                    n.name().endsWith(".conv2") || n.name().endsWith(".shortcut"), n.name()));
+  }
+
+  @Test
+  void theWidthRoundsToMultiplesOfEightButNotTenPercentDown() {
+    Model model = Zoo.build("mobilenetv2?width=0.35", 3, 32, 32, 10, 1);
+    // 32 * 0.35 = 11.2 would round to 8, which is 29 % below.
+    assertEquals(16, channels(model, "conv1"));
+    // 24 * 0.35 = 8.4 rounds to 8, which is 5 % below.
+    assertEquals(8, channels(model, "block2.project"));
+    assertEquals(1280, channels(model, "conv2"));
+    assertEquals(1792, channels(Zoo.build("mobilenetv2?width=1.4", 3, 8, 8, 10, 1), "conv2"));
+  }
+
+  private static int channels(Model model, String layer) {
+    return model.graph().value(layer).orElseThrow().spec().shape().dim(1);
+  }
+
+  @Test
+  void theActivationOfMobileNetsIsAChoice() {
+    assertEquals(6, upper("mobilenetv2"));
+    assertEquals(6, upper("mobilenetv1?activation=relu6"));
+    assertEquals(Float.POSITIVE_INFINITY, upper("mobilenetv2?activation=relu&width=0.25"));
+  }
+
+  private static float upper(String model) {
+    return Zoo.build(model, 3, 8, 8, 10, 1).graph().nodes().stream()
+        .filter(n -> n.op() instanceof Relu)
+        .map(n -> ((Relu) n.op()).upper())
+        .distinct()
+        .reduce((a, b) -> Float.NaN)
+        .orElseThrow();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "resnet21|models are: lenet, resnet8",
+        "resnet20?width=2|resnet20 has no options",
+        "mobilenetv2?depth=2|options are: width, activation",
+        "mobilenetv2?width=wide|width: expected a number of 0.1 to 4.0, got 'wide'",
+        "mobilenetv2?width=NaN|got 'NaN'",
+        "mobilenetv2?width=9|got '9'",
+        "mobilenetv2?activation=swish|activation: expected relu6 or relu, got 'swish'",
+        "mobilenetv2?width|expected KEY=VALUE",
+        "mobilenetv2?width=1&width=2|a second time"
+      })
+  void whatIsUnknownIsNamedWithWhatThereIs(String model, String message) {
+    IllegalArgumentException e =
+        assertThrows(
+            IllegalArgumentException.class, () -> Zoo.build(model, 3, 32, 32, 10, 1), model);
+    assertTrue(e.getMessage().contains(message), e.getMessage());
+  }
+}
