@@ -39,8 +39,7 @@ final class IntegerExport {
     switch (format) {
       case ONNX_QDQ -> QdqWriter.write(graph, contents, metadata, file);
       case ONNX_QOPERATOR ->
-          AtomicFile.write(
-              file, QOperatorForm.of(QdqWriter.toBytes(graph, contents, metadata)));
+          AtomicFile.write(file, QOperatorForm.of(QdqWriter.toBytes(graph, contents, metadata)));
       case TFLITE -> TfliteWriter.write(graph, contents, false, metadata, file);
       case TFLITE_FLOATS -> TfliteWriter.write(graph, contents, true, metadata, file);
     }

@@ -33,8 +33,7 @@ class MutatedTfliteTest {
   private static final int FIRST = Integer.getInteger("quantrain.firstMutation", 1);
   private static final double MOST_SECONDS = 5;
   private static final long MOST_BYTES = 64L << 20;
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   @TempDir static Path folder;
 

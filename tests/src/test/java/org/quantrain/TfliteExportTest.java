@@ -50,14 +50,13 @@ class TfliteExportTest {
     quantrain.close();
   }
 
-  private VerificationReport verified(Model model, QuantPolicy policy, ExportFormat format, long seed)
-      throws IOException {
+  private VerificationReport verified(
+      Model model, QuantPolicy policy, ExportFormat format, long seed) throws IOException {
     NoiseImages images = NoiseImages.of(model, IMAGES, seed);
     Model read = OnnxReader.read("network", OnnxWriter.toBytes(model, Map.of()));
     QuantizedNetwork quantized = quantrain.network(read).quantize(policy);
     quantized.requireExportable();
-    quantized.restore(
-        Calibrated.contents(quantized.model(), quantrain.backend(), images.batch()));
+    quantized.restore(Calibrated.contents(quantized.model(), quantrain.backend(), images.batch()));
     Path file = folder.resolve("network" + seed + ".tflite");
     quantized.export(file, format, Map.of());
     return quantized.verify(file, images);
@@ -97,7 +96,7 @@ class TfliteExportTest {
   @Test
   void randomNetworksComputeTheCodesOfTrainingOrAreRefused() {
     List<String> failures = new ArrayList<>();
-    int refused = 0;
+    List<String> refused = new ArrayList<>();
     for (int seed = FIRST; seed < FIRST + NETWORKS; seed++) {
       Model model = RandomNetwork.model(seed);
       Target target = seed % 2 == 0 ? Target.TFLITE : Target.TFLITE_BUILTIN;
@@ -108,12 +107,12 @@ class TfliteExportTest {
           failures.add("seed " + seed + " " + policy + ": " + report);
         }
       } catch (TfliteException e) {
-        refused++;
+        refused.add("seed " + seed + ": " + e.getMessage());
       } catch (IOException | RuntimeException e) {
         failures.add("seed " + seed + " " + policy + ": " + e + "\n" + model.graph());
       }
     }
     assertTrue(failures.isEmpty(), () -> String.join("\n", failures));
-    assertTrue(refused < NETWORKS / 2, refused + " of " + NETWORKS + " were refused");
+    assertTrue(refused.size() <= 2 * NETWORKS / 3, () -> String.join("\n", refused));
   }
 }
