@@ -73,6 +73,8 @@ import org.tensorflow.lite.schema.TensorType;
  *       PADV2 by the lowest code before a maximum.
  *   <li>Flattened images are in the order (H,W,C), so the columns of the linear layer behind them
  *       are moved.
+ *   <li>Every layer has a scale for each output channel, also where they are equal: a fully connected
+ *       layer with one scale rounds its multiplier otherwise.
  *   <li>Biases are named after their layer: "conv1.bias".
  * </ul>
  */
@@ -402,7 +404,7 @@ public final class TfliteWriter {
     int[] inputs = inputs(product, fold, x.tensor(), weights, data, shape, 0);
     out.operator(
         BuiltinOperator.FULLY_CONNECTED,
-        weights.hasOneScale() ? 4 : 12,
+        12, // scales for each channel
         inputs,
         y.tensor(),
         BuiltinOptions.FullyConnectedOptions,
@@ -422,11 +424,6 @@ public final class TfliteWriter {
       int dimension) {
     float[] scale = weights.scale().floats();
     float[] outScale = weights.outScale().floats();
-    boolean linear = product.op() instanceof LinearCodes;
-    if (linear && weights.hasOneScale()) {
-      scale = new float[] {scale[0]};
-      outScale = new float[] {outScale[0]};
-    }
     int w =
         out.constant(
             fold.input(0).name(),
