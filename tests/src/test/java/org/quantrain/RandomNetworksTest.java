@@ -68,7 +68,7 @@ class RandomNetworksTest {
   }
 
   private void check(Quantrain quantrain, Model model, long seed) throws IOException {
-    NoiseImages images = new NoiseImages(model, seed);
+    NoiseImages images = NoiseImages.of(model, IMAGES, seed);
     Model read = OnnxReader.read("network", OnnxWriter.toBytes(model, Map.of()));
     float[] expected = logits(quantrain.backend(), model, images.batch());
     float[] logits = logits(quantrain.backend(), read, images.batch());
@@ -105,63 +105,6 @@ class RandomNetworksTest {
       plan.input(graph.inputs().get(0)).put(0, images.bytes());
       plan.run();
       return plan.read(graph.outputs().get(0)).floats();
-    }
-  }
-
-  /** Gaussian noise of a network's input size. */
-  private record NoiseImages(Shape shape, long seed) implements DataSource {
-    NoiseImages(Model model, long seed) {
-      this(model.graph().inputs().get(0).spec().shape(), seed);
-    }
-
-    /** All images, channels last. */
-    HostTensor batch() {
-      float[] pixels = new float[IMAGES * imageFloats()];
-      for (int i = 0; i < IMAGES; i++) {
-        read(i, pixels, i * imageFloats());
-      }
-      return HostTensor.of(shape.withBatch(IMAGES), pixels);
-    }
-
-    @Override
-    public String name() {
-      return "noise";
-    }
-
-    @Override
-    public int size() {
-      return IMAGES;
-    }
-
-    @Override
-    public int channels() {
-      return shape.dim(1);
-    }
-
-    @Override
-    public int height() {
-      return shape.dim(2);
-    }
-
-    @Override
-    public int width() {
-      return shape.dim(3);
-    }
-
-    @Override
-    public List<String> classNames() {
-      return List.of("a", "b", "c", "d", "e");
-    }
-
-    @Override
-    public int label(int index) {
-      return index % RandomNetwork.CLASSES;
-    }
-
-    @Override
-    public void read(int index, float[] pixels, int offset) {
-      float[] noise = EdgeValues.ordinary(imageFloats(), seed * 1000 + index);
-      System.arraycopy(noise, 0, pixels, offset, noise.length);
     }
   }
 }
