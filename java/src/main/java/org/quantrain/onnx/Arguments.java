@@ -79,6 +79,13 @@ record Arguments(OnnxNode node, long opset, Map<String, Constant> constants, lon
     return found;
   }
 
+  /** Checks an index counted from the front. */
+  static void requireIndex(long at, int size) {
+    if (at < 0 || at >= size) {
+      throw new IllegalArgumentException("index " + at + " of " + size);
+    }
+  }
+
   /** A size that is a dimension. */
   static int size(long size) {
     require(size >= Integer.MIN_VALUE + 1 && size <= Integer.MAX_VALUE, "size " + size);

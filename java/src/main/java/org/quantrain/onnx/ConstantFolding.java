@@ -1,6 +1,7 @@
 package org.quantrain.onnx;
 
 import static org.quantrain.onnx.Arguments.require;
+import static org.quantrain.onnx.Arguments.requireIndex;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -227,7 +228,7 @@ final class ConstantFolding {
     int[] rows = new int[indices.elements()];
     for (int i = 0; i < rows.length; i++) {
       long at = indices.integer(i) < 0 ? indices.integer(i) + dim : indices.integer(i);
-      require(at >= 0 && at < dim, "index " + indices.integer(i) + " of " + data.shape());
+      requireIndex(at, dim);
       rows[i] = (int) at;
     }
     int inner = Strides.of(data.shape()).steps()[axis];

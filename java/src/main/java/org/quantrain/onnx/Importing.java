@@ -4,6 +4,7 @@ import static org.quantrain.onnx.Arguments.require;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -315,10 +316,12 @@ final class Importing {
   }
 
   private static void requireFinite(String name, HostTensor held) {
-    var values = held.buffer().asFloatBuffer();
+    FloatBuffer values = held.buffer().asFloatBuffer();
     for (int i = 0; i < values.capacity(); i++) {
-      float v = values.get(i);
-      require(Float.isFinite(v), "initializer \"" + name + "\" has an element " + v);
+      if (!Float.isFinite(values.get(i))) {
+        throw new IllegalArgumentException(
+            "initializer \"" + name + "\" has an element " + values.get(i));
+      }
     }
   }
 
