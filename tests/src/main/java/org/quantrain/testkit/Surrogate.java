@@ -147,6 +147,7 @@ public final class Surrogate {
     SurrogateRules.register();
     LearnedSurrogate.register();
     ConcatRules.registerSurrogates();
+    RegionRules.registerSurrogates();
   }
 
   private final List<Node> nodes;
