@@ -195,7 +195,7 @@ public final class IntegerModel {
   }
 
   /** Weights of all convolutions and linear layers, in order. */
-  List<IntegerWeights> weights() {
+  public List<IntegerWeights> weights() {
     return layers.stream().map(IntegerModel::weightsOf).filter(Objects::nonNull).toList();
   }
 

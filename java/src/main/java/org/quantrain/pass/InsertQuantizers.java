@@ -206,11 +206,11 @@ public final class InsertQuantizers {
     if (isLayer(node)) {
       boolean edge = firstAndLast.contains(node);
       inputs.set(0, version(node.input(0), policy.inputBits(node.name(), edge)));
+      // What is not trained has no scale to learn.
+      ScaleRule rule = isTrained(node) ? policy.quantizer().weights() : ScaleRule.OBSERVED;
       QuantSpec spec = policy.weightSpec(node.name(), edge);
       Value weight = node.input(1);
-      FakeQuant quant =
-          new FakeQuant(
-              weight.name(), spec, policy.quantizer().weights(), policy.target().contract());
+      FakeQuant quant = new FakeQuant(weight.name(), spec, rule, policy.target().contract());
       inputs.set(1, builder.add(weight.name() + ".q", quant, weight));
     } else if (node.op() instanceof Add) {
       inputs.set(0, version(node.input(0), QuantPolicy.ADD_BITS));

@@ -13,6 +13,8 @@ import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.AveragePoolCodes;
 import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Concat;
+import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.ConvGeometry;
@@ -45,7 +47,7 @@ public final class LayerTable {
   }
 
   /**
-   * A row for every layer that computes: products, adds, pools and batch norms.
+   * A row for every layer that computes: products, adds, concatenations, pools and batch norms.
    *
    * @param contents of the graph's parameters and state; what is missing is left out of the rows
    */
@@ -75,6 +77,8 @@ public final class LayerTable {
       return plain(node, "batch norm", 4L * node.input(1).spec().shape().elements());
     } else if (op instanceof AddCodes || op instanceof Add) {
       return plain(node, "add", 0);
+    } else if (op instanceof ConcatCodes || op instanceof Concat) {
+      return plain(node, "concat", 0);
     } else if (op instanceof MaxPool pool) {
       return plain(node, "max pool " + window(pool.window()), 0);
     } else if (op instanceof AveragePool pool) {
@@ -150,7 +154,7 @@ public final class LayerTable {
     int[] codes = w.codes();
     HostTensor scaleTensor = contents.get(node.input(4).name());
     float[] scales = scaleTensor == null ? new float[] {Float.NaN} : scaleTensor.floats();
-    int bits = bits(codes);
+    int bits = QuantSpec.signedBits(codes);
     int last = (1 << (bits - 1)) - 1;
     long[] histogram = new long[2 * last + 2]; // from -last - 1
     float min = 0;
@@ -170,19 +174,6 @@ public final class LayerTable {
     }
     return new LayerRow.Weights(
         bits, smallest, largest, scales.length, min, max, -last - 1, histogram);
-  }
-
-  /**
-   * The narrowest signed grid with these codes; a channel's largest weight has the largest code.
-   */
-  private static int bits(int[] codes) {
-    int bits = 2;
-    for (int code : codes) {
-      while (code > (1 << (bits - 1)) - 1 || code < -(1 << (bits - 1))) {
-        bits++;
-      }
-    }
-    return bits;
   }
 
   private LayerRow.Activation activation(Node node) {
@@ -216,6 +207,8 @@ public final class LayerTable {
       return requantize.spec();
     } else if (op instanceof AddCodes add) {
       return add.spec();
+    } else if (op instanceof ConcatCodes concat) {
+      return concat.spec();
     } else if (op instanceof AveragePoolCodes pool) {
       return pool.spec();
     } else if (op instanceof MaxPool

@@ -29,7 +29,17 @@ public final class MutatedOnnx {
   private static final String[] OPS = {
     "Conv", "Gemm", "MatMul", "Add", "Concat", "Relu", "Clip", "MaxPool", "AveragePool",
     "GlobalAveragePool", "Flatten", "Reshape", "BatchNormalization", "Identity", "Constant",
-    "Dropout", "Pad", "QuantizeLinear", "DequantizeLinear", "Slice", "Loop", "If", "Softmax", ""
+    "Dropout", "Pad", "QuantizeLinear", "DequantizeLinear", "Slice", "Loop", "If", "Softmax", "",
+    "Transpose", "Squeeze", "Unsqueeze", "Split", "Where", "Mul", "Sub", "Div", "Pow", "Sqrt",
+    "Erf", "LayerNormalization", "ReduceMean", "Resize", "ConvTranspose", "PRelu", "Sigmoid",
+    "Tanh", "Gelu"
+  };
+
+  /** What is computed while a file is read. */
+  private static final String[] FOLDED = {
+    "ConstantOfShape", "Range", "Expand", "Tile", "Reshape", "Gather", "Cast", "Concat", "Shape",
+    "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split", "Where", "Mul", "Add", "Div", "Mod",
+    "ReduceProd", "Trilu", "Size", "Equal"
   };
 
   private final Random random;
@@ -57,7 +67,7 @@ public final class MutatedOnnx {
   }
 
   private void change(ModelProto.Builder model) {
-    switch (random.nextInt(14)) {
+    switch (random.nextInt(16)) {
       case 0 -> dims(initializer());
       case 1 -> external(initializer());
       case 2 -> initializer().setDataType(random.nextInt(20));
@@ -70,6 +80,7 @@ public final class MutatedOnnx {
       case 9 -> duplicate();
       case 10 -> remove();
       case 11 -> chain();
+      case 13, 14 -> folded();
       case 12 -> {
         if (model.getOpsetImportCount() > 0) {
           model.getOpsetImportBuilder(0).setVersion(number());
@@ -254,6 +265,35 @@ public final class MutatedOnnx {
     }
     if (graph.getOutputCount() > 0 && random.nextBoolean()) {
       graph.getOutputBuilder(0).setName("chain" + length);
+    }
+  }
+
+  /** A node on constants, whose result something reads. */
+  private void folded() {
+    NodeProto.Builder made =
+        NodeProto.newBuilder().setOpType(FOLDED[random.nextInt(FOLDED.length)]);
+    int inputs = 1 + random.nextInt(3);
+    for (int i = 0; i < inputs; i++) {
+      String name = "sizes" + graph.getInitializerCount();
+      int length = 1 + random.nextInt(4);
+      TensorProto.Builder sizes = TensorProto.newBuilder().setName(name).setDataType(7);
+      if (random.nextInt(4) > 0) {
+        sizes.addDims(length);
+      } else {
+        length = 1;
+      }
+      for (int k = 0; k < length; k++) {
+        sizes.addInt64Data(random.nextBoolean() ? 1 + random.nextInt(4000) : number());
+      }
+      graph.addInitializer(sizes);
+      made.addInput(random.nextInt(4) == 0 ? name() : name);
+    }
+    String output = "folded" + graph.getNodeCount();
+    made.addOutput(output);
+    graph.addNode(made);
+    NodeProto.Builder reader = node();
+    if (reader.getInputCount() > 0) {
+      reader.setInput(random.nextInt(reader.getInputCount()), output);
     }
   }
 

@@ -49,7 +49,9 @@ class LoweredNetworkTest {
   @ParameterizedTest(name = "{0} W{1}A{2}, weights per tensor: {3}")
   @CsvSource({
     "resnet8, 8, 8, false", "resnet8, 4, 4, false", "resnet8, 2, 3, false",
-    "resnet8, 8, 8, true", "lenet, 8, 8, false", "lenet, 4, 4, true"
+    "resnet8, 8, 8, true", "lenet, 8, 8, false", "lenet, 4, 4, true",
+    "resnet20, 4, 8, false", "mobilenetv1?width=0.25&activation=relu, 8, 4, false",
+    "mobilenetv2?width=0.25, 8, 8, false"
   })
   void theExportedFileComputesTheCodesOfTheEvaluationPlan(
       String name, int weightBits, int activationBits, boolean perTensor) throws IOException {

@@ -8,6 +8,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.quantrain.graph.Model;
 import org.quantrain.tensor.Shape;
+import org.quantrain.testkit.Networks;
 import org.quantrain.zoo.Zoo;
 
 class LayerTableTest {
@@ -40,6 +41,15 @@ class LayerTableTest {
     assertEquals("add", row(rows, "block3.add").kind());
     assertEquals(4 * 16, row(rows, "bn1").parameters());
     assertNotNull(row(rows, "pool"));
+  }
+
+  @Test
+  void concatenationsAndBatchNormsThatStandAloneAreShown() {
+    Model dense = Networks.denseLike();
+    List<LayerRow> rows = LayerTable.of(dense.graph(), dense.contents());
+    assertEquals("concat", row(rows, "dense1.concat").kind());
+    assertEquals(Shape.of(10, 8, 8), row(rows, "dense1.concat").output());
+    assertEquals(4 * 13, row(rows, "bn3").parameters());
   }
 
   private static LayerRow row(List<LayerRow> rows, String name) {
