@@ -9,7 +9,7 @@ import org.quantrain.graph.Value;
 import org.quantrain.io.AtomicFile;
 import org.quantrain.onnx.QOperatorForm;
 import org.quantrain.onnx.QdqWriter;
-import org.quantrain.quant.ExportFormat;
+import org.quantrain.quant.IntegerFormat;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tflite.TfliteWriter;
 
@@ -22,7 +22,7 @@ final class IntegerExport {
    *
    * @throws IOException naming every node that has none
    */
-  static void check(ExportFormat format, Graph graph) throws IOException {
+  static void check(IntegerFormat format, Graph graph) throws IOException {
     switch (format) {
       case ONNX_QDQ, ONNX_QOPERATOR -> QdqWriter.check(graph);
       case TFLITE, TFLITE_FLOATS -> TfliteWriter.check(graph);
@@ -30,7 +30,7 @@ final class IntegerExport {
   }
 
   static void write(
-      ExportFormat format,
+      IntegerFormat format,
       Graph graph,
       Function<Value, HostTensor> contents,
       Map<String, String> metadata,
@@ -39,8 +39,7 @@ final class IntegerExport {
     switch (format) {
       case ONNX_QDQ -> QdqWriter.write(graph, contents, metadata, file);
       case ONNX_QOPERATOR ->
-          AtomicFile.write(
-              file, QOperatorForm.of(QdqWriter.toBytes(graph, contents, metadata)));
+          AtomicFile.write(file, QOperatorForm.of(QdqWriter.toBytes(graph, contents, metadata)));
       case TFLITE -> TfliteWriter.write(graph, contents, false, metadata, file);
       case TFLITE_FLOATS -> TfliteWriter.write(graph, contents, true, metadata, file);
     }

@@ -26,7 +26,7 @@ import org.quantrain.plan.Plan;
 import org.quantrain.plan.PlanCompiler;
 import org.quantrain.plan.PlanOptions;
 import org.quantrain.quant.Calibrator;
-import org.quantrain.quant.ExportFormat;
+import org.quantrain.quant.IntegerFormat;
 import org.quantrain.quant.LearnedValues;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
@@ -80,8 +80,7 @@ public final class QuantizedNetwork {
    */
   public void requireExportable() throws IOException {
     IntegerExport.check(
-        policy.target().format(),
-        Pipelines.forward(model.graph(), Phase.EVAL, Lowering.INTEGER));
+        policy.target().format(), Pipelines.forward(model.graph(), Phase.EVAL, Lowering.INTEGER));
   }
 
   /** Calibrates, trains through the quantizers, keeps the best epoch. */
@@ -149,7 +148,7 @@ public final class QuantizedNetwork {
    * @param metadata recorded in the file beside what Quantrain records itself
    * @throws IOException also if the target's integers have no form in the format
    */
-  public void export(Path file, ExportFormat format, Map<String, String> metadata)
+  public void export(Path file, IntegerFormat format, Map<String, String> metadata)
       throws IOException {
     Map<String, String> all = new LinkedHashMap<>(metadata);
     all.put(QdqMetadata.TARGET, policy.target().id());
@@ -170,8 +169,8 @@ public final class QuantizedNetwork {
   }
 
   /**
-   * Proves the exported file: V2 against the runtime that its format is for, V3 against this network's evaluation plan,
-   * every code tensor of every image.
+   * Proves the exported file: V2 against the runtime that its format is for, V3 against this
+   * network's evaluation plan, every code tensor of every image.
    */
   public VerificationReport verify(Path exported, DataSource images) throws IOException {
     IntegerModel integer = IntegerModel.read(exported);

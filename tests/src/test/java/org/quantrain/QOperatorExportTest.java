@@ -15,7 +15,7 @@ import org.quantrain.graph.Model;
 import org.quantrain.integer.IntegerModel;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.onnx.OnnxFile;
-import org.quantrain.quant.ExportFormat;
+import org.quantrain.quant.IntegerFormat;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Target;
 import org.quantrain.testkit.Calibrated;
@@ -43,8 +43,8 @@ class QOperatorExportTest {
           Calibrated.contents(quantized.model(), quantrain.backend(), images.batch()));
       Path operators = folder.resolve("operators.onnx");
       Path qdq = folder.resolve("qdq.onnx");
-      quantized.export(operators, ExportFormat.ONNX_QOPERATOR, Map.of());
-      quantized.export(qdq, ExportFormat.ONNX_QDQ, Map.of());
+      quantized.export(operators, IntegerFormat.ONNX_QOPERATOR, Map.of());
+      quantized.export(qdq, IntegerFormat.ONNX_QDQ, Map.of());
 
       VerificationReport report = quantized.verify(operators, images);
       assertTrue(report.holds(), report::toString);

@@ -14,6 +14,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.quantrain.data.DataSource;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
+import org.quantrain.graph.Node;
+import org.quantrain.graph.Op;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.onnx.OnnxReader;
 import org.quantrain.onnx.OnnxWriter;
@@ -41,6 +43,9 @@ class RandomNetworksTest {
   private static final int FIRST = Integer.getInteger("quantrain.firstNetwork", 1);
   private static final int IMAGES = 24;
 
+  /** Of logits around 1 that went through some ten layers. */
+  private static final float ROUNDING = 1e-4f;
+
   @TempDir Path folder;
 
   @Test
@@ -65,10 +70,14 @@ class RandomNetworksTest {
   private void check(Quantrain quantrain, Model model, long seed) throws IOException {
     NoiseImages images = NoiseImages.of(model, IMAGES, seed);
     Model read = OnnxReader.read("network", OnnxWriter.toBytes(model, Map.of()));
-    assertArrayEquals(
-        logits(quantrain.backend(), model, images.batch()),
-        logits(quantrain.backend(), read, images.batch()),
-        "float logits after writing and reading");
+    float[] expected = logits(quantrain.backend(), model, images.batch());
+    float[] logits = logits(quantrain.backend(), read, images.batch());
+    if (operations(read).equals(operations(model))) {
+      assertArrayEquals(expected, logits, "float logits after writing and reading");
+    } else {
+      // The reader puts padding into the layer behind it, whose sums then have another order.
+      assertArrayEquals(expected, logits, ROUNDING, "float logits after writing and reading");
+    }
 
     QuantizedNetwork quantized =
         quantrain.network(read).quantize(RandomNetwork.policy(seed));
@@ -82,6 +91,10 @@ class RandomNetworksTest {
     if (!report.holds()) {
       throw new AssertionError(report.toString());
     }
+  }
+
+  private static List<Op> operations(Model model) {
+    return model.graph().nodes().stream().map(Node::op).toList();
   }
 
   private static float[] logits(Backend backend, Model model, HostTensor images) {

@@ -18,7 +18,7 @@ import org.quantrain.graph.Model;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.onnx.OnnxReader;
 import org.quantrain.onnx.OnnxWriter;
-import org.quantrain.quant.ExportFormat;
+import org.quantrain.quant.IntegerFormat;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Target;
 import org.quantrain.testkit.Calibrated;
@@ -50,14 +50,13 @@ class TfliteExportTest {
     quantrain.close();
   }
 
-  private VerificationReport verified(Model model, QuantPolicy policy, ExportFormat format, long seed)
-      throws IOException {
+  private VerificationReport verified(
+      Model model, QuantPolicy policy, IntegerFormat format, long seed) throws IOException {
     NoiseImages images = NoiseImages.of(model, IMAGES, seed);
     Model read = OnnxReader.read("network", OnnxWriter.toBytes(model, Map.of()));
     QuantizedNetwork quantized = quantrain.network(read).quantize(policy);
     quantized.requireExportable();
-    quantized.restore(
-        Calibrated.contents(quantized.model(), quantrain.backend(), images.batch()));
+    quantized.restore(Calibrated.contents(quantized.model(), quantrain.backend(), images.batch()));
     Path file = folder.resolve("network" + seed + ".tflite");
     quantized.export(file, format, Map.of());
     return quantized.verify(file, images);
@@ -80,7 +79,7 @@ class TfliteExportTest {
     Model model = Zoo.build(name, 3, SIDE, SIDE, 5, 1);
     QuantPolicy policy = QuantPolicy.forTarget(Target.of(target)).weights(weightBits);
     policy = perTensor ? policy.perTensorWeights() : policy;
-    VerificationReport report = verified(model, policy, ExportFormat.TFLITE, 1);
+    VerificationReport report = verified(model, policy, IntegerFormat.TFLITE, 1);
     assertEquals(2, report.claims().size());
     assertTrue(report.holds(), report::toString);
   }
@@ -89,7 +88,7 @@ class TfliteExportTest {
   void floatsGoInAndComeOutWhereTheyAreAskedFor() throws IOException {
     Model model = Zoo.build("lenet", 3, SIDE, SIDE, 5, 1);
     QuantPolicy policy = QuantPolicy.forTarget(Target.TFLITE);
-    VerificationReport report = verified(model, policy, ExportFormat.TFLITE_FLOATS, 2);
+    VerificationReport report = verified(model, policy, IntegerFormat.TFLITE_FLOATS, 2);
     assertTrue(report.holds(), report::toString);
   }
 
@@ -97,23 +96,23 @@ class TfliteExportTest {
   @Test
   void randomNetworksComputeTheCodesOfTrainingOrAreRefused() {
     List<String> failures = new ArrayList<>();
-    int refused = 0;
+    List<String> refused = new ArrayList<>();
     for (int seed = FIRST; seed < FIRST + NETWORKS; seed++) {
       Model model = RandomNetwork.model(seed);
       Target target = seed % 2 == 0 ? Target.TFLITE : Target.TFLITE_BUILTIN;
       QuantPolicy policy = QuantPolicy.forTarget(target).weights(2 + seed % 7);
       try {
-        VerificationReport report = verified(model, policy, ExportFormat.TFLITE, seed);
+        VerificationReport report = verified(model, policy, IntegerFormat.TFLITE, seed);
         if (!report.holds()) {
           failures.add("seed " + seed + " " + policy + ": " + report);
         }
       } catch (TfliteException e) {
-        refused++;
+        refused.add("seed " + seed + ": " + e.getMessage());
       } catch (IOException | RuntimeException e) {
         failures.add("seed " + seed + " " + policy + ": " + e + "\n" + model.graph());
       }
     }
     assertTrue(failures.isEmpty(), () -> String.join("\n", failures));
-    assertTrue(refused < NETWORKS / 2, refused + " of " + NETWORKS + " were refused");
+    assertTrue(refused.size() <= 2 * NETWORKS / 3, () -> String.join("\n", refused));
   }
 }

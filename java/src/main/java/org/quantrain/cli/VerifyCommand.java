@@ -27,7 +27,8 @@ import picocli.CommandLine.Parameters;
     header = "Prove that an integer model computes the same codes everywhere.",
     description = {
       "",
-      "V2: the runtime (ONNX Runtime or TensorFlow Lite, by the file) gives the codes of the integer",
+      "V2: the runtime (ONNX Runtime or TensorFlow Lite, by the file) gives the codes of the"
+          + " integer",
       "interpreter, for every tensor.",
       "V3: so does the network that was trained; needs the run.",
       "Exit code 1 if a code differs or the file was changed after it was written."
@@ -144,9 +145,7 @@ final class VerifyCommand extends Verb {
     try (Quantrain quantrain = Networks.open("auto", threads);
         IntegerInterpreter interpreter =
             new IntegerInterpreter(quantrain.backend(), model, batch)) {
-      return BitExactVerifier.of(file)
-          .withContract(arithmetic)
-          .verify(interpreter, null, batches);
+      return BitExactVerifier.of(file).withContract(arithmetic).verify(interpreter, null, batches);
     }
   }
 

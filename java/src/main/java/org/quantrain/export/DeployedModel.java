@@ -1,8 +1,8 @@
 package org.quantrain.export;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import org.quantrain.integer.IntegerModel;
-import org.quantrain.onnx.OnnxException;
 import org.quantrain.onnx.OnnxFile;
 
 /**
@@ -14,9 +14,9 @@ public record DeployedModel(IntegerModel model, byte[] onnx) {
   private static final String CODES = ".codes";
 
   /**
-   * @throws OnnxException if it cannot be read, or is no quantized file of Quantrain
+   * @throws IOException if it cannot be read, or is no quantized file of Quantrain
    */
-  public static DeployedModel read(Path file) throws OnnxException {
+  public static DeployedModel read(Path file) throws IOException {
     byte[] bytes = OnnxFile.readBytes(file);
     String where = file.toAbsolutePath().normalize().toString();
     return new DeployedModel(IntegerModel.read(where, bytes), bytes);

@@ -156,10 +156,10 @@ final class TfliteParser {
     Conv2DOptions options = op.options(BuiltinOptions.Conv2DOptions, new Conv2DOptions());
     TensorInfo w = weightTensor(op, 4);
     int channels = image(op, 0).shape().dim(1);
-    Shape shape =
-        Shape.of(w.shape().get(0), w.shape().get(3), w.shape().get(1), w.shape().get(2));
+    Shape shape = Shape.of(w.shape().get(0), w.shape().get(3), w.shape().get(1), w.shape().get(2));
     require(
-        channels % shape.dim(1) == 0, op.label() + ": weights do not fit " + channels + " channels");
+        channels % shape.dim(1) == 0,
+        op.label() + ": weights do not fit " + channels + " channels");
     ConvGeometry geometry =
         geometry(
             op,
@@ -471,8 +471,7 @@ final class TfliteParser {
         op.options(BuiltinOptions.ConcatenationOptions, new ConcatenationOptions());
     CodesTensor y = codesOf(output(op), output(op).name());
     int rank = y.shape().rank();
-    require(
-        options.axis() >= 1 && options.axis() < rank, op.label() + ": axis " + options.axis());
+    require(options.axis() >= 1 && options.axis() < rank, op.label() + ": axis " + options.axis());
     int axis = axis(rank, options.axis());
     List<CodesTensor> parts = new ArrayList<>();
     List<TensorSpec> specs = new ArrayList<>();
@@ -499,7 +498,8 @@ final class TfliteParser {
 
   private TensorInfo input(OperatorInfo op, int i) {
     require(
-        i < op.inputs().size() && op.inputs().get(i) >= 0, op.label() + ": input " + i + " is missing");
+        i < op.inputs().size() && op.inputs().get(i) >= 0,
+        op.label() + ": input " + i + " is missing");
     return file.tensors().get(op.inputs().get(i));
   }
 
@@ -538,8 +538,7 @@ final class TfliteParser {
   }
 
   private CodesTensor codesOf(TensorInfo t, String name) {
-    require(
-        t.type() == TensorType.INT8 && !t.isConstant(), t.label() + ": expected int8 codes");
+    require(t.type() == TensorType.INT8 && !t.isConstant(), t.label() + ": expected int8 codes");
     require(
         t.scale().length == 1 && t.zeroPoint()[0] >= QMIN && t.zeroPoint()[0] <= QMAX,
         t.label() + ": expected one scale, and a zero-point of -128 to 127");
@@ -621,7 +620,8 @@ final class TfliteParser {
     float[] outScale = new float[k];
     for (int i = 0; i < k; i++) {
       outScale[i] = x.scale() * scale[i];
-      require(outScale[i] > 0 && Float.isFinite(outScale[i]), op.label() + ": scale " + outScale[i]);
+      require(
+          outScale[i] > 0 && Float.isFinite(outScale[i]), op.label() + ": scale " + outScale[i]);
     }
     int[] bias = new int[k];
     String layer = tensor.name();

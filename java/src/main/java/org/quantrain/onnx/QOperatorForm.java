@@ -232,8 +232,7 @@ public final class QOperatorForm {
             default -> inputs == 5 ? 1 : 0;
           };
       require(node, expected > 0, "has " + inputs + " inputs");
-      require(
-          node, node.integer("channels_last", 0) == 0, "expected images in the order of ONNX");
+      require(node, node.integer("channels_last", 0) == 0, "expected images in the order of ONNX");
       return expected;
     }
 

@@ -90,12 +90,7 @@ public final class LowerToInteger {
    *     is not known
    */
   private record Codes(
-      Value codes,
-      Value scale,
-      Value zeroPoint,
-      Contract contract,
-      Value batchMin,
-      Value batchMax)
+      Value codes, Value scale, Value zeroPoint, Contract contract, Value batchMin, Value batchMax)
       implements Lowered {
     /** Other codes on the same grid. */
     Codes moved(Value to) {
@@ -177,8 +172,7 @@ public final class LowerToInteger {
         && weights.containsKey(node.input(1))) {
       layer(node, codes);
     } else if (op instanceof Relu relu && in instanceof Accumulated acc && !acc.relu()) {
-      lowered.put(
-          node.output(), new Accumulated(acc.product(), acc.stats(), true, relu.upper()));
+      lowered.put(node.output(), new Accumulated(acc.product(), acc.stats(), true, relu.upper()));
     } else if (op instanceof Relu relu && in instanceof Sum sum && !sum.relu()) {
       lowered.put(node.output(), new Sum(sum.a(), sum.b(), true, relu.upper()));
     } else if (op instanceof Add
@@ -436,8 +430,7 @@ public final class LowerToInteger {
     QuantizerState state = QuantizerState.in(builder, quant.quantizer());
     Range range = mode == Mode.TRAIN ? range(quant, in) : new Range(null, null);
     if (mode == Mode.TRAIN) {
-      ObserveRanges.update(
-          builder, quant, range.min(), range.max(), RangeRule.MOVING_AVERAGE);
+      ObserveRanges.update(builder, quant, range.min(), range.max(), RangeRule.MOVING_AVERAGE);
     }
     Value codes = codes(quant, quant.quantizer(), in, state.scale(), state.zeroPoint());
     return new Codes(
@@ -451,13 +444,11 @@ public final class LowerToInteger {
    */
   private Codes quantizeLearned(FakeQuant quant, Lowered in) {
     LearnedQuantizer learned = LearnedQuantizer.in(builder, quant, 1);
-    Value codes =
-        codes(quant, quant.quantizer(), in, learned.scale(), learned.zeroPoint());
+    Value codes = codes(quant, quant.quantizer(), in, learned.scale(), learned.zeroPoint());
     if (mode != Mode.EVAL) {
       codes = learned.attach(builder, codes, real(unbounded(in), quant.quantizer() + ".x"));
     }
-    return new Codes(
-        codes, learned.scale(), learned.zeroPoint(), quant.contract(), null, null);
+    return new Codes(codes, learned.scale(), learned.zeroPoint(), quant.contract(), null, null);
   }
 
   private static Lowered unbounded(Lowered in) {

@@ -25,7 +25,7 @@ public enum Target {
       Bits.from(2, 8),
       Logits.FLOAT,
       Contract.FP32,
-      ExportFormat.ONNX_QDQ),
+      IntegerFormat.ONNX_QDQ),
   /**
    * TensorFlow Lite as it runs by default, through XNNPACK. int8 from the input to the logits,
    * average pools on the grid of their input. Compared by verification.
@@ -38,7 +38,7 @@ public enum Target {
       Bits.from(2, 8),
       Logits.CODES,
       Contract.XNNPACK,
-      ExportFormat.TFLITE),
+      IntegerFormat.TFLITE),
   /**
    * TensorFlow Lite without delegates: ruy and the built-in kernels, which round twice. The same
    * grids as {@link #TFLITE}. Compared by verification, on x86.
@@ -51,7 +51,7 @@ public enum Target {
       Bits.from(2, 8),
       Logits.CODES,
       Contract.TFLITE,
-      ExportFormat.TFLITE),
+      IntegerFormat.TFLITE),
   /** XNNPACK by itself or in another framework; the file is TensorFlow Lite's. */
   XNNPACK(
       "XNNPACK",
@@ -61,7 +61,7 @@ public enum Target {
       Bits.from(2, 8),
       Logits.CODES,
       Contract.XNNPACK,
-      ExportFormat.TFLITE),
+      IntegerFormat.TFLITE),
   /** QNNPACK as in PyTorch Mobile: unsigned activations, float multipliers, halves to even. */
   QNNPACK(
       "QNNPACK",
@@ -71,7 +71,7 @@ public enum Target {
       Bits.from(8, 8),
       Logits.FLOAT,
       Contract.FP32,
-      ExportFormat.ONNX_QDQ),
+      IntegerFormat.ONNX_QDQ),
   /** OpenVINO on a CPU: oneDNN's int8 units with float multipliers. */
   OPENVINO(
       "OpenVINO on a CPU",
@@ -81,7 +81,7 @@ public enum Target {
       Bits.from(8, 8),
       Logits.FLOAT,
       Contract.FP32,
-      ExportFormat.ONNX_QDQ),
+      IntegerFormat.ONNX_QDQ),
   /** Qualcomm's SNPE on a DSP: unsigned activations, one scale for a layer's weights. */
   SNPE(
       "Qualcomm SNPE",
@@ -91,7 +91,7 @@ public enum Target {
       Bits.from(8, 8),
       Logits.FLOAT,
       Contract.FP32,
-      ExportFormat.ONNX_QDQ),
+      IntegerFormat.ONNX_QDQ),
   /** Qualcomm's QNN on an HTP: as {@link #SNPE}, with scales per channel and 4-bit weights. */
   QNN(
       "Qualcomm QNN",
@@ -101,7 +101,7 @@ public enum Target {
       Bits.from(4, 8),
       Logits.FLOAT,
       Contract.FP32,
-      ExportFormat.ONNX_QDQ),
+      IntegerFormat.ONNX_QDQ),
   /** No hardware: the grids of the literature, as many bits as wanted. */
   ACADEMIC(
       "no hardware, for experiments",
@@ -111,7 +111,7 @@ public enum Target {
       Bits.from(2, 8),
       Logits.FLOAT,
       Contract.FP32,
-      ExportFormat.ONNX_QDQ);
+      IntegerFormat.ONNX_QDQ);
 
   private enum Activations {
     /** Affine, from 0. */
@@ -148,7 +148,7 @@ public enum Target {
   private final Bits weightBits;
   private final Logits logits;
   private final Contract contract;
-  private final ExportFormat format;
+  private final IntegerFormat format;
 
   Target(
       String runtime,
@@ -158,7 +158,7 @@ public enum Target {
       Bits weightBits,
       Logits logits,
       Contract contract,
-      ExportFormat format) {
+      IntegerFormat format) {
     this.runtime = runtime;
     this.activations = activations;
     this.activationBits = activationBits;
@@ -203,7 +203,7 @@ public enum Target {
   }
 
   /** What export writes unless told otherwise. */
-  public ExportFormat format() {
+  public IntegerFormat format() {
     return format;
   }
 

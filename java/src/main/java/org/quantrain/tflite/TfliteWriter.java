@@ -61,8 +61,8 @@ import org.tensorflow.lite.schema.TensorType;
 
 /**
  * Writes the integers of an evaluation graph as a TensorFlow Lite file of int8 operators. Codes,
- * scales, zero-points and biases are written as they were trained. Every tensor of codes is named as
- * in the graph; images are [N,H,W,C].
+ * scales, zero-points and biases are written as they were trained. Every tensor of codes is named
+ * as in the graph; images are [N,H,W,C].
  *
  * <p>Of the forms, these are not obvious:
  *
@@ -73,6 +73,8 @@ import org.tensorflow.lite.schema.TensorType;
  *       PADV2 by the lowest code before a maximum.
  *   <li>Flattened images are in the order (H,W,C), so the columns of the linear layer behind them
  *       are moved.
+ *   <li>Every layer has a scale for each output channel, also where they are equal: a fully connected
+ *       layer with one scale rounds its multiplier otherwise.
  *   <li>Biases are named after their layer: "conv1.bias".
  * </ul>
  */
@@ -387,13 +389,7 @@ public final class TfliteWriter {
           BuiltinOptions.Conv2DOptions,
           b ->
               Conv2DOptions.createConv2DOptions(
-                  b,
-                  padding,
-                  g.strideW(),
-                  g.strideH(),
-                  activation,
-                  g.dilationW(),
-                  g.dilationH()));
+                  b, padding, g.strideW(), g.strideH(), activation, g.dilationW(), g.dilationH()));
     }
   }
 
@@ -408,7 +404,7 @@ public final class TfliteWriter {
     int[] inputs = inputs(product, fold, x.tensor(), weights, data, shape, 0);
     out.operator(
         BuiltinOperator.FULLY_CONNECTED,
-        weights.hasOneScale() ? 4 : 12,
+        12, // scales for each channel
         inputs,
         y.tensor(),
         BuiltinOptions.FullyConnectedOptions,
@@ -428,11 +424,6 @@ public final class TfliteWriter {
       int dimension) {
     float[] scale = weights.scale().floats();
     float[] outScale = weights.outScale().floats();
-    boolean linear = product.op() instanceof LinearCodes;
-    if (linear && weights.hasOneScale()) {
-      scale = new float[] {scale[0]};
-      outScale = new float[] {outScale[0]};
-    }
     int w =
         out.constant(
             fold.input(0).name(),
@@ -549,8 +540,7 @@ public final class TfliteWriter {
         new int[] {x.tensor(), to},
         sameGrid(node, x, moves ? image : null),
         BuiltinOptions.ReshapeOptions,
-        b ->
-            ReshapeOptions.createReshapeOptions(b, ReshapeOptions.createNewShapeVector(b, shape)));
+        b -> ReshapeOptions.createReshapeOptions(b, ReshapeOptions.createNewShapeVector(b, shape)));
   }
 
   private void writeSlice(Node node, Slice op) {
@@ -617,7 +607,9 @@ public final class TfliteWriter {
           x.image() == null
               && Float.floatToRawIntBits(x.scale()) == Float.floatToRawIntBits(y.scale())
               && x.zeroPoint() == y.zeroPoint(),
-          "TensorFlow Lite joins codes of one grid only; " + node.input(3 * i).name() + " has another");
+          "TensorFlow Lite joins codes of one grid only; "
+              + node.input(3 * i).name()
+              + " has another");
       inputs[i] = x.tensor();
     }
     int axis = nhwcAxis(node.output(0).spec().shape().rank(), op.axis());
@@ -636,13 +628,10 @@ public final class TfliteWriter {
   }
 
   /** Writes a padded image; its tensor. */
-  private int pad(
-      Node node, Codes x, boolean lowest, int top, int bottom, int left, int right) {
+  private int pad(Node node, Codes x, boolean lowest, int top, int bottom, int left, int right) {
     Shape image = node.input(0).spec().shape();
     String name = out.unique(layerName(node) + ".padded");
-    int[] shape = {
-      -1, image.dim(2) + top + bottom, image.dim(3) + left + right, image.dim(1)
-    };
+    int[] shape = {-1, image.dim(2) + top + bottom, image.dim(3) + left + right, image.dim(1)};
     int padded = out.tensor(name, TensorType.INT8, shape, x.grid());
     int amounts =
         out.constant(
@@ -709,11 +698,9 @@ public final class TfliteWriter {
     float s = contents.apply(scale).floats()[0];
     int z = contents.apply(zeroPoint).ints()[0];
     require(node, s > 0 && Float.isFinite(s), "scale " + s);
-    require(
-        node, z >= spec.qmin() && z <= spec.qmax(), "zero-point " + z + " is not on its grid");
+    require(node, z >= spec.qmin() && z <= spec.qmax(), "zero-point " + z + " is not on its grid");
     int tensor =
-        out.tensor(
-            y.name(), TensorType.INT8, nhwc(y.spec().shape()), TfliteBuilder.Grid.of(s, z));
+        out.tensor(y.name(), TensorType.INT8, nhwc(y.spec().shape()), TfliteBuilder.Grid.of(s, z));
     Codes made = new Codes(tensor, s, z, spec, null);
     codes.put(y, made);
     return made;

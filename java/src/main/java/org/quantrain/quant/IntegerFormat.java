@@ -4,8 +4,8 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/** The form in which an integer model is written. */
-public enum ExportFormat {
+/** The form of an integer model in its file. */
+public enum IntegerFormat {
   /** ONNX with QuantizeLinear and DequantizeLinear around float operators. */
   ONNX_QDQ(".onnx"),
   /** ONNX with integer operators: QLinearConv and its like, some of them ONNX Runtime's own. */
@@ -17,7 +17,7 @@ public enum ExportFormat {
 
   private final String suffix;
 
-  ExportFormat(String suffix) {
+  IntegerFormat(String suffix) {
     this.suffix = suffix;
   }
 
@@ -34,7 +34,7 @@ public enum ExportFormat {
   /**
    * @throws IllegalArgumentException naming the formats there are
    */
-  public static ExportFormat of(String id) {
+  public static IntegerFormat of(String id) {
     return Arrays.stream(values())
         .filter(f -> f.id().equals(id))
         .findFirst()
@@ -45,7 +45,7 @@ public enum ExportFormat {
                         + id
                         + "'; formats are: "
                         + Arrays.stream(values())
-                            .map(ExportFormat::id)
+                            .map(IntegerFormat::id)
                             .collect(Collectors.joining(", "))));
   }
 }
