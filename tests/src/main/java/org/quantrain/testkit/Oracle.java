@@ -84,6 +84,9 @@ public final class Oracle {
     FloatRules.register();
     PoolRules.register();
     ProductRules.register();
+    ElementwiseRules.register();
+    MovementRules.register();
+    RowRules.register();
   }
 
   private Oracle() {}

@@ -141,6 +141,7 @@ public final class Surrogate {
   static {
     SurrogateRules.register();
     LearnedSurrogate.register();
+    TensorSurrogate.register();
   }
 
   private final List<Node> nodes;
