@@ -1,554 +1,226 @@
 package org.quantrain.onnx;
 
-import java.math.BigDecimal;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
+import static org.quantrain.onnx.Arguments.require;
+
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.quantrain.graph.GraphBuilder;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.GraphException;
 import org.quantrain.graph.Model;
-import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
-import org.quantrain.op.Add;
-import org.quantrain.op.AveragePool;
-import org.quantrain.op.BatchNorm;
-import org.quantrain.op.Conv2d;
-import org.quantrain.op.ConvGeometry;
-import org.quantrain.op.Flatten;
-import org.quantrain.op.GlobalAveragePool;
-import org.quantrain.op.Linear;
-import org.quantrain.op.MaxPool;
-import org.quantrain.op.PoolWindow;
-import org.quantrain.op.Relu;
+import org.quantrain.pass.EliminateDead;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
-/** One reading of a float network. Faults are IllegalArgumentException or GraphException. */
+/**
+ * One reading of a float network, node by node in topological order: what is known is computed,
+ * what the network computes becomes nodes. Faults are IllegalArgumentException or GraphException.
+ */
 final class FloatModelReader {
+  private static final Map<String, NodeReader> READERS = new HashMap<>();
+
+  static {
+    ElementwiseReaders.addTo(READERS);
+    MatrixReaders.addTo(READERS);
+    ConvolutionReaders.addTo(READERS);
+    PoolReaders.addTo(READERS);
+    NormalizationReaders.addTo(READERS);
+    MovementReaders.addTo(READERS);
+  }
+
+  /** Operators that take initializers as trained tensors instead of computing with them once. */
+  private static final Set<String> KEEP_TRAINED = Set.of("Gather", "Expand", "Tile");
+
+  /** Operators with outputs that this reader can make besides the first. */
+  private static final Set<String> SEVERAL_OUTPUTS = Set.of("Split");
+
   private final OnnxFile file;
   private final String name;
-  private final Map<String, List<OnnxNode>> consumers;
-  private final GraphBuilder builder = new GraphBuilder();
-  private final Map<String, HostTensor> contents = new HashMap<>();
-  private final Map<String, OnnxTensor> constants;
+  private final Map<String, Integer> sizes;
+  private final Importing in;
+  private final ConstantFolding folding = new ConstantFolding();
+  private final Set<String> read = new HashSet<>();
+  private final List<String> problems = new ArrayList<>();
 
-  /** Tensors of the network by their name in the file. */
-  private final Map<String, Value> values = new HashMap<>();
-
-  /** Weights that several layers may share, by name and orientation. */
-  private final Map<String, Value> weights = new HashMap<>();
-
-  private final Set<String> taken = new HashSet<>();
-
-  private long fixedBatch = -1;
-
-  FloatModelReader(OnnxFile file, String name) {
+  /**
+   * @param sizes of the dimensions that the file names but does not number, by name
+   */
+  FloatModelReader(OnnxFile file, String name, Map<String, Integer> sizes) {
     this.file = file;
     this.name = name;
-    this.consumers = file.consumers();
-    this.constants = new HashMap<>(file.constants());
+    this.sizes = sizes;
+    this.in = new Importing(file);
+    file.nodes().forEach(node -> read.addAll(node.inputs()));
+    read.addAll(file.outputs());
   }
 
   Model read() {
-    require(file.graphInputs().size() == 1, "expected one input, got " + file.graphInputs().size());
-    require(file.outputs().size() == 1, "expected one output, got " + file.outputs().size());
-    readInput(file.graphInputs().get(0));
-    collectConstants();
-    refuseUnsupported();
-    file.nodes().forEach(this::readNode);
-    Value logits = values.get(file.outputs().get(0));
-    require(
-        logits != null && logits.spec().shape().rank() == 2,
-        "expected logits [N,classes] as output, got " + logits);
-    return new Model(name, builder.build(logits), contents);
+    require(!file.graphInputs().isEmpty(), "has no input");
+    require(!file.outputs().isEmpty(), "has no output");
+    file.graphInputs().forEach(this::readInput);
+    for (OnnxTensor tensor : file.constants().values()) {
+      if (OnnxTensor.bytesOf(tensor.type()) > 0) {
+        in.putInitializer(tensor.name(), Constant.of(tensor));
+      }
+    }
+    for (OnnxNode node : file.nodes()) {
+      readNode(node);
+    }
+    require(problems.isEmpty(), "not supported: " + String.join(", ", problems));
+    List<Value> outputs = new ArrayList<>();
+    for (String output : file.outputs()) {
+      Value value = in.computed(output);
+      require(value != null, "output \"" + output + "\" does not depend on the input");
+      outputs.add(value);
+    }
+    Graph graph = EliminateDead.apply(in.builder().build(outputs));
+    Map<String, HostTensor> contents = new HashMap<>();
+    graph.persistent().forEach(v -> contents.put(v.name(), in.contents().get(v.name())));
+    return new Model(name, graph, contents);
   }
 
   private void readInput(OnnxFile.Input input) {
+    String label = "input \"" + input.name() + "\"";
     List<Long> dims = input.dims();
-    boolean image = dims.size() == 4 && input.type() == OnnxTensor.FLOAT;
-    for (int i = 1; image && i < 4; i++) {
-      image = dims.get(i) >= 1 && dims.get(i) <= 1 << 20;
-    }
-    require(
-        image,
-        "input \""
-            + input.name()
-            + "\": expected FLOAT [N,C,H,W] of known size, got "
-            + OnnxTensor.nameOf(input.type())
-            + " "
-            + dims);
-    fixedBatch = dims.get(0);
-    values.put(
-        input.name(),
-        builder.input(
-            input.name(),
-            TensorSpec.f32(
-                Shape.BATCH,
-                dims.get(1).intValue(),
-                dims.get(2).intValue(),
-                dims.get(3).intValue())));
-  }
-
-  /** What Constant nodes hold, and initializers under a second name. */
-  private void collectConstants() {
-    for (OnnxNode node : file.nodes()) {
-      if (node.op().equals("Constant") && node.domain().isEmpty()) {
-        OnnxTensor value = constantOf(node);
-        if (value != null) {
-          constants.put(node.output(), value);
-        }
-      } else if (node.op().equals("Identity") && constants.containsKey(node.input(0))) {
-        OnnxTensor original = constants.get(node.input(0));
-        constants.put(
-            node.output(),
-            new OnnxTensor(node.output(), original.type(), original.shape(), original.data()));
+    DType dtype =
+        switch (input.type()) {
+          case OnnxTensor.FLOAT, OnnxTensor.FLOAT16, OnnxTensor.BFLOAT16, OnnxTensor.DOUBLE ->
+              DType.F32;
+          case OnnxTensor.INT64, OnnxTensor.INT32 -> DType.S32;
+          default ->
+              throw new IllegalArgumentException(
+                  label
+                      + ": expected FLOAT, INT64 or INT32, got "
+                      + OnnxTensor.nameOf(input.type()));
+        };
+    require(!dims.isEmpty(), label + ": expected a batch in front, got a scalar");
+    int[] shape = new int[dims.size()];
+    shape[0] = Shape.BATCH;
+    for (int i = 1; i < shape.length; i++) {
+      long dim = dims.get(i);
+      String symbol = input.symbols().get(i);
+      if (dim < 0) {
+        require(
+            sizes.containsKey(symbol),
+            label
+                + ": dimension "
+                + i
+                + " \""
+                + symbol
+                + "\" has no size in the file: say one when reading it");
+        dim = sizes.get(symbol);
       }
+      require(dim >= 1 && dim <= 1 << 20, label + ": expected sizes from 1, got " + dims);
+      shape[i] = (int) dim;
     }
-  }
-
-  private static OnnxTensor constantOf(OnnxNode node) {
-    if (node.attributes().get("value") instanceof OnnxTensor t) {
-      return new OnnxTensor(node.output(), t.type(), t.shape(), t.data());
+    if (dims.get(0) > 0) {
+      in.fixBatch(dims.get(0));
     }
-    if (node.attributes().get("value_float") instanceof Float f) {
-      HostTensor t = HostTensor.of(Shape.of(), f);
-      return new OnnxTensor(node.output(), OnnxTensor.FLOAT, t.shape(), MemoryOrder.toOnnx(t));
-    }
-    return null;
-  }
-
-  private void refuseUnsupported() {
-    List<String> problems = new ArrayList<>();
-    for (OnnxNode node : file.nodes()) {
-      String problem = problemOf(node);
-      if (problem != null) {
-        problems.add(node.label() + (problem.isEmpty() ? "" : " (" + problem + ")"));
-      }
-    }
-    require(problems.isEmpty(), "not supported: " + String.join(", ", problems));
-  }
-
-  /** Null if the node can be read, else why not (empty: the operator is not known). */
-  private String problemOf(OnnxNode node) {
-    if (!node.domain().isEmpty()) {
-      return "";
-    }
-    for (int i = 1; i < node.outputs().size(); i++) {
-      if (!node.op().equals("BatchNormalization") && isRead(node.outputs().get(i))) {
-        return "its output \"" + node.outputs().get(i) + "\" is read";
-      }
-    }
-    return switch (node.op()) {
-      case "Relu", "GlobalAveragePool", "Identity", "Dropout" -> null;
-      case "Conv" -> isFloat(node.input(1)) ? null : "weights are not a FLOAT constant";
-      case "BatchNormalization" -> problemOfBatchNorm(node);
-      case "Clip" -> isRelu(node) ? null : "only from 0 to a constant above 0";
-      case "Add" -> problemOfAdd(node);
-      case "MaxPool" -> allOne(node, "dilations") ? null : "dilations";
-      case "AveragePool" -> allOne(node, "dilations") ? null : "dilations";
-      case "Flatten" -> node.integer("axis", 1) == 1 ? null : "axis other than 1";
-      case "Reshape" -> isConstantOf(node.input(1), OnnxTensor.INT64) ? null : "computed shape";
-      case "Gemm" -> problemOfGemm(node);
-      case "MatMul" -> isFloat(node.input(1)) ? null : "right operand is not a FLOAT constant";
-      case "Pad" -> padsNothing(node) ? null : "only by nothing";
-      case "Constant" -> constants.containsKey(node.output()) ? null : "kind of value";
-      default -> "";
-    };
-  }
-
-  private String problemOfBatchNorm(OnnxNode node) {
-    if (node.integer("spatial", 1) != 1) {
-      return "spatial = 0";
-    }
-    for (int i = 1; i < 5; i++) {
-      if (!isFloat(node.input(i))) {
-        return "input " + i + " is not a FLOAT constant";
-      }
-    }
-    for (int i = 1; i < node.outputs().size(); i++) {
-      if (consumers.containsKey(node.outputs().get(i))) {
-        return "its output \"" + node.outputs().get(i) + "\" is read";
-      }
-    }
-    return null;
-  }
-
-  private String problemOfAdd(OnnxNode node) {
-    boolean constant = constants.containsKey(node.input(0)) || constants.containsKey(node.input(1));
-    return !constant || productOf(node) != null
-        ? null
-        : "a constant operand is read only as the bias after a MatMul";
-  }
-
-  private String problemOfGemm(OnnxNode node) {
-    if (!isFloat(node.input(1)) || !(node.input(2).isEmpty() || isFloat(node.input(2)))) {
-      return "weights and bias are not FLOAT constants";
-    }
-    return node.integer("transA", 0) == 0
-            && node.real("alpha", 1) == 1
-            && (node.real("beta", 1) == 1 || node.input(2).isEmpty())
-        ? null
-        : "transA, alpha or beta";
-  }
-
-  private boolean isRead(String tensor) {
-    return !tensor.isEmpty() && (consumers.containsKey(tensor) || file.outputs().contains(tensor));
-  }
-
-  private boolean isFloat(String tensor) {
-    return isConstantOf(tensor, OnnxTensor.FLOAT);
-  }
-
-  private boolean isConstantOf(String tensor, int type) {
-    return constants.containsKey(tensor) && constants.get(tensor).type() == type;
-  }
-
-  private static boolean allOne(OnnxNode node, String attribute) {
-    int[] sizes = node.sizes(attribute, 1, 1);
-    return sizes[0] == 1 && sizes[1] == 1;
-  }
-
-  private boolean isRelu(OnnxNode node) {
-    return bound(node, 1, "min", Float.NEGATIVE_INFINITY) == 0
-        && bound(node, 2, "max", Float.POSITIVE_INFINITY) > 0;
-  }
-
-  /**
-   * A bound of a Clip: an attribute in old files, a constant input since; NaN if it is computed.
-   */
-  private float bound(OnnxNode node, int input, String attribute, float orElse) {
-    if (node.input(input).isEmpty()) {
-      float bound = node.real(attribute, orElse);
-      return Math.abs(bound) >= Float.MAX_VALUE ? orElse : bound;
-    }
-    boolean scalar = isFloat(node.input(input)) && constants.get(node.input(input)).elements() == 1;
-    return scalar ? constants.get(node.input(input)).floats()[0] : Float.NaN;
-  }
-
-  private boolean padsNothing(OnnxNode node) {
-    if (node.attributes().get("pads") instanceof List<?> pads) {
-      return pads.stream().allMatch(p -> p.equals(0L));
-    }
-    if (!isConstantOf(node.input(1), OnnxTensor.INT64)) {
-      return false;
-    }
-    for (long pad : constants.get(node.input(1)).longs()) {
-      if (pad != 0) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  /** The MatMul whose bias this Add is; null if it is another kind of Add. */
-  private OnnxNode productOf(OnnxNode add) {
-    for (int i = 0; i < 2; i++) {
-      String constant = add.input(i);
-      String product = add.input(1 - i);
-      if (isFloat(constant)
-          && !file.outputs().contains(product)
-          && consumers.getOrDefault(product, List.of()).size() == 1) {
-        for (OnnxNode node : file.nodes()) {
-          if (node.output().equals(product) && node.op().equals("MatMul")) {
-            return node;
-          }
-        }
-      }
-    }
-    return null;
+    in.put(input.name(), in.builder().input(input.name(), new TensorSpec(dtype, Shape.of(shape))));
   }
 
   private void readNode(OnnxNode node) {
-    if (constants.containsKey(node.output())) {
+    boolean supported =
+        node.domain().isEmpty()
+            && (READERS.containsKey(node.op())
+                || folding.knows(node)
+                || node.op().equals("Constant"));
+    if (!supported) {
+      problems.add(node.label());
       return;
     }
-    switch (node.op()) {
-      case "Conv" -> readConv(node);
-      case "BatchNormalization" -> readBatchNorm(node);
-      case "Relu" -> add(node, new Relu(), value(node, 0));
-      case "Clip" -> {
-        float upper = bound(node, 2, "max", Float.POSITIVE_INFINITY);
-        add(node, new Relu(upper), value(node, 0));
-      }
-      case "Add" -> readAdd(node);
-      case "MaxPool" -> add(node, new MaxPool(window(node)), value(node, 0));
-      case "AveragePool" -> {
-        boolean countPadding = node.integer("count_include_pad", 0) == 1;
-        add(node, new AveragePool(window(node), countPadding), value(node, 0));
-      }
-      case "GlobalAveragePool" -> add(node, new GlobalAveragePool(), value(node, 0));
-      case "Flatten" -> readFlatten(node);
-      case "Reshape" -> readReshape(node);
-      case "Gemm" ->
-          readLinear(
-              node, value(node, 0), node.input(1), node.integer("transB", 0) == 1, node.input(2));
-      case "MatMul" -> readMatMul(node);
-      case "Identity", "Dropout", "Pad" -> values.put(node.output(), value(node, 0));
-      default -> throw new IllegalStateException(node.label());
-    }
-  }
-
-  private Value value(OnnxNode node, int input) {
-    Value value = values.get(node.input(input));
-    require(
-        value != null,
-        node.label()
-            + ": input "
-            + input
-            + " \""
-            + node.input(input)
-            + "\" is not computed from the network's input");
-    return value;
-  }
-
-  private void add(OnnxNode node, Op op, Value... in) {
-    values.put(node.output(), builder.node(node.output(), op, in).output(0));
-  }
-
-  private void readConv(OnnxNode node) {
-    Value x = value(node, 0);
-    OnnxTensor w = constants.get(node.input(1));
-    require(w.shape().rank() == 4, node.label() + ": only 2-D convolutions, got weights " + w);
-    int[] kernel = {w.shape().dim(2), w.shape().dim(3)};
-    int[] said = node.sizes("kernel_shape", kernel);
-    require(
-        said[0] == kernel[0] && said[1] == kernel[1],
-        node.label() + ": kernel_shape differs from the weights " + w);
-    int[] stride = node.sizes("strides", 1, 1);
-    int[] dilation = node.sizes("dilations", 1, 1);
-    int[] pads = pads(node, x, kernel, stride, dilation);
-    long groups = node.integer("group", 1);
-    require(groups >= 1 && groups <= Integer.MAX_VALUE, node.label() + ": group " + groups);
-    ConvGeometry geometry =
-        new ConvGeometry(
-            stride[0],
-            stride[1],
-            pads[0],
-            pads[1],
-            pads[2],
-            pads[3],
-            dilation[0],
-            dilation[1],
-            (int) groups);
-    Value weight = weight(w, false);
-    if (node.input(2).isEmpty()) {
-      add(node, new Conv2d(geometry), x, weight);
-    } else {
-      require(isFloat(node.input(2)), node.label() + ": bias is not a FLOAT constant");
-      Value bias = vector(constants.get(node.input(2)), w.shape().dim(0), Value.Role.PARAM, node);
-      add(node, new Conv2d(geometry), x, weight, bias);
-    }
-  }
-
-  private void readBatchNorm(OnnxNode node) {
-    Value x = value(node, 0);
-    int channels = x.spec().shape().dim(1);
-    Value[] in = new Value[5];
-    in[0] = x;
-    for (int i = 1; i < 5; i++) {
-      Value.Role role = i < 3 ? Value.Role.PARAM : Value.Role.STATE;
-      in[i] = vector(constants.get(node.input(i)), channels, role, node);
-    }
-    float momentum = oneMinus(node.real("momentum", 0.9f));
-    float epsilon = node.real("epsilon", 1e-5f);
-    require(
-        epsilon > 0 && epsilon < 1 && momentum >= 0 && momentum <= 1,
-        node.label() + ": epsilon " + epsilon + ", 1 - momentum " + momentum);
-    add(node, new BatchNorm(epsilon, momentum, BatchNorm.Mode.TRAIN), in);
-  }
-
-  /** 1 - x on the decimals that are meant, so that 0.9 and 0.1 turn into each other exactly. */
-  static float oneMinus(float x) {
-    return Float.isFinite(x)
-        ? BigDecimal.ONE.subtract(new BigDecimal(Float.toString(x))).floatValue()
-        : Float.NaN;
-  }
-
-  private void readAdd(OnnxNode node) {
-    OnnxNode product = productOf(node);
-    if (product == null) {
-      add(node, new Add(), value(node, 0), value(node, 1));
+    if (!node.inputs().stream().allMatch(t -> t.isEmpty() || in.isKnown(t))) {
+      // It reads from a node that is among the problems.
       return;
     }
-    String bias = isFloat(node.input(0)) ? node.input(0) : node.input(1);
-    readLinear(node, value(product, 0), product.input(1), false, bias);
+    try {
+      read(node);
+    } catch (GraphException | IllegalArgumentException | ArithmeticException e) {
+      problems.add(node.label() + " (" + e.getMessage() + ")");
+    }
   }
 
-  private void readMatMul(OnnxNode node) {
-    List<OnnxNode> readers = consumers.getOrDefault(node.output(), List.of());
-    if (readers.size() == 1
-        && readers.get(0).op().equals("Add")
-        && productOf(readers.get(0)) == node) {
+  private void read(OnnxNode node) {
+    Arguments a = in.arguments(node);
+    if (node.op().equals("Constant")) {
+      in.put(node.output(), constant(node));
       return;
     }
-    readLinear(node, value(node, 0), node.input(1), false, "");
-  }
-
-  private void readLinear(OnnxNode node, Value x, String w, boolean transposed, String bias) {
-    OnnxTensor weights = constants.get(w);
-    require(
-        weights.shape().rank() == 2,
-        node.label() + ": expected a matrix of weights, got " + weights);
-    Value weight = weight(weights, !transposed);
-    int outputs = weight.spec().shape().dim(0);
-    if (bias.isEmpty()) {
-      add(node, new Linear(), x, weight);
-    } else {
-      Value b = vector(constants.get(bias), outputs, Value.Role.PARAM, node);
-      add(node, new Linear(), x, weight, b);
+    Value first = in.computed(node.input(0));
+    if (first != null && node.op().equals("Shape")) {
+      in.put(node.output(), ConstantFolding.shape(a, first.spec().shape()));
+      return;
     }
-  }
-
-  private void readFlatten(OnnxNode node) {
-    Value x = value(node, 0);
-    if (x.spec().shape().rank() == 2) {
-      values.put(node.output(), x);
-    } else {
-      add(node, new Flatten(), x);
+    Constant same = a.constant(0);
+    if (node.op().equals("Identity")
+        && same != null
+        && same.file() != null
+        && in.isInitializer(same)) {
+      // Tools give equal tensors one initializer; they are trained apart.
+      in.putInitializer(node.output(), Constant.of(same.file().named(node.output())));
+      return;
     }
-  }
-
-  private void readReshape(OnnxNode node) {
-    Shape x = value(node, 0).spec().shape();
-    long[] to = constants.get(node.input(1)).longs();
-    boolean batchKept =
-        to.length == 2
-            && (to[0] == -1
-                || to[0] == fixedBatch
-                || to[0] == 0 && node.integer("allowzero", 0) == 0);
-    boolean rest = to.length == 2 && (to[1] == x.elementsPerSample() || to[1] == -1 && to[0] != -1);
-    require(
-        batchKept && rest,
-        node.label() + ": only to [N,-1], got " + Arrays.toString(to) + " of " + x);
-    readFlatten(node);
-  }
-
-  private PoolWindow window(OnnxNode node) {
-    Value x = value(node, 0);
-    require(x.spec().shape().rank() == 4, node.label() + ": expected [N,C,H,W], got " + x);
-    int[] kernel = node.sizes("kernel_shape", 0, 0);
-    int[] stride = node.sizes("strides", 1, 1);
-    int[] pads = pads(node, x, kernel, stride, new int[] {1, 1});
-    if (node.integer("ceil_mode", 0) != 0) {
-      for (int i = 0; i < 2; i++) {
-        int rest = x.spec().shape().dim(2 + i) + pads[i] + pads[2 + i] - kernel[i];
-        require(
-            stride[i] > 0 && rest % stride[i] == 0,
-            node.label() + ": ceil_mode where the window does not divide the input");
+    if (folding.knows(node) && isKnown(a) && !keepsTrained(a)) {
+      List<Constant> outputs = folding.fold(a);
+      for (int i = 0; i < Math.min(outputs.size(), node.outputs().size()); i++) {
+        in.put(node.outputs().get(i), outputs.get(i));
       }
+      return;
     }
-    return new PoolWindow(
-        kernel[0], kernel[1], stride[0], stride[1], pads[0], pads[1], pads[2], pads[3]);
-  }
-
-  /** Top, left, bottom, right. */
-  private static int[] pads(OnnxNode node, Value x, int[] kernel, int[] stride, int[] dilation) {
-    String auto = node.text("auto_pad", "NOTSET");
-    int[] pads = node.sizes("pads", 0, 0, 0, 0);
-    switch (auto) {
-      case "NOTSET", "" -> {
-        return pads;
-      }
-      case "VALID" -> {
-        return new int[4];
-      }
-      case "SAME_UPPER", "SAME_LOWER" -> {
-        for (int i = 0; i < 2; i++) {
-          require(stride[i] > 0, node.label() + ": stride 0");
-          int size = x.spec().shape().dim(2 + i);
-          int out = (size + stride[i] - 1) / stride[i];
-          int span = dilation[i] * (kernel[i] - 1) + 1;
-          int total = Math.max(0, (out - 1) * stride[i] + span - size);
-          int less = total / 2;
-          pads[i] = auto.equals("SAME_UPPER") ? less : total - less;
-          pads[2 + i] = total - pads[i];
-        }
-        return pads;
-      }
-      default -> throw new IllegalArgumentException(node.label() + ": auto_pad " + auto);
-    }
-  }
-
-  /** The parameter of a weight tensor, transposed from [I,O] if so asked; shared by its readers. */
-  private Value weight(OnnxTensor tensor, boolean transpose) {
-    return weights.computeIfAbsent(
-        tensor.name() + (transpose ? " transposed" : ""),
-        key -> {
-          requireFinite(tensor);
-          Shape shape =
-              transpose ? Shape.of(tensor.shape().dim(1), tensor.shape().dim(0)) : tensor.shape();
-          byte[] data = transpose ? transposed(tensor) : tensor.data();
-          HostTensor contentsOf = MemoryOrder.fromOnnx(new TensorSpec(DType.F32, shape), data);
-          return persistent(tensor.name(), contentsOf, Value.Role.PARAM);
-        });
-  }
-
-  private static void requireFinite(OnnxTensor tensor) {
-    FloatBuffer values =
-        ByteBuffer.wrap(tensor.data()).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
-    for (int i = 0; i < values.capacity(); i++) {
+    for (int i = 1; i < node.outputs().size(); i++) {
+      String output = node.outputs().get(i);
       require(
-          Float.isFinite(values.get(i)),
-          "initializer \"" + tensor.name() + "\": element " + i + " is " + values.get(i));
+          SEVERAL_OUTPUTS.contains(node.op()) || output.isEmpty() || !read.contains(output),
+          "its output \"" + output + "\" is read");
     }
+    NodeReader reader = READERS.get(node.op());
+    require(reader != null, "only of constants and shapes");
+    reader.read(in, a);
   }
 
-  private static byte[] transposed(OnnxTensor matrix) {
-    int rows = matrix.shape().dim(0);
-    int columns = matrix.shape().dim(1);
-    byte[] from = matrix.data();
-    byte[] to = new byte[from.length];
-    for (int r = 0; r < rows; r++) {
-      for (int c = 0; c < columns; c++) {
-        System.arraycopy(from, (r * columns + c) * 4, to, (c * rows + r) * 4, 4);
+  private static boolean isKnown(Arguments a) {
+    return a.node().inputs().stream()
+        .allMatch(tensor -> tensor.isEmpty() || a.constants().containsKey(tensor));
+  }
+
+  private boolean keepsTrained(Arguments a) {
+    Constant data = a.constant(0);
+    return KEEP_TRAINED.contains(a.node().op())
+        && data != null
+        && data.rank() > 1
+        && in.isInitializer(data);
+  }
+
+  private static Constant constant(OnnxNode node) {
+    Map<String, Object> attributes = node.attributes();
+    if (attributes.get("value") instanceof OnnxTensor t) {
+      return Constant.of(t.named(node.output()));
+    }
+    if (attributes.get("value_float") instanceof Float f) {
+      return Constant.of(Shape.of(), f);
+    }
+    if (attributes.get("value_int") instanceof Long i) {
+      return Constant.of(Constant.Kind.INTEGER, Shape.of(), i);
+    }
+    if (attributes.get("value_ints") instanceof List<?> list
+        && list.stream().allMatch(Long.class::isInstance)) {
+      long[] values = list.stream().mapToLong(v -> (Long) v).toArray();
+      return Constant.of(Constant.Kind.INTEGER, Shape.of(values.length), values);
+    }
+    if (attributes.get("value_floats") instanceof List<?> list
+        && list.stream().allMatch(Float.class::isInstance)) {
+      float[] values = new float[list.size()];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = (Float) list.get(i);
       }
+      return Constant.of(Shape.of(values.length), values);
     }
-    return to;
-  }
-
-  /**
-   * A vector of its own for the reader: tools give equal vectors (zeros, ones) one initializer,
-   * which does not mean that they are to be trained as one.
-   */
-  private Value vector(OnnxTensor tensor, int n, Value.Role role, OnnxNode node) {
-    requireFinite(tensor);
-    float[] values = tensor.floats();
-    boolean row = tensor.shape().rank() <= 1 || tensor.shape().dim(tensor.shape().rank() - 1) == n;
-    require(
-        (values.length == n || values.length == 1) && row,
-        node.label() + ": expected " + n + " values, got " + tensor);
-    if (values.length == 1 && n != 1) {
-      float value = values[0];
-      values = new float[n];
-      Arrays.fill(values, value);
-    }
-    return persistent(tensor.name(), HostTensor.of(Shape.of(n), values), role);
-  }
-
-  private Value persistent(String wanted, HostTensor contentsOf, Value.Role role) {
-    String free = wanted;
-    for (int i = 2; !taken.add(free); i++) {
-      free = wanted + "_" + i;
-    }
-    Value value =
-        role == Value.Role.PARAM
-            ? builder.param(free, contentsOf.spec())
-            : builder.state(free, contentsOf.spec());
-    contents.put(value.name(), contentsOf);
-    return value;
-  }
-
-  private static void require(boolean holds, String problem) {
-    if (!holds) {
-      throw new IllegalArgumentException(problem);
-    }
+    throw new IllegalArgumentException("kind of value");
   }
 }

@@ -1,5 +1,6 @@
 package org.quantrain.onnx;
 
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
@@ -17,10 +18,10 @@ public final class MemoryOrder {
   public static byte[] toOnnx(HostTensor tensor) {
     int width = width(tensor.spec());
     byte[] memory = tensor.buffer().array();
-    byte[] file =
-        isTransposed(tensor.spec())
-            ? transposed(memory, tensor.shape(), width, false)
-            : memory.clone();
+    byte[] file = memory.clone();
+    if (isTransposed(tensor.spec())) {
+      transpose(ByteBuffer.wrap(memory), file, tensor.shape(), width, false);
+    }
     swapToLittleEndian(file, width);
     return file;
   }
@@ -31,12 +32,22 @@ public final class MemoryOrder {
    * @throws IllegalArgumentException if there are more or fewer bytes than the spec needs
    */
   public static HostTensor fromOnnx(TensorSpec spec, byte[] file) {
-    if (file.length != spec.bytes()) {
+    return fromOnnx(spec, ByteBuffer.wrap(file));
+  }
+
+  /** As above, from the remaining bytes of a buffer. */
+  public static HostTensor fromOnnx(TensorSpec spec, ByteBuffer file) {
+    if (file.remaining() != spec.bytes()) {
       throw new IllegalArgumentException(
-          spec + ": expected " + spec.bytes() + " bytes, got " + file.length);
+          spec + ": expected " + spec.bytes() + " bytes, got " + file.remaining());
     }
     int width = width(spec);
-    byte[] memory = isTransposed(spec) ? transposed(file, spec.shape(), width, true) : file.clone();
+    byte[] memory = new byte[file.remaining()];
+    if (isTransposed(spec)) {
+      transpose(file.slice(), memory, spec.shape(), width, true);
+    } else {
+      file.duplicate().get(memory);
+    }
     swapToLittleEndian(memory, width);
     return HostTensor.ofBytes(spec, memory);
   }
@@ -54,35 +65,25 @@ public final class MemoryOrder {
     return spec.isChannelsLast() && shape.dim(1) > 1 && shape.dim(2) * shape.dim(3) > 1;
   }
 
-  private static byte[] transposed(byte[] from, Shape shape, int width, boolean channelsLast) {
-    byte[] to = new byte[from.length];
+  private static void transpose(
+      ByteBuffer from, byte[] to, Shape shape, int width, boolean channelsLast) {
     int channels = shape.dim(1);
     int cells = shape.dim(2) * shape.dim(3);
     int rows = channelsLast ? channels : cells;
     int columns = channelsLast ? cells : channels;
-    int block = rows * columns * width;
-    for (int start = 0; start < from.length; start += block) {
-      if (width == 1) {
-        transposeBytes(from, to, start, rows, columns);
-      } else {
-        for (int r = 0; r < rows; r++) {
-          for (int c = 0; c < columns; c++) {
-            int source = start + (r * columns + c) * width;
-            System.arraycopy(from, source, to, start + (c * rows + r) * width, width);
+    ByteBuffer out = ByteBuffer.wrap(to);
+    int block = rows * columns;
+    for (int start = 0; start < to.length / width; start += block) {
+      for (int c = 0; c < columns; c++) {
+        int target = start + c * rows;
+        int source = start + c;
+        for (int r = 0; r < rows; r++, target++, source += columns) {
+          switch (width) {
+            case 1 -> to[target] = from.get(source);
+            case 4 -> out.putInt(4 * target, from.getInt(4 * source));
+            default -> out.putLong(8 * target, from.getLong(8 * source));
           }
         }
-      }
-    }
-    return to;
-  }
-
-  private static void transposeBytes(byte[] from, byte[] to, int start, int rows, int columns) {
-    for (int c = 0; c < columns; c++) {
-      int target = start + c * rows;
-      int source = start + c;
-      for (int r = 0; r < rows; r++) {
-        to[target + r] = from[source];
-        source += columns;
       }
     }
   }

@@ -1,18 +1,24 @@
 package org.quantrain.onnx;
 
 import java.nio.file.Path;
+import java.util.Map;
 import org.quantrain.graph.GraphException;
 import org.quantrain.graph.Model;
 
 /**
- * Reads float networks from ONNX files.
+ * Reads float networks from ONNX files, operator sets 7 to 21.
  *
  * <p>Nodes and values are named as the tensors in the file, parameters as its initializers. The
  * batch size is free, whether the file fixes it or not. Batch norm comes out in training mode.
+ * Images come channels-last. Subgraphs that compute shapes are gone; layers that a file writes as
+ * several nodes (layer normalization, GELU, SiLU, hard swish) are one.
  *
- * <p>Operators: Conv (2-D), BatchNormalization, Relu, Clip from 0, Add, MaxPool, AveragePool,
- * GlobalAveragePool, Flatten and Reshape to [N,-1], Gemm, MatMul with constant weights (and Add of
- * a constant bias), Identity, Constant, Dropout, Pad by nothing.
+ * <p>Float initializers are parameters where a layer reads them as weights (Conv, ConvTranspose,
+ * Gemm, MatMul, BatchNormalization, LayerNormalization, PRelu, the table of a Gather) or where they
+ * are added, multiplied, joined or repeated; other constants are state or folded. Reals of 16 bits
+ * become float32, integers int32.
+ *
+ * <p>A file may keep tensors in other files of its folder.
  */
 public final class OnnxReader {
   private OnnxReader() {}
@@ -22,8 +28,19 @@ public final class OnnxReader {
    *     not train; operators that are not supported are named all at once
    */
   public static Model read(Path file) throws OnnxException {
+    return read(file, Map.of());
+  }
+
+  /**
+   * Reads a file that leaves more than the batch size free.
+   *
+   * @param sizes of dimensions by the name that the file gives them: {@code
+   *     Map.of("sequence_length", 128)}
+   * @throws OnnxException as above
+   */
+  public static Model read(Path file, Map<String, Integer> sizes) throws OnnxException {
     String name = file.getFileName().toString().replaceFirst("\\.onnx$", "");
-    return read(OnnxFile.read(file), name);
+    return read(OnnxFile.read(file), name, sizes);
   }
 
   /**
@@ -32,13 +49,14 @@ public final class OnnxReader {
    * @param name of the model, where the file has none from Quantrain; and what messages say
    */
   public static Model read(String name, byte[] bytes) throws OnnxException {
-    return read(OnnxFile.parse(name, bytes), name);
+    return read(OnnxFile.parse(name, bytes), name, Map.of());
   }
 
-  private static Model read(OnnxFile file, String name) throws OnnxException {
+  private static Model read(OnnxFile file, String name, Map<String, Integer> sizes)
+      throws OnnxException {
     boolean ours = file.producer().equals(OnnxWriter.PRODUCER) && !file.graphName().isEmpty();
     try {
-      return new FloatModelReader(file, ours ? file.graphName() : name).read();
+      return new FloatModelReader(file, ours ? file.graphName() : name, sizes).read();
     } catch (GraphException | IllegalArgumentException e) {
       throw new OnnxException(file.where(), e.getMessage(), e);
     }

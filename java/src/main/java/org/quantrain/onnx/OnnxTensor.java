@@ -2,28 +2,47 @@ package org.quantrain.onnx;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 import org.quantrain.tensor.Shape;
 
 /**
  * A constant of a file. Values are row-major (as in ONNX, not channels-last), little-endian.
  *
  * @param type element type, as the file numbers it
- * @param data exactly the bytes of the elements; not to be changed
+ * @param contents exactly the bytes of the elements, at position 0; they may be the file's own, so
+ *     that a large model is not held twice
  */
-public record OnnxTensor(String name, int type, Shape shape, byte[] data) {
+public record OnnxTensor(String name, int type, Shape shape, ByteBuffer contents) {
   public static final int FLOAT = 1;
   public static final int UINT8 = 2;
   public static final int INT8 = 3;
   public static final int INT32 = 6;
   public static final int INT64 = 7;
+  public static final int BOOL = 9;
+  public static final int FLOAT16 = 10;
+  public static final int DOUBLE = 11;
+  public static final int BFLOAT16 = 16;
+
+  public OnnxTensor {
+    contents = contents.slice().asReadOnlyBuffer();
+  }
+
+  /** Takes the array over. */
+  public OnnxTensor(String name, int type, Shape shape, byte[] data) {
+    this(name, type, shape, ByteBuffer.wrap(data));
+  }
+
+  /** The same values under another name. */
+  OnnxTensor named(String other) {
+    return new OnnxTensor(other, type, shape, contents);
+  }
 
   /** Bytes of an element; 0 for types that are not read. */
   static int bytesOf(int type) {
     return switch (type) {
-      case UINT8, INT8 -> 1;
+      case UINT8, INT8, BOOL -> 1;
+      case FLOAT16, BFLOAT16 -> 2;
       case FLOAT, INT32 -> 4;
-      case INT64 -> 8;
+      case INT64, DOUBLE -> 8;
       default -> 0;
     };
   }
@@ -59,9 +78,16 @@ public record OnnxTensor(String name, int type, Shape shape, byte[] data) {
     return (int) shape.elements();
   }
 
-  /** View of the bytes, little-endian. */
+  /** View of the bytes, little-endian; read-only. */
   public ByteBuffer buffer() {
-    return ByteBuffer.wrap(data).order(ByteOrder.LITTLE_ENDIAN);
+    return contents.duplicate().order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  /** Copy of the bytes. */
+  public byte[] data() {
+    byte[] bytes = new byte[contents.remaining()];
+    contents.duplicate().get(bytes);
+    return bytes;
   }
 
   /** Copy of the values of a FLOAT tensor. */
@@ -100,12 +126,12 @@ public record OnnxTensor(String name, int type, Shape shape, byte[] data) {
         && t.type == type
         && t.name.equals(name)
         && t.shape.equals(shape)
-        && Arrays.equals(t.data, data);
+        && t.contents.equals(contents);
   }
 
   @Override
   public int hashCode() {
-    return name.hashCode() * 31 + Arrays.hashCode(data);
+    return name.hashCode() * 31 + contents.hashCode();
   }
 
   @Override

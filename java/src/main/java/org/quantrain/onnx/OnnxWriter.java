@@ -113,7 +113,7 @@ public final class OnnxWriter {
     } else if (op instanceof BatchNorm norm) {
       add(out, "BatchNormalization", node, in)
           .with("epsilon", norm.epsilon())
-          .with("momentum", FloatModelReader.oneMinus(norm.momentum()));
+          .with("momentum", NormalizationReaders.oneMinus(norm.momentum()));
     } else if (op instanceof Relu relu && relu.upper() == Float.POSITIVE_INFINITY) {
       add(out, "Relu", node, in);
     } else if (op instanceof Relu relu) {
