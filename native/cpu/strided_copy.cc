@@ -63,7 +63,7 @@ void Copy(qt_context& ctx, const qt_strided_copy_args& args) {
   const math::Strided<2> s = math::CopyWalk(args);
   const int64_t n = s.elements();
   if (n == 0) return;
-  const T fill = static_cast<T>(args.fill);
+  const T fill = static_cast<T>(args.fill_bits);
   const T* x = args.x == nullptr ? &fill : static_cast<const T*>(args.x);
   T* y = static_cast<T*>(args.y);
   const int transposed = math::TransposedDim(s);

@@ -68,7 +68,7 @@ template <class T>
 cudaError_t CopyAll(const Stream& stream, const qt_strided_copy_args& args) {
   math::Strided<2> s = math::CopyWalk(args);
   T* y = static_cast<T*>(args.y);
-  if (args.x == nullptr) return ForStrided(stream, Fill<T>{static_cast<T>(args.fill), y}, s);
+  if (args.x == nullptr) return ForStrided(stream, Fill<T>{static_cast<T>(args.fill_bits), y}, s);
   const T* x = static_cast<const T*>(args.x);
   const int transposed = math::TransposedDim(s);
   if (transposed == 0 || s.elements() == 0) return ForStrided(stream, Copy<T>{x, y}, s);

@@ -1617,13 +1617,13 @@ QT_API qt_status qt_where(qt_context* ctx, const qt_where_args* args);
 
 /* Copies a tensor from one order in memory to another: transposition, slice (x points to its first element, a step is a
  * larger or negative stride), concatenation and padding (y points to where the part begins), expansion (stride 0), and
- * with x null the element `fill` everywhere. */
+ * with x null the element of fill_bits everywhere. */
 typedef struct qt_strided_copy_args {
   const void* x; /* the element at index 0 of every dimension, or null */
   void* y;       /* likewise; only these elements are written */
   int64_t size[6], x_stride[6], y_stride[6]; /* y's: >= 0, and no element twice */
   int32_t element_bytes; /* 1 or 4 */
-  uint32_t fill;         /* the bits of an element, in the lowest element_bytes bytes */
+  uint32_t fill_bits;    /* an element, in the lowest element_bytes bytes */
 } qt_strided_copy_args;
 QT_API qt_status qt_strided_copy(qt_context* ctx, const qt_strided_copy_args* args);
 

@@ -268,7 +268,7 @@ void Copies(Suite& suite, int64_t n) {
   fill.args.size[5] = n;
   fill.args.y_stride[5] = 1;
   fill.args.element_bytes = static_cast<int32_t>(sizeof(T));
-  fill.args.fill = 0xc0ffee42u;
+  fill.args.fill_bits = 0xc0ffee42u;
   fill.elements = n;
 }
 

@@ -97,9 +97,11 @@ final class ElementwiseRules {
   }
 
   /** How far f'(x) may be off; the terms of the derivatives of GELU and SiLU cancel. */
-  private static double derivativeBound(Unary.Kind kind, double d) {
+  private static double derivativeBound(Unary.Kind kind, double x, double d) {
     double ulp = 2 * U * Math.abs(d);
     return switch (kind) {
+      // The rounded square in the exponent.
+      case ERF -> d == 0 ? 0 : (3 + x * x) * ulp;
       case GELU, GELU_TANH, SILU -> 8 * U;
       case LOG, EXP -> ulp;
       case POW -> 1.5 * ulp;
@@ -124,7 +126,8 @@ final class ElementwiseRules {
     double[] y = new double[x.length];
     double[] bound = new double[x.length];
     for (int i = 0; i < y.length; i++) {
-      y[i] = asFloat(RealFunctions.value(op.function(), op.alpha(), op.beta(), x[i]));
+      double value = RealFunctions.value(op.function(), op.alpha(), op.beta(), x[i]);
+      y[i] = Float.isNaN(x[i]) ? Double.NaN : asFloat(value);
       bound[i] = bound(op.function(), x[i], y[i]);
     }
     return Expected.of(new Near(y, bound));
@@ -149,7 +152,7 @@ final class ElementwiseRules {
     for (int i = 0; i < dx.length; i++) {
       double d = asFloat(RealFunctions.derivative(op.function(), op.alpha(), op.beta(), x[i]));
       dx[i] = Float.isNaN(x[i]) ? Double.NaN : asFloat(dy[i] * d);
-      double off = derivativeBound(op.function(), d) + 2 * TINY;
+      double off = derivativeBound(op.function(), x[i], d) + 2 * TINY;
       bound[i] = Math.abs(dy[i]) * off + U * Math.abs(dx[i]) + TINY;
     }
     return Expected.of(new Near(dx, bound));

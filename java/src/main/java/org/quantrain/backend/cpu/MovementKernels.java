@@ -45,7 +45,7 @@ final class MovementKernels {
             .x(At.any(b.input(0)))
             .y(At.any(b.output(0)))
             .element_bytes(4)
-            .fill(0);
+            .fill_bits(0);
     Strides walk = Strides.of(b, y);
     walk.size(args::size);
     walk.broadcast(args::x_stride, b.input(0).spec());
@@ -192,7 +192,7 @@ final class MovementKernels {
   /** Copies the elements of a tensor of this shape. */
   private static Steps.Step copy(Cpu cpu, Binding b, TensorSpec walked, View from, View to) {
     qt_strided_copy_args args =
-        new qt_strided_copy_args().element_bytes(elementBytes(walked)).fill(0);
+        new qt_strided_copy_args().element_bytes(elementBytes(walked)).fill_bits(0);
     from.first.whenKnown(address -> args.x(At.any(address)));
     to.first.whenKnown(address -> args.y(At.any(address)));
     Strides walk = Strides.of(b, walked);
@@ -208,7 +208,7 @@ final class MovementKernels {
             .x(null)
             .y(At.any(y))
             .element_bytes(4)
-            .fill(Float.floatToRawIntBits(value));
+            .fill_bits(Float.floatToRawIntBits(value));
     Strides walk = Strides.of(b, y.spec());
     walk.size(args::size);
     walk.dense(args::x_stride);

@@ -2,6 +2,7 @@ package org.quantrain.backend.cpu;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_layer_norm_args;
 import org.quantrain.internal.bind.qt_layer_norm_backward_args;
@@ -80,6 +81,9 @@ final class RowKernels {
       if (!reduced) {
         left.add(kept[d]);
       }
+    }
+    if (groups.stream().noneMatch(Group::reduced) && IntStream.of(kept).anyMatch(k -> k < 0)) {
+      groups.add(new Group(1, true));
     }
     Steps steps = new Steps(b);
     boolean ordered = left.equals(Strides.visible(y.spec()));

@@ -678,7 +678,7 @@ class BadArgumentsOfEveryFamilyTest {
             QuantrainNative::qt_reduce)
         .refuses("n: expected 1..", a -> a.n(0))
         .refuses("kind: expected 0..3, got 4", a -> a.kind(4))
-        .refuses("outer: expected sizes >= 0", a -> a.outer(-1))
+        .refuses("outer, n, inner: expected sizes >= 0", a -> a.outer(-1))
         .refuses("y: expected no overlap with x", a -> a.y(a.x()));
     new Family<>(
             "softmax",
