@@ -54,6 +54,7 @@ qt_status gather_backward(qt_context& ctx, const qt_gather_backward_args& args) 
   const float* dy = args.dy;
   const int32_t* indices = args.indices;
   float* dx = args.dx;
+  if (axis == 0) return QT_OK;
   const int64_t work = (axis + count) * Min(inner, kColumns);
   ParallelBlocks(ctx, args.outer * strips, ItemsPerBlock(work),
                  [=](int64_t, int64_t begin, int64_t end) {

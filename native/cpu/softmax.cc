@@ -31,6 +31,7 @@ qt_status softmax_backward(qt_context& ctx, const qt_softmax_backward_args& args
   const float* y = args.y;
   const float* dy = args.dy;
   float* dx = args.dx;
+  if (n == 0) return QT_OK;
   ParallelBlocks(ctx, args.rows, ItemsPerBlock(n), [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const int64_t at = row * n;

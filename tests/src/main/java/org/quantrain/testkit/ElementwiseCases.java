@@ -187,7 +187,8 @@ final class ElementwiseCases {
           new Operands("channels of rank 3", TensorSpec.f32(2, 17, 5, 7), TensorSpec.f32(17, 1, 1)),
           new Operands("a mask of attention", rowMajor(2, 3, 9, 9), rowMajor(2, 1, 1, 9)),
           new Operands("a mask for all", rowMajor(2, 3, 9, 9), TensorSpec.f32(9, 9)),
-          new Operands("six dimensions", TensorSpec.f32(2, 1, 3, 1, 4, 5), TensorSpec.f32(7, 1, 2, 1, 5)));
+          new Operands(
+              "six dimensions", TensorSpec.f32(2, 1, 3, 1, 4, 5), TensorSpec.f32(7, 1, 2, 1, 5)));
 
   private static HostTensor edgy(TensorSpec spec, long seed) {
     return Tensors.of(spec, edges(size(spec.shape()), seed));

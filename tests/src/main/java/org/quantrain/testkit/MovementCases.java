@@ -70,20 +70,23 @@ final class MovementCases {
             Slice.class,
             MovementCases::slice,
             () -> slices(Shape.of(2, 5, 3, 2)),
-            () ->
-                Example.of("large", new Slice(1, 16, 1, 32), normal(LARGE_IMAGES, 1))),
+            () -> Example.of("large", new Slice(1, 16, 1, 32), normal(LARGE_IMAGES, 1))),
         new OpCase(
             SliceBackward.class,
             MovementCases::sliceBackward,
             List::of,
-            () -> sliceBackward("large", new Slice(1, 16, 1, 32), new TensorSpec(DType.F32, LARGE_IMAGES))),
+            () ->
+                sliceBackward(
+                    "large", new Slice(1, 16, 1, 32), new TensorSpec(DType.F32, LARGE_IMAGES))),
         new OpCase(
             Concat.class,
             MovementCases::concat,
             () ->
                 List.of(
                     Example.of(
-                        "small", new Concat(1), normal(Shape.of(2, 3, 2, 2), 1),
+                        "small",
+                        new Concat(1),
+                        normal(Shape.of(2, 3, 2, 2), 1),
                         normal(Shape.of(2, 1, 2, 2), 2))),
             () ->
                 Example.of(
@@ -323,10 +326,7 @@ final class MovementCases {
         new Pad(List.of(1, 0, 2), List.of(0, 3, 1), 0.5f),
         edgy(TensorSpec.f32(3, 5, 7), 1));
     return examples
-        .add(
-            "nowhere",
-            new Pad(List.of(0, 0), List.of(0, 0), 1),
-            edgy(TensorSpec.f32(3, 5), 1))
+        .add("nowhere", new Pad(List.of(0, 0), List.of(0, 0), 1), edgy(TensorSpec.f32(3, 5), 1))
         .list();
   }
 
@@ -335,8 +335,7 @@ final class MovementCases {
   private static HostTensor indices(int limit, int... dims) {
     Random random = new Random(7);
     Shape shape = Shape.of(dims);
-    HostTensor t =
-        HostTensor.zeros(new TensorSpec(DType.S32, shape).with(Layout.ROW_MAJOR));
+    HostTensor t = HostTensor.zeros(new TensorSpec(DType.S32, shape).with(Layout.ROW_MAJOR));
     for (int i = 0; i < size(shape); i++) {
       t.buffer().putInt(4 * i, random.nextInt(limit));
     }
@@ -379,8 +378,7 @@ final class MovementCases {
 
   private static Resize scaled(
       Resize.Mode mode, Resize.Coordinates coordinates, int h, int w, float scaleH, float scaleW) {
-    return new Resize(
-        mode, coordinates, (int) (h * scaleH), (int) (w * scaleW), scaleH, scaleW);
+    return new Resize(mode, coordinates, (int) (h * scaleH), (int) (w * scaleW), scaleH, scaleW);
   }
 
   private static List<Resize> scalings(int h, int w) {

@@ -39,8 +39,7 @@ final class MovementRules {
           Shape x = call.in(0).shape();
           return moved(op, call, i -> Indexing.broadcast(op.to().shape(), i, x));
         });
-    Oracle.rule(
-        Slice.class, (op, call) -> moved(op, call, i -> source(op, call.in(0).shape(), i)));
+    Oracle.rule(Slice.class, (op, call) -> moved(op, call, i -> source(op, call.in(0).shape(), i)));
     Oracle.rule(SliceBackward.class, MovementRules::sliceBackward);
     Oracle.rule(Concat.class, MovementRules::concat);
     Oracle.rule(Pad.class, MovementRules::pad);

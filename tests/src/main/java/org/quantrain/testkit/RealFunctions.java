@@ -59,8 +59,7 @@ final class RealFunctions {
       }
       case HARD_SIGMOID -> alpha * x + beta > 0 && alpha * x + beta < 1 ? alpha : 0;
       case HARD_SWISH -> x <= -3 ? 0 : x >= 3 ? 1 : x / 3 + 0.5;
-      case SILU ->
-          Math.abs(x) > 1000 ? (x > 0 ? 1 : 0) : sigmoid(x) * (1 + x * sigmoid(-x));
+      case SILU -> Math.abs(x) > 1000 ? (x > 0 ? 1 : 0) : sigmoid(x) * (1 + x * sigmoid(-x));
       case SOFTPLUS -> sigmoid(x);
       case LEAKY_RELU -> x > 0 ? 1 : alpha;
       case ELU -> x > 0 ? 1 : alpha * Math.exp(x);

@@ -39,9 +39,7 @@ final class RowCases {
             RowCases::reduceGradients,
             () ->
                 Example.of(
-                    "large",
-                    new Reduce(Reduce.Kind.MEAN, List.of(1), true),
-                    normal(LARGE, 1))),
+                    "large", new Reduce(Reduce.Kind.MEAN, List.of(1), true), normal(LARGE, 1))),
         new OpCase(
             SumTo.class,
             RowCases::sumTo,
@@ -370,8 +368,7 @@ final class RowCases {
     ConvTranspose2d op = new ConvTranspose2d(geometry, extra, extra);
     int channels = w.dim(1) * geometry.groups();
     return bias
-        ? Example.of(
-            name, op, normal(x, 1), normal(w, 2), Tensors.vector(ordinary(channels, 3)))
+        ? Example.of(name, op, normal(x, 1), normal(w, 2), Tensors.vector(ordinary(channels, 3)))
         : Example.of(name, op, normal(x, 1), normal(w, 2));
   }
 

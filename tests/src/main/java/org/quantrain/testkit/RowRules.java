@@ -77,9 +77,7 @@ final class RowRules {
       y[i] = y[i] * share + 0.0;
       magnitude[i] = 4 * U * magnitude[i] * share + 4 * TINY;
     }
-    return sums
-        ? Expected.of(near(spec, y, magnitude))
-        : Expected.bits(Tensors.of(spec, y));
+    return sums ? Expected.of(near(spec, y, magnitude)) : Expected.bits(Tensors.of(spec, y));
   }
 
   private static Expected sumTo(SumTo op, Oracle.Call call) {

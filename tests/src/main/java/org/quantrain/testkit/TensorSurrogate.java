@@ -53,8 +53,7 @@ final class TensorSurrogate {
     Surrogate.rule(SumTo.class, (op, s) -> one(sumTo(op, s)));
     Surrogate.rule(
         Softmax.class, (op, s) -> one(RowRules.softmax(s.inShape(0), op.axis(), s.real(0))));
-    Surrogate.rule(
-        LayerNorm.class, (op, s) -> new double[][] {layerNorm(op, s), null, null});
+    Surrogate.rule(LayerNorm.class, (op, s) -> new double[][] {layerNorm(op, s), null, null});
     Surrogate.rule(
         MatMul.class,
         (op, s) ->

@@ -39,8 +39,7 @@ final class ResizeKernels {
 
   static Kernel resizeBackward(Cpu cpu, Binding b) {
     Scaling scaling = new Scaling(cpu, b);
-    List<Axis> axes =
-        axes(((ResizeBackward) b.node().op()).resize(), b.output(0).spec().shape());
+    List<Axis> axes = axes(((ResizeBackward) b.node().op()).resize(), b.output(0).spec().shape());
     Scratch.Region from = Scratch.Region.fixed(b.input(0).address());
     for (int i = axes.size() - 1; i >= 0; i--) {
       Axis axis = axes.get(i);
@@ -97,8 +96,7 @@ final class ResizeKernels {
   private static List<Axis> axes(Resize op, Shape x) {
     long images = x.dim(0);
     List<Axis> axes = new ArrayList<>();
-    axes.add(
-        Axis.of(op, images, x.dim(2), (long) x.dim(3) * x.dim(1), op.height(), op.scaleH()));
+    axes.add(Axis.of(op, images, x.dim(2), (long) x.dim(3) * x.dim(1), op.height(), op.scaleH()));
     axes.add(Axis.of(op, images * op.height(), x.dim(3), x.dim(1), op.width(), op.scaleW()));
     return axes;
   }

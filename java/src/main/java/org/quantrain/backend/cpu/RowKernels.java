@@ -133,8 +133,7 @@ final class RowKernels {
 
   static Kernel softmaxBackward(Cpu cpu, Binding b) {
     Lines lines = new Lines(cpu, b, ((SoftmaxBackward) b.node().op()).axis());
-    qt_softmax_backward_args args =
-        new qt_softmax_backward_args().rows(lines.rows()).n(lines.n());
+    qt_softmax_backward_args args = new qt_softmax_backward_args().rows(lines.rows()).n(lines.n());
     lines.in(0).whenKnown(address -> args.y(At.floats(address)));
     lines.in(1).whenKnown(address -> args.dy(At.floats(address)));
     lines.out().whenKnown(address -> args.dx(At.floats(address)));
@@ -201,8 +200,7 @@ final class RowKernels {
       steps.add(step);
       return innermost
           ? steps
-          : steps.add(
-              MovementKernels.copy(cpu, binding, spec, result, strides, binding.output(0)));
+          : steps.add(MovementKernels.copy(cpu, binding, spec, result, strides, binding.output(0)));
     }
   }
 

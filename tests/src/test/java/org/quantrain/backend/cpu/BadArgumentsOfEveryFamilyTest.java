@@ -101,8 +101,7 @@ class BadArgumentsOfEveryFamilyTest {
           DynamicTest.dynamicTest(
               expected,
               () -> {
-                QuantrainException e =
-                    assertThrows(QuantrainException.class, () -> run(change));
+                QuantrainException e = assertThrows(QuantrainException.class, () -> run(change));
                 assertTrue(e.getMessage().startsWith(expected), e.getMessage());
               }));
       return this;
@@ -265,8 +264,7 @@ class BadArgumentsOfEveryFamilyTest {
             },
             QuantrainNative::qt_stochastic_quantize)
         .refuses("draws.step: expected a pointer, got null", a -> a.draws().step(null))
-        .refuses(
-            "x: expected an address aligned to 4 bytes", a -> a.x(new Behind(a.x(), 3)))
+        .refuses("x: expected an address aligned to 4 bytes", a -> a.x(new Behind(a.x(), 3)))
         .refuses("codes: expected no overlap with x", a -> a.codes(a.x()))
         .refuses("outer, channels, inner: expected sizes >= 0", a -> a.outer(-1))
         .refuses("qmax: ", a -> a.qmax(128))
@@ -407,8 +405,7 @@ class BadArgumentsOfEveryFamilyTest {
         .refuses("y_scale[0]: expected > 0, got 0", a -> a.y_scale().put(0, 0))
         .refuses("b_scale[0]: expected > 0, got ", a -> a.b_scale().put(0, Float.NaN))
         .refuses(
-            "a_scale[0]: expected a finite value",
-            a -> a.a_scale().put(0, Float.POSITIVE_INFINITY))
+            "a_scale[0]: expected a finite value", a -> a.a_scale().put(0, Float.POSITIVE_INFINITY))
         .refuses("a_zero_point[0]: ", a -> a.a_zero_point().put(0, 256));
     new Family<>(
             "global_pool_sum",
@@ -466,8 +463,7 @@ class BadArgumentsOfEveryFamilyTest {
         .refuses("codes: expected no overlap with acc", a -> a.codes(a.acc()));
     new Family<>(
             "pack_codes",
-            () ->
-                zeroed(new qt_pack_codes_args()).codes(bytes()).packed(bytes()).n(N).bits(4),
+            () -> zeroed(new qt_pack_codes_args()).codes(bytes()).packed(bytes()).n(N).bits(4),
             QuantrainNative::qt_pack_codes)
         .refuses("bits: expected 1..8, got 0", a -> a.bits(0))
         .refuses("bits: expected 1..8, got 17", a -> a.bits(17))
@@ -548,8 +544,7 @@ class BadArgumentsOfEveryFamilyTest {
         .refuses(
             "y: expected an address aligned to 4 bytes",
             a -> a.y(new FloatPointer(new Behind(a.y(), 1))))
-        .refuses(
-            "y: expected no overlap with x", a -> a.y(new FloatPointer(new Behind(a.x(), 4))))
+        .refuses("y: expected no overlap with x", a -> a.y(new FloatPointer(new Behind(a.x(), 4))))
         .refuses("rows, channels: expected sizes >= 0", a -> a.channels(-1))
         .refuses("epsilon: ", a -> a.epsilon(-1));
     new Family<>(
