@@ -58,6 +58,56 @@ class Checker {
     return ok() ? product : 0;
   }
 
+  // Offsets of the first and last element in memory of a tensor with strides; {0, -1} without any.
+  struct Extent {
+    int64_t low, high;
+    int64_t count() const { return high - low + 1; }
+  };
+  Extent Strided(const char* field, const int64_t (&size)[6], const int64_t (&stride)[6],
+                 bool may_be_negative = false) {
+    Extent extent = {0, 0};
+    const int64_t elements =
+        Sizes("size", {size[0], size[1], size[2], size[3], size[4], size[5]});
+    for (int d = 0; d < 6; ++d) {
+      Range(field, stride[d], may_be_negative ? -kMaxElements : 0, kMaxElements);
+      if (!ok() || elements == 0 || size[d] == 1) continue;
+      const int64_t magnitude = stride[d] < 0 ? -stride[d] : stride[d];
+      Range(field, magnitude, 0, kMaxElements / (size[d] - 1));
+      if (ok()) (stride[d] < 0 ? extent.low : extent.high) += (size[d] - 1) * stride[d];
+    }
+    if (!ok() || elements == 0) return {0, -1};
+    return extent;
+  }
+
+  // Strides >= 0 that reach no element twice.
+  void Distinct(const char* field, const int64_t (&size)[6], const int64_t (&stride)[6]) {
+    int64_t reach = 0;  // of the dimensions with the smaller strides
+    bool seen[6] = {};
+    for (int i = 0; ok() && i < 6; ++i) {
+      int least = -1;
+      for (int d = 0; d < 6; ++d) {
+        if (!seen[d] && size[d] > 1 && (least < 0 || stride[d] < stride[least])) least = d;
+      }
+      if (least < 0) return;
+      seen[least] = true;
+      if (stride[least] <= reach) {
+        Failed(field, "expected strides that reach no element twice, got %lld",
+               static_cast<long long>(stride[least]));
+      }
+      reach += (size[least] - 1) * stride[least];
+    }
+  }
+
+  // Row-major without gaps.
+  static bool Dense(const int64_t (&size)[6], const int64_t (&stride)[6]) {
+    int64_t expected = 1;
+    for (int d = 5; d >= 0; --d) {
+      if (size[d] != 1 && stride[d] != expected) return false;
+      expected *= size[d];
+    }
+    return true;
+  }
+
   template <class T>
   void In(const char* field, const T* p, int64_t count) {
     Add(field, p, Bytes(field, count, sizeof(T)), alignof(T), /*output=*/false, nullptr,
@@ -170,6 +220,17 @@ class Checker {
   void WeightGrid(int32_t qmin, int32_t qmax) {
     Range("qmax", qmax, 1, 127);
     Range("qmin", qmin, -int64_t{qmax} - 1, -int64_t{qmax});
+  }
+
+  // Places on an axis.
+  void Indices(const char* field, const int32_t* p, int64_t count, int64_t axis) {
+    In(field, p, count);
+    if (!HostValues()) return;
+    for (int64_t i = 0; ok() && i < count; ++i) {
+      if (p[i] < 0 || p[i] >= axis) {
+        Failed(field, i, "expected 0..%lld, got %d", static_cast<long long>(axis - 1), p[i]);
+      }
+    }
   }
 
   void Flag(const char* field, int32_t value) { Range(field, value, 0, 1); }

@@ -116,6 +116,9 @@ T __shfl_up_sync(unsigned mask, T value, unsigned lanes) {
   return emulator::Shuffle(mask, value, emulator::Lane() - static_cast<int>(lanes));
 }
 
+// Place of the lowest bit that is set, from 1; 0 if none is.
+inline int __ffs(int bits) { return __builtin_ffs(bits); }
+
 // On integers; fibers do not switch inside.
 template <class T>
 T atomicAdd(T* address, T value) {

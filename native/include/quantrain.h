@@ -1528,6 +1528,184 @@ typedef struct qt_transpose_args {
 } qt_transpose_args;
 QT_API qt_status qt_transpose(qt_context* ctx, const qt_transpose_args* args);
 
+/* ---- tensors: elementwise, broadcast, copies, rows -------------------------------------------------------
+ *
+ * What imported float networks need beside the layers above. Where results are numbers, a NaN operand (the first of
+ * them) is the result with its bits, and a NaN that an operation makes itself has the bits 0x7fc00000: so elementwise
+ * results are the same bits everywhere, NaN included. Formulas and gradients: NUMERICS.md, "Tensors".
+ *
+ * Strides. size is 6 dimensions, outermost first; dimensions that a tensor lacks are 1 and stand in front. Strides count
+ * elements, and a stride of 0 repeats what lies along the dimension: that is broadcasting. */
+
+typedef enum qt_unary_kind {
+  QT_UNARY_AFFINE = 0,        /* alpha * x + beta */
+  QT_UNARY_ABS = 1,
+  QT_UNARY_EXP = 2,
+  QT_UNARY_LOG = 3,
+  QT_UNARY_SQRT = 4,
+  QT_UNARY_RECIPROCAL = 5,
+  QT_UNARY_SQUARE = 6,
+  QT_UNARY_POW = 7,           /* x^alpha; NaN for a finite x < 0 and an alpha that is no integer; x^0 = 1 */
+  QT_UNARY_SIGMOID = 8,
+  QT_UNARY_TANH = 9,
+  QT_UNARY_ERF = 10,
+  QT_UNARY_GELU = 11,         /* x / 2 * (1 + erf(x / sqrt(2))) */
+  QT_UNARY_GELU_TANH = 12,    /* x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) */
+  QT_UNARY_HARD_SIGMOID = 13, /* min(max(alpha * x + beta, 0), 1) */
+  QT_UNARY_HARD_SWISH = 14,   /* x * min(max(x / 6 + 1 / 2, 0), 1) */
+  QT_UNARY_SILU = 15,         /* x * sigmoid(x) */
+  QT_UNARY_SOFTPLUS = 16,     /* log(1 + e^x) */
+  QT_UNARY_LEAKY_RELU = 17,   /* x where x > 0, else alpha * x */
+  QT_UNARY_ELU = 18,          /* x where x > 0, else alpha * (e^x - 1) */
+  QT_UNARY_CLIP = 19          /* min(max(x, alpha), beta) */
+} qt_unary_kind;
+
+/* y = f(x). Source of GELU: Hendrycks and Gimpel 2016, arXiv:1606.08415; of hard swish: Howard et al. 2019,
+ * arXiv:1905.02244, section 5.2; of ELU: Clevert et al. 2016, arXiv:1511.07289, equation 16. */
+typedef struct qt_unary_args {
+  const float* x;
+  float* y; /* may be x */
+  int64_t n;
+  int32_t kind;      /* qt_unary_kind */
+  float alpha, beta; /* no NaN; clip: alpha <= beta */
+} qt_unary_args;
+QT_API qt_status qt_unary(qt_context* ctx, const qt_unary_args* args);
+
+/* dx = dy * f'(x). At kinks: 0 for |x|, hard sigmoid and both ends of clip; hard swish 0 at -3 and 1 at 3; leaky ReLU and
+ * ELU take the side of x < 0. */
+typedef struct qt_unary_backward_args {
+  const float* x;
+  const float* dy;
+  float* dx; /* may be x or dy */
+  int64_t n;
+  int32_t kind;
+  float alpha, beta;
+} qt_unary_backward_args;
+QT_API qt_status qt_unary_backward(qt_context* ctx, const qt_unary_backward_args* args);
+
+typedef enum qt_binary_kind {
+  QT_BINARY_ADD = 0,
+  QT_BINARY_SUB = 1,
+  QT_BINARY_MUL = 2,
+  QT_BINARY_DIV = 3,
+  QT_BINARY_MIN = 4,   /* of equals b */
+  QT_BINARY_MAX = 5,   /* of equals b */
+  QT_BINARY_SLOPE = 6, /* 1 where a > 0, else b: of a ReLU with a learned slope */
+  QT_BINARY_EQUAL = 7, /* comparisons: 1 or 0; 0 where an operand is NaN */
+  QT_BINARY_LESS = 8
+} qt_binary_kind;
+
+/* y = f(a, b), either operand broadcast. */
+typedef struct qt_binary_args {
+  const float* a;
+  const float* b;
+  float* y; /* dense in size; may be a or b where that is dense */
+  int64_t size[6], a_stride[6], b_stride[6]; /* strides >= 0 */
+  int32_t kind; /* qt_binary_kind */
+} qt_binary_args;
+QT_API qt_status qt_binary(qt_context* ctx, const qt_binary_args* args);
+
+/* y = condition != 0 ? a : b, bit by bit, each of the three broadcast; a NaN is not 0. */
+typedef struct qt_where_args {
+  const float* condition;
+  const float* a;
+  const float* b;
+  float* y; /* dense in size; may be a or b where that is dense */
+  int64_t size[6], condition_stride[6], a_stride[6], b_stride[6]; /* strides >= 0 */
+} qt_where_args;
+QT_API qt_status qt_where(qt_context* ctx, const qt_where_args* args);
+
+/* Copies a tensor from one order in memory to another: transposition, slice (x points to its first element, a step is a
+ * larger or negative stride), concatenation and padding (y points to where the part begins), expansion (stride 0), and
+ * with x null the element of fill_bits everywhere. */
+typedef struct qt_strided_copy_args {
+  const void* x; /* the element at index 0 of every dimension, or null */
+  void* y;       /* likewise; only these elements are written */
+  int64_t size[6], x_stride[6], y_stride[6]; /* y's: >= 0, and no element twice */
+  int32_t element_bytes; /* 1 or 4 */
+  uint32_t fill_bits;    /* an element, in the lowest element_bytes bytes */
+} qt_strided_copy_args;
+QT_API qt_status qt_strided_copy(qt_context* ctx, const qt_strided_copy_args* args);
+
+typedef enum qt_reduce_kind { QT_REDUCE_SUM = 0, QT_REDUCE_MEAN = 1, QT_REDUCE_MAX = 2, QT_REDUCE_MIN = 3 } qt_reduce_kind;
+
+/* y[o, i] of x[o, 0 .. n - 1, i]: sum and mean in double and rounded once; max and min are NaN where an element is, and +0
+ * where they are -0. */
+typedef struct qt_reduce_args {
+  const float* x; /* [outer, n, inner] */
+  float* y;       /* [outer, inner] */
+  int64_t outer, n, inner; /* n >= 1 */
+  int32_t kind;   /* qt_reduce_kind */
+} qt_reduce_args;
+QT_API qt_status qt_reduce(qt_context* ctx, const qt_reduce_args* args);
+
+/* y[r, i] = e^(x[r, i] - m) / sum over the row of e^(x - m), m = max of the row. A row with a NaN or +Inf, or with -Inf
+ * only, is NaN throughout. */
+typedef struct qt_softmax_args {
+  const float* x; /* [rows, n] */
+  float* y;       /* may be x */
+  int64_t rows, n;
+} qt_softmax_args;
+QT_API qt_status qt_softmax(qt_context* ctx, const qt_softmax_args* args);
+
+/* dx = y * (dy - sum over the row of dy * y). */
+typedef struct qt_softmax_backward_args {
+  const float* y;  /* [rows, n], of qt_softmax */
+  const float* dy;
+  float* dx;       /* may be dy */
+  int64_t rows, n;
+} qt_softmax_backward_args;
+QT_API qt_status qt_softmax_backward(qt_context* ctx, const qt_softmax_backward_args* args);
+
+/* y = (x - mean) * rstd * gamma + beta, mean and rstd = 1 / sqrt(var + epsilon) of each row, var biased.
+ * Source: Ba et al. 2016, arXiv:1607.06450, equation 4. */
+typedef struct qt_layer_norm_args {
+  const float* x;     /* [rows, n], n >= 1 */
+  const float* gamma; /* [n] */
+  const float* beta;  /* [n] */
+  float* y;           /* may be x */
+  float* mean;        /* [rows], or null */
+  float* rstd;        /* [rows], or null */
+  int64_t rows, n;
+  float epsilon;
+} qt_layer_norm_args;
+QT_API qt_status qt_layer_norm(qt_context* ctx, const qt_layer_norm_args* args);
+
+/* With g = dy * gamma and x_hat = (x - mean) * rstd: dx = rstd * (g - mean(g) - x_hat * mean(g * x_hat)), means over a row;
+ * dgamma = sum of dy * x_hat and dbeta = sum of dy, over the rows. */
+typedef struct qt_layer_norm_backward_args {
+  const float* x;
+  const float* dy;
+  const float* gamma;
+  const float* mean; /* of qt_layer_norm */
+  const float* rstd;
+  float* dx;         /* may be dy */
+  float* dgamma;     /* [n] */
+  float* dbeta;      /* [n] */
+  int64_t rows, n;
+} qt_layer_norm_backward_args;
+QT_API qt_status qt_layer_norm_backward(qt_context* ctx, const qt_layer_norm_backward_args* args);
+
+/* y[o, j, i] = x[o, indices[j], i]. On a device an index beyond the axis gives 0. */
+typedef struct qt_gather_args {
+  const void* x;          /* [outer, axis, inner] */
+  const int32_t* indices; /* [count], in [0, axis) */
+  void* y;                /* [outer, count, inner] */
+  int64_t outer, axis, inner, count;
+  int32_t element_bytes;  /* 1 or 4 */
+} qt_gather_args;
+QT_API qt_status qt_gather(qt_context* ctx, const qt_gather_args* args);
+
+/* dx[o, k, i] = sum of dy[o, j, i] over the j whose index is k, from the first to the last, in float: the same bits
+ * everywhere. */
+typedef struct qt_gather_backward_args {
+  const float* dy;        /* [outer, count, inner] */
+  const int32_t* indices;
+  float* dx;              /* [outer, axis, inner], written in full */
+  int64_t outer, axis, inner, count;
+} qt_gather_backward_args;
+QT_API qt_status qt_gather_backward(qt_context* ctx, const qt_gather_backward_args* args);
+
 /* ---- loss and optimizers ---------------------------------------------------------------------------------- */
 
 /* Mean cross-entropy of softmax(logits) against (1 - smoothing) * onehot + smoothing / classes, over the rows with

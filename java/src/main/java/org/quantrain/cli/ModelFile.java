@@ -10,14 +10,14 @@ import org.quantrain.tflite.TfliteFile;
 
 /** A model's file that a command was given. */
 final class ModelFile {
-  private static final byte[] MARK = "DequantizeLinear".getBytes(StandardCharsets.US_ASCII);
+  private static final byte[] MARK = "uantizeLinear".getBytes(StandardCharsets.US_ASCII);
 
   private static final int TFLITE_HEAD = 8;
 
   private ModelFile() {}
 
   /**
-   * Whether the file has quantized values. Names of operators stand in a file as they are, so it
+   * Whether the file has quantized values: a QuantizeLinear or DequantizeLinear. Names of operators stand in a file as they are, so it
    * need not be parsed for that; whoever reads it finds out what is wrong with it.
    */
   static boolean isQuantized(Path file) throws IOException {

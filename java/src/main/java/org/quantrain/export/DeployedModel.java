@@ -8,9 +8,9 @@ import org.quantrain.onnx.OnnxFile;
 /**
  * A quantized file: what is exported is what it holds, nothing is computed anew.
  *
- * @param onnx its bytes; not to be changed
+ * @param bytes of the file; not to be changed
  */
-public record DeployedModel(IntegerModel model, byte[] onnx) {
+public record DeployedModel(IntegerModel model, byte[] bytes) {
   private static final String CODES = ".codes";
 
   /**
@@ -20,6 +20,22 @@ public record DeployedModel(IntegerModel model, byte[] onnx) {
     byte[] bytes = OnnxFile.readBytes(file);
     String where = file.toAbsolutePath().normalize().toString();
     return new DeployedModel(IntegerModel.read(where, bytes), bytes);
+  }
+
+  /**
+   * The bytes of an ONNX file.
+   *
+   * @throws IOException if the model is one of TensorFlow Lite
+   */
+  byte[] onnx(Exporter to) throws IOException {
+    if (TfliteFile.isTflite(bytes)) {
+      throw new IOException(
+          model.where()
+              + ": a model for TensorFlow Lite, whose arithmetic "
+              + to.id()
+              + " cannot say; quantize for --target ort");
+    }
+    return bytes.clone();
   }
 
   /** The name that a tensor of codes has in the float network that it comes from. */

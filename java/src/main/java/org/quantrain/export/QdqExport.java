@@ -1,7 +1,9 @@
 package org.quantrain.export;
 
+import java.io.IOException;
+
 /** The quantized ONNX file itself. */
-final class QdqExport implements ExportFormat {
+final class QdqExport implements Exporter {
   @Override
   public String id() {
     return "onnx-qdq";
@@ -18,7 +20,7 @@ final class QdqExport implements ExportFormat {
   }
 
   @Override
-  public byte[] toBytes(DeployedModel model) {
-    return model.onnx().clone();
+  public byte[] toBytes(DeployedModel model) throws IOException {
+    return model.onnx(this);
   }
 }

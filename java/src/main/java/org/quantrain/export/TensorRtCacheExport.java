@@ -12,7 +12,7 @@ import org.quantrain.integer.CodesTensor;
  * magnitude of its range / 127, as the hexadecimal digits of a float32. TensorRT quantizes
  * symmetrically to 8 bits, so this gives it the ranges, not our grids.
  */
-final class TensorRtCacheExport implements ExportFormat {
+final class TensorRtCacheExport implements Exporter {
   private static final String HEADER = "TRT-8601-EntropyCalibration2\n";
 
   @Override

@@ -1,18 +1,16 @@
 package org.quantrain.testkit;
 
 import static org.quantrain.testkit.FloatCases.LARGE_IMAGES;
-import static org.quantrain.testkit.FloatCases.normal;
 import static org.quantrain.testkit.Grids.size;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.quantrain.op.Concat;
 import org.quantrain.op.ConcatCodes;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
 
-/** Concatenation in float and on codes. */
+/** Concatenation on codes. */
 final class ConcatCases {
   private record Parts(int axis, List<Shape> shapes) {
     static Parts of(int axis, Shape... shapes) {
@@ -38,24 +36,10 @@ final class ConcatCases {
   static List<OpCase> all() {
     return List.of(
         new OpCase(
-            Concat.class,
-            () -> PARTS.stream().map(ConcatCases::concat).toList(),
-            () -> List.of(concat(PARTS.get(2)), concat(SMALL)),
-            () -> concat(LARGE)),
-        new OpCase(
             ConcatCodes.class,
             ConcatCases::concatCodes,
             () -> List.of(concatCodes(SMALL, Grids.U4), concatCodes(PARTS.get(4), Grids.U8)),
             () -> concatCodes(LARGE, Grids.U8)));
-  }
-
-  private static Example concat(Parts parts) {
-    List<HostTensor> in = new ArrayList<>();
-    for (Shape shape : parts.shapes()) {
-      in.add(normal(shape, in.size() + 1));
-    }
-    return new Example(
-        parts.shapes() + " along " + parts.axis(), new Concat(parts.axis()), in);
   }
 
   /** The first part is on the grid of the whole, the others on finer and coarser ones. */

@@ -18,7 +18,6 @@ final class ConcatRules {
   private ConcatRules() {}
 
   static void register() {
-    Oracle.rule(Concat.class, ConcatRules::concat);
     Oracle.rule(ConcatCodes.class, ConcatRules::concatCodes);
   }
 
@@ -96,17 +95,6 @@ final class ConcatRules {
     int[] dims = parts.get(0).dims();
     dims[axis] = parts.stream().mapToInt(s -> s.dim(axis)).sum();
     return Shape.of(dims);
-  }
-
-  private static Expected concat(Concat op, Oracle.Call call) {
-    List<Shape> parts = call.inputs().stream().map(HostTensor::shape).toList();
-    Shape shape = whole(op.axis(), parts);
-    float[] y = new float[Math.toIntExact(shape.elements())];
-    int[] to = Tensors.memoryIndex(shape);
-    List<int[]> from = parts.stream().map(Tensors::memoryIndex).toList();
-    List<float[]> x = call.inputs().stream().map(HostTensor::floats).toList();
-    forEach(op.axis(), parts, (p, i, k) -> y[to[k]] = x.get(p)[from.get(p)[i]]);
-    return Expected.bits(HostTensor.of(shape, y));
   }
 
   private static Expected concatCodes(ConcatCodes op, Oracle.Call call) {

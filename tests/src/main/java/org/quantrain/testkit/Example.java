@@ -11,10 +11,12 @@ import org.quantrain.op.Conv2d;
 import org.quantrain.op.Conv2dBackwardData;
 import org.quantrain.op.Conv2dBackwardWeights;
 import org.quantrain.op.ConvCodes;
+import org.quantrain.op.ConvTranspose2d;
 import org.quantrain.op.Linear;
 import org.quantrain.op.LinearBackwardData;
 import org.quantrain.op.LinearBackwardWeights;
 import org.quantrain.op.LinearCodes;
+import org.quantrain.op.MatMul;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
@@ -106,6 +108,11 @@ public record Example(String name, Op op, List<HostTensor> inputs) {
       return 2 * a.elements() * inputs.get(1).shape().dim(1);
     } else if (op instanceof LinearBackwardWeights) {
       return 2 * a.elements() * inputs.get(1).shape().dim(1);
+    } else if (op instanceof MatMul product) {
+      int inner = a.dim(a.rank() - (product.transA() ? 2 : 1));
+      return 2 * outputSpecs().get(0).shape().elements() * inner;
+    } else if (op instanceof ConvTranspose2d) {
+      return 2 * a.elements() * inputs.get(1).shape().elementsPerSample();
     }
     return 0;
   }

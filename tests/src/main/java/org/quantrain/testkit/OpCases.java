@@ -16,7 +16,10 @@ public final class OpCases {
               AccumulatorCases.all(),
               BatchNormCases.all(),
               FoldCases.all(),
-              LearnedCases.all())
+              LearnedCases.all(),
+              ElementwiseCases.all(),
+              MovementCases.all(),
+              RowCases.all())
           .flatMap(List::stream)
           .toList();
 

@@ -86,6 +86,9 @@ public final class Oracle {
     ConcatRules.register();
     RegionRules.register();
     ProductRules.register();
+    ElementwiseRules.register();
+    MovementRules.register();
+    RowRules.register();
   }
 
   private Oracle() {}

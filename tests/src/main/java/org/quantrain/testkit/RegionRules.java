@@ -3,8 +3,6 @@ package org.quantrain.testkit;
 import java.util.Arrays;
 import org.quantrain.op.Pad;
 import org.quantrain.op.PadCodes;
-import org.quantrain.op.Slice;
-import org.quantrain.op.SliceBackward;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 
@@ -12,17 +10,6 @@ import org.quantrain.tensor.Shape;
 final class RegionRules {
   /** Begins in each dimension, and steps. */
   private record Region(Shape whole, Shape part, int[] starts, int[] steps) {
-    static Region of(Slice slice, Shape whole) {
-      int[] starts = new int[whole.rank()];
-      int[] steps = new int[whole.rank()];
-      Arrays.fill(steps, 1);
-      starts[slice.axis()] = slice.start();
-      steps[slice.axis()] = slice.step();
-      int[] part = whole.dims();
-      part[slice.axis()] = slice.size();
-      return new Region(whole, Shape.of(part), starts, steps);
-    }
-
     static Region of(Pad pad, Shape part) {
       int[] whole = part.dims();
       int[] starts = new int[whole.length];
@@ -48,11 +35,6 @@ final class RegionRules {
         }
       }
       return places;
-    }
-
-    /** The part's bytes taken out of the whole's, in memory order both. */
-    HostTensor take(HostTensor from) {
-      return moved(from, part, false, (byte) 0);
     }
 
     /** The part's bytes put into a whole that is full of {@code rest}. */
@@ -81,16 +63,6 @@ final class RegionRules {
 
   static void register() {
     Oracle.rule(
-        Slice.class,
-        (op, call) -> Expected.bits(Region.of(op, call.in(0).shape()).take(call.in(0))));
-    Oracle.rule(
-        SliceBackward.class,
-        (op, call) ->
-            Expected.bits(Region.of(op.slice(), op.x().shape()).put(call.in(0), (byte) 0)));
-    Oracle.rule(
-        Pad.class,
-        (op, call) -> Expected.bits(Region.of(op, call.in(0).shape()).put(call.in(0), (byte) 0)));
-    Oracle.rule(
         PadCodes.class,
         (op, call) ->
             Expected.bits(
@@ -99,17 +71,6 @@ final class RegionRules {
   }
 
   static void registerSurrogates() {
-    Surrogate.rule(
-        Slice.class,
-        (op, s) -> {
-          int[] places = Region.of(op, s.inShape(0)).places();
-          double[] y = new double[places.length];
-          for (int i = 0; i < y.length; i++) {
-            y[i] = s.real(0)[places[i]];
-          }
-          return new double[][] {y};
-        });
-    Surrogate.rule(Pad.class, (op, s) -> new double[][] {padded(op, s)});
     Surrogate.rule(PadCodes.class, (op, s) -> new double[][] {padded(op.pad(), s)});
   }
 

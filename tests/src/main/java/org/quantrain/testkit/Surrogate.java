@@ -146,6 +146,7 @@ public final class Surrogate {
   static {
     SurrogateRules.register();
     LearnedSurrogate.register();
+    TensorSurrogate.register();
     ConcatRules.registerSurrogates();
     RegionRules.registerSurrogates();
   }

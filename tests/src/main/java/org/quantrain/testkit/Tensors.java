@@ -64,14 +64,12 @@ public final class Tensors {
     return out;
   }
 
-  /**
-   * Position in memory of each element in logical order: channels-last for rank 4, the same for
-   * other ranks.
-   */
-  static int[] memoryIndex(Shape shape) {
+  /** Position in memory of each element in logical order. */
+  static int[] memoryIndex(TensorSpec spec) {
+    Shape shape = spec.shape();
     int n = Math.toIntExact(shape.elements());
     int[] index = new int[n];
-    if (shape.rank() != 4) {
+    if (!spec.isChannelsLast()) {
       for (int i = 0; i < n; i++) {
         index[i] = i;
       }
@@ -90,9 +88,18 @@ public final class Tensors {
     return index;
   }
 
-  /** Values in logical order from values in memory order. */
+  /** As {@link #memoryIndex(TensorSpec)}, channels-last where the rank is 4. */
+  static int[] memoryIndex(Shape shape) {
+    return memoryIndex(new TensorSpec(DType.F32, shape));
+  }
+
+  /** Values in logical order from values in memory order, channels-last where the rank is 4. */
   public static double[] toLogical(Shape shape, double[] memory) {
-    int[] index = memoryIndex(shape);
+    return toLogical(new TensorSpec(DType.F32, shape), memory);
+  }
+
+  private static double[] toLogical(TensorSpec spec, double[] memory) {
+    int[] index = memoryIndex(spec);
     double[] out = new double[memory.length];
     for (int i = 0; i < out.length; i++) {
       out[i] = memory[index[i]];
@@ -100,9 +107,13 @@ public final class Tensors {
     return out;
   }
 
-  /** Values in memory order from values in logical order. */
+  /** Values in memory order from values in logical order, channels-last where the rank is 4. */
   static double[] toMemory(Shape shape, double[] logical) {
-    int[] index = memoryIndex(shape);
+    return toMemory(new TensorSpec(DType.F32, shape), logical);
+  }
+
+  static double[] toMemory(TensorSpec spec, double[] logical) {
+    int[] index = memoryIndex(spec);
     double[] out = new double[logical.length];
     for (int i = 0; i < out.length; i++) {
       out[index[i]] = logical[i];
@@ -112,7 +123,42 @@ public final class Tensors {
 
   /** Float values in logical order. */
   public static double[] logical(HostTensor t) {
-    return toLogical(t.shape(), doubles(t.floats()));
+    return toLogical(t.spec(), doubles(t.floats()));
+  }
+
+  /** Values of any element type but masks in logical order. */
+  static double[] numbers(HostTensor t) {
+    if (t.spec().dtype() == DType.F32) {
+      return logical(t);
+    }
+    int[] values = t.spec().dtype() == DType.S32 ? t.ints() : t.codes();
+    double[] memory = new double[values.length];
+    for (int i = 0; i < memory.length; i++) {
+      memory[i] = values[i];
+    }
+    return toLogical(t.spec(), memory);
+  }
+
+  /** A tensor of floats, int32 or codes from values in logical order, which its type holds. */
+  static HostTensor of(TensorSpec spec, double[] logical) {
+    double[] memory = toMemory(spec, logical);
+    HostTensor t = HostTensor.zeros(spec);
+    ByteBuffer buffer = t.buffer();
+    for (double v : memory) {
+      switch (spec.dtype()) {
+        case F32 -> buffer.putFloat((float) v);
+        case S32 -> buffer.putInt((int) v);
+        default -> buffer.put((byte) (int) v);
+      }
+    }
+    return t;
+  }
+
+  /** A float tensor from values in memory order. */
+  public static HostTensor of(TensorSpec spec, float[] memory) {
+    HostTensor t = HostTensor.zeros(spec);
+    t.buffer().asFloatBuffer().put(memory);
+    return t;
   }
 
   static double[] doubles(float[] values) {

@@ -23,6 +23,7 @@ import org.quantrain.graph.Value;
 import org.quantrain.op.BatchNormAbsorb;
 import org.quantrain.op.ConvBnCorrect;
 import org.quantrain.op.FoldWeight;
+import org.quantrain.op.Gather;
 import org.quantrain.op.LearnedGrid;
 import org.quantrain.op.RequantizeFixed;
 import org.quantrain.op.ScaleRule;
@@ -94,7 +95,7 @@ class OpGradientTest {
       // The loss is the end of a graph: its own gradient is 1.
       float[] values =
           op instanceof SoftmaxCrossEntropy ? new float[] {1} : EdgeValues.ordinary(n, 50 + i);
-      contents.put(g, HostTensor.of(spec.shape(), Arrays.copyOf(values, n)));
+      contents.put(g, Tensors.of(g.spec(), Arrays.copyOf(values, n)));
       outputGrads.add(g);
     }
     List<Value> grads = op.vjp(builder, node, outputGrads);
@@ -167,6 +168,9 @@ class OpGradientTest {
     HostTensor t = in.get(i);
     if (example.op() instanceof LearnedGrid && t.spec().dtype() != DType.F32) {
       // The gradient goes by the real value, not by the codes.
+      return null;
+    }
+    if (example.op() instanceof Gather && t.spec().dtype() == DType.S32) {
       return null;
     }
     if (t.spec().dtype().isCodes()) {

@@ -35,7 +35,9 @@ class OpCaseTest {
           Conv2dBackwardWeights.class,
           Linear.class,
           LinearBackwardData.class,
-          LinearBackwardWeights.class);
+          LinearBackwardWeights.class,
+          MatMul.class,
+          ConvTranspose2d.class);
 
   private static Backend oneThread;
   private static Backend twoThreads;

@@ -1,11 +1,8 @@
 package org.quantrain.backend.cpu;
 
-import static org.bytedeco.dnnl.global.dnnl.dnnl_f32;
 
-import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_concat_codes_args;
-import org.quantrain.op.Concat;
 import org.quantrain.op.ConcatCodes;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Binding.Operand;
@@ -18,34 +15,6 @@ import org.quantrain.tensor.Shape;
  */
 final class ConcatKernels {
   private ConcatKernels() {}
-
-  static Kernel concat(Cpu cpu, Binding b) {
-    int axis = ((Concat) b.node().op()).axis();
-    Operand y = b.output(0);
-    return ProductKernels.build(
-        cpu,
-        b,
-        (making, steps) -> {
-          long offset = 0;
-          for (Operand x : b.inputs()) {
-            long row = row(x, axis);
-            making.addReorder(
-                steps,
-                rows(making, x, row, row),
-                ProductKernels.region(x),
-                rows(making, x, row, row(y, axis)),
-                Scratch.Region.fixed(y.address() + Float.BYTES * offset));
-            offset += row;
-          }
-          return "copies";
-        });
-  }
-
-  /** The part's elements as rows that are so far apart. */
-  private static dnnl_memory_desc rows(Dnnl.Making making, Operand part, long row, long apart) {
-    return making.strided(
-        dnnl_f32, new long[] {Sizes.elements(part) / row, row}, new long[] {apart, 1});
-  }
 
   static Kernel concatCodes(Cpu cpu, Binding b) {
     ConcatCodes op = (ConcatCodes) b.node().op();

@@ -24,6 +24,7 @@ import org.quantrain.op.BatchNormAbsorbBackward;
 import org.quantrain.op.BatchNormBackward;
 import org.quantrain.op.BatchNormStats;
 import org.quantrain.op.BatchNormStatsBackward;
+import org.quantrain.op.Binary;
 import org.quantrain.op.ChannelSum;
 import org.quantrain.op.Concat;
 import org.quantrain.op.ConcatCodes;
@@ -35,16 +36,22 @@ import org.quantrain.op.ConvBnCorrectBackward;
 import org.quantrain.op.ConvBnFold;
 import org.quantrain.op.ConvBnFoldBackward;
 import org.quantrain.op.ConvCodes;
+import org.quantrain.op.ConvTranspose2d;
 import org.quantrain.op.Dequantize;
 import org.quantrain.op.DequantizeAcc;
+import org.quantrain.op.Expand;
 import org.quantrain.op.FixedMultiplier;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.FoldWeight;
 import org.quantrain.op.FoldWeightBackward;
+import org.quantrain.op.Gather;
+import org.quantrain.op.GatherBackward;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.GlobalAveragePoolBackward;
 import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.Histogram;
+import org.quantrain.op.LayerNorm;
+import org.quantrain.op.LayerNormBackward;
 import org.quantrain.op.LearnedGrid;
 import org.quantrain.op.LearnedGridBackward;
 import org.quantrain.op.LearnedQParams;
@@ -52,28 +59,43 @@ import org.quantrain.op.Linear;
 import org.quantrain.op.LinearBackwardData;
 import org.quantrain.op.LinearBackwardWeights;
 import org.quantrain.op.LinearCodes;
+import org.quantrain.op.MatMul;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.MaxPoolBackward;
 import org.quantrain.op.MinMax;
 import org.quantrain.op.MseRange;
 import org.quantrain.op.Multiplier;
+import org.quantrain.op.PRelu;
+import org.quantrain.op.PReluBackward;
 import org.quantrain.op.Pad;
 import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
+import org.quantrain.op.Reduce;
 import org.quantrain.op.Relu;
 import org.quantrain.op.ReluBackward;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.RequantizeFixed;
+import org.quantrain.op.Reshape;
+import org.quantrain.op.Resize;
+import org.quantrain.op.ResizeBackward;
 import org.quantrain.op.Slice;
 import org.quantrain.op.SliceBackward;
+import org.quantrain.op.Softmax;
+import org.quantrain.op.SoftmaxBackward;
 import org.quantrain.op.SoftmaxCrossEntropy;
 import org.quantrain.op.SteBackward;
+import org.quantrain.op.SumTo;
 import org.quantrain.op.TimesSign;
+import org.quantrain.op.ToFloat;
+import org.quantrain.op.Transpose;
+import org.quantrain.op.Unary;
+import org.quantrain.op.UnaryBackward;
 import org.quantrain.op.Unflatten;
 import org.quantrain.op.UpdateQParams;
+import org.quantrain.op.Where;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Kernel;
@@ -109,8 +131,9 @@ public final class CpuBackend implements Backend {
           Map.entry(BatchNormBackward.class, LayerKernels::batchNormBackward),
           Map.entry(BatchNormStats.class, LayerKernels::batchNormStats),
           Map.entry(BatchNormStatsBackward.class, LayerKernels::batchNormStatsBackward),
+          Map.entry(Binary.class, ElementwiseKernels::binary),
           Map.entry(ChannelSum.class, LayerKernels::channelSum),
-          Map.entry(Concat.class, ConcatKernels::concat),
+          Map.entry(Concat.class, MovementKernels::concat),
           Map.entry(ConcatCodes.class, ConcatKernels::concatCodes),
           Map.entry(Conv2d.class, ProductKernels::conv2d),
           Map.entry(Conv2dBackwardData.class, ProductKernels::conv2dBackwardData),
@@ -120,16 +143,22 @@ public final class CpuBackend implements Backend {
           Map.entry(ConvBnFold.class, AccumulatorKernels::convBnFold),
           Map.entry(ConvBnFoldBackward.class, AccumulatorKernels::convBnFoldBackward),
           Map.entry(ConvCodes.class, CodeProducts::conv),
+          Map.entry(ConvTranspose2d.class, ProductKernels::convTranspose2d),
           Map.entry(Dequantize.class, CodeKernels::dequantize),
           Map.entry(DequantizeAcc.class, AccumulatorKernels::dequantizeAcc),
+          Map.entry(Expand.class, MovementKernels::expand),
           Map.entry(FixedMultiplier.class, AccumulatorKernels::fixedMultiplier),
           Map.entry(Flatten.class, LayerKernels::flatten),
           Map.entry(FoldWeight.class, AccumulatorKernels::foldWeight),
           Map.entry(FoldWeightBackward.class, AccumulatorKernels::foldWeightBackward),
+          Map.entry(Gather.class, MovementKernels::gather),
+          Map.entry(GatherBackward.class, MovementKernels::gatherBackward),
           Map.entry(GlobalAveragePool.class, LayerKernels::globalAveragePool),
           Map.entry(GlobalAveragePoolBackward.class, LayerKernels::globalAveragePoolBackward),
           Map.entry(GlobalPoolSum.class, CodeKernels::globalPoolSum),
           Map.entry(Histogram.class, CodeKernels::histogram),
+          Map.entry(LayerNorm.class, RowKernels::layerNorm),
+          Map.entry(LayerNormBackward.class, RowKernels::layerNormBackward),
           Map.entry(LearnedGrid.class, LearnedKernels::grid),
           Map.entry(LearnedGridBackward.class, LearnedKernels::gridBackward),
           Map.entry(LearnedQParams.class, LearnedKernels::qparams),
@@ -137,28 +166,43 @@ public final class CpuBackend implements Backend {
           Map.entry(LinearBackwardData.class, ProductKernels::linearBackwardData),
           Map.entry(LinearBackwardWeights.class, ProductKernels::linearBackwardWeights),
           Map.entry(LinearCodes.class, CodeProducts::linear),
+          Map.entry(MatMul.class, MatMulKernel::create),
           Map.entry(MaxPool.class, LayerKernels::maxPool),
           Map.entry(MaxPoolBackward.class, LayerKernels::maxPoolBackward),
           Map.entry(MinMax.class, CodeKernels::minMax),
           Map.entry(MseRange.class, LearnedKernels::mseRange),
           Map.entry(Multiplier.class, AccumulatorKernels::multiplier),
+          Map.entry(PRelu.class, ElementwiseKernels::pRelu),
+          Map.entry(PReluBackward.class, ElementwiseKernels::pReluBackward),
+          Map.entry(Pad.class, MovementKernels::pad),
           Map.entry(PoolMultiplier.class, AccumulatorKernels::poolMultiplier),
           Map.entry(Quantize.class, CodeKernels::quantize),
           Map.entry(QuantizeWeight.class, CodeKernels::quantizeWeight),
+          Map.entry(Reduce.class, RowKernels::reduce),
           Map.entry(Relu.class, LayerKernels::relu),
           Map.entry(ReluBackward.class, LayerKernels::reluBackward),
           Map.entry(Requantize.class, AccumulatorKernels::requantize),
           Map.entry(RequantizeCodes.class, CodeKernels::requantizeCodes),
+          Map.entry(PadCodes.class, MovementKernels::padCodes),
           Map.entry(RequantizeFixed.class, AccumulatorKernels::requantizeFixed),
-          Map.entry(Pad.class, RegionKernels::pad),
-          Map.entry(PadCodes.class, RegionKernels::padCodes),
-          Map.entry(Slice.class, RegionKernels::slice),
-          Map.entry(SliceBackward.class, RegionKernels::sliceBackward),
+          Map.entry(Reshape.class, MovementKernels::reshape),
+          Map.entry(Resize.class, ResizeKernels::resize),
+          Map.entry(ResizeBackward.class, ResizeKernels::resizeBackward),
+          Map.entry(Slice.class, MovementKernels::slice),
+          Map.entry(SliceBackward.class, MovementKernels::sliceBackward),
+          Map.entry(Softmax.class, RowKernels::softmax),
+          Map.entry(SoftmaxBackward.class, RowKernels::softmaxBackward),
           Map.entry(SoftmaxCrossEntropy.class, LayerKernels::softmaxCrossEntropy),
           Map.entry(SteBackward.class, CodeKernels::steBackward),
+          Map.entry(SumTo.class, RowKernels::sumTo),
           Map.entry(TimesSign.class, CodeKernels::timesSign),
+          Map.entry(ToFloat.class, ElementwiseKernels::toFloat),
+          Map.entry(Transpose.class, MovementKernels::transpose),
+          Map.entry(Unary.class, ElementwiseKernels::unary),
+          Map.entry(UnaryBackward.class, ElementwiseKernels::unaryBackward),
           Map.entry(Unflatten.class, LayerKernels::unflatten),
-          Map.entry(UpdateQParams.class, CodeKernels::updateQParams));
+          Map.entry(UpdateQParams.class, CodeKernels::updateQParams),
+          Map.entry(Where.class, ElementwiseKernels::where));
 
   private final Cpu cpu;
 

@@ -12,10 +12,13 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.bytedeco.dnnl.dnnl_primitive_desc;
+import org.quantrain.internal.bind.QuantrainNative;
+import org.quantrain.internal.bind.qt_add_bias_args;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.Conv2dBackwardData;
 import org.quantrain.op.Conv2dBackwardWeights;
 import org.quantrain.op.ConvGeometry;
+import org.quantrain.op.ConvTranspose2d;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Binding.Operand;
 import org.quantrain.runtime.Kernel;
@@ -76,6 +79,38 @@ final class ProductKernels {
                 region(b.input(0)),
                 region(b.input(1)),
                 region(b.output(0))));
+  }
+
+  /** The gradient of a convolution's input as a layer of its own, then the bias. */
+  static Kernel convTranspose2d(Cpu cpu, Binding b) {
+    ConvGeometry geometry = ((ConvTranspose2d) b.node().op()).geometry();
+    Operand y = b.output(0);
+    Convolution conv = convolution(geometry, y, b.input(1));
+    Steps steps =
+        build(
+            cpu,
+            b,
+            (making, building) ->
+                conv.addBackwardData(
+                    cpu.dnnl(),
+                    making,
+                    building,
+                    region(b.input(0)),
+                    region(b.input(1)),
+                    region(y)));
+    if (b.inputs().size() == 2) {
+      return steps;
+    }
+    return steps.add(
+        cpu.call(
+            b,
+            new qt_add_bias_args()
+                .x(At.floats(y))
+                .bias(At.floats(b.input(2)))
+                .y(At.floats(y))
+                .rows(Sizes.rows(y))
+                .channels(Sizes.channels(y)),
+            QuantrainNative::qt_add_bias));
   }
 
   private static Convolution convolution(ConvGeometry geometry, Operand x, Operand w) {

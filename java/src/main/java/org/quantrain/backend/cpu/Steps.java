@@ -2,6 +2,7 @@ package org.quantrain.backend.cpu;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.bytedeco.javacpp.Pointer;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.runtime.QuantrainException;
@@ -19,6 +20,7 @@ final class Steps implements Kernel {
   private final Binding binding;
   private final Scratch scratch;
   private final List<Step> building = new ArrayList<>();
+  private final List<Pointer> owned = new ArrayList<>();
   private Step[] steps = new Step[0];
   private String lowering = "";
 
@@ -43,6 +45,12 @@ final class Steps implements Kernel {
     building.add(step);
     steps = building.toArray(Step[]::new);
     return this;
+  }
+
+  /** Memory that the steps read, closed with them. */
+  <P extends Pointer> P owning(P memory) {
+    owned.add(memory);
+    return memory;
   }
 
   /** Says how the node is executed. */
@@ -91,5 +99,6 @@ final class Steps implements Kernel {
   @Override
   public void close() {
     building.forEach(Step::close);
+    owned.forEach(Pointer::close);
   }
 }

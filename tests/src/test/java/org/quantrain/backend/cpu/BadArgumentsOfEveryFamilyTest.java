@@ -23,23 +23,32 @@ import org.quantrain.internal.bind.qt_adamw_args;
 import org.quantrain.internal.bind.qt_add_codes_args;
 import org.quantrain.internal.bind.qt_apot_args;
 import org.quantrain.internal.bind.qt_batch_norm_args;
+import org.quantrain.internal.bind.qt_binary_args;
 import org.quantrain.internal.bind.qt_conv_bn_fold_args;
 import org.quantrain.internal.bind.qt_dorefa_activation_args;
 import org.quantrain.internal.bind.qt_epilogue_args;
+import org.quantrain.internal.bind.qt_gather_args;
+import org.quantrain.internal.bind.qt_gather_backward_args;
 import org.quantrain.internal.bind.qt_global_pool_sum_args;
+import org.quantrain.internal.bind.qt_layer_norm_args;
 import org.quantrain.internal.bind.qt_lsq_backward_args;
 import org.quantrain.internal.bind.qt_max_pool_args;
 import org.quantrain.internal.bind.qt_min_max_args;
 import org.quantrain.internal.bind.qt_pack_codes_args;
 import org.quantrain.internal.bind.qt_pact_qparams_args;
 import org.quantrain.internal.bind.qt_quantize_weight_args;
+import org.quantrain.internal.bind.qt_reduce_args;
 import org.quantrain.internal.bind.qt_reference_gemm_args;
 import org.quantrain.internal.bind.qt_requantize_args;
 import org.quantrain.internal.bind.qt_requantize_fixed_args;
+import org.quantrain.internal.bind.qt_softmax_args;
 import org.quantrain.internal.bind.qt_softmax_cross_entropy_args;
 import org.quantrain.internal.bind.qt_stochastic_quantize_args;
+import org.quantrain.internal.bind.qt_strided_copy_args;
 import org.quantrain.internal.bind.qt_transpose_args;
+import org.quantrain.internal.bind.qt_unary_args;
 import org.quantrain.internal.bind.qt_update_range_args;
+import org.quantrain.internal.bind.qt_where_args;
 import org.quantrain.runtime.QuantrainException;
 
 /**
@@ -92,8 +101,7 @@ class BadArgumentsOfEveryFamilyTest {
           DynamicTest.dynamicTest(
               expected,
               () -> {
-                QuantrainException e =
-                    assertThrows(QuantrainException.class, () -> run(change));
+                QuantrainException e = assertThrows(QuantrainException.class, () -> run(change));
                 assertTrue(e.getMessage().startsWith(expected), e.getMessage());
               }));
       return this;
@@ -150,6 +158,7 @@ class BadArgumentsOfEveryFamilyTest {
     foldOfBatchNorm();
     epilogue();
     layers();
+    tensors();
     optimizer();
     return tests.stream();
   }
@@ -255,8 +264,7 @@ class BadArgumentsOfEveryFamilyTest {
             },
             QuantrainNative::qt_stochastic_quantize)
         .refuses("draws.step: expected a pointer, got null", a -> a.draws().step(null))
-        .refuses(
-            "x: expected an address aligned to 4 bytes", a -> a.x(new Behind(a.x(), 3)))
+        .refuses("x: expected an address aligned to 4 bytes", a -> a.x(new Behind(a.x(), 3)))
         .refuses("codes: expected no overlap with x", a -> a.codes(a.x()))
         .refuses("outer, channels, inner: expected sizes >= 0", a -> a.outer(-1))
         .refuses("qmax: ", a -> a.qmax(128))
@@ -397,8 +405,7 @@ class BadArgumentsOfEveryFamilyTest {
         .refuses("y_scale[0]: expected > 0, got 0", a -> a.y_scale().put(0, 0))
         .refuses("b_scale[0]: expected > 0, got ", a -> a.b_scale().put(0, Float.NaN))
         .refuses(
-            "a_scale[0]: expected a finite value",
-            a -> a.a_scale().put(0, Float.POSITIVE_INFINITY))
+            "a_scale[0]: expected a finite value", a -> a.a_scale().put(0, Float.POSITIVE_INFINITY))
         .refuses("a_zero_point[0]: ", a -> a.a_zero_point().put(0, 256));
     new Family<>(
             "global_pool_sum",
@@ -456,8 +463,7 @@ class BadArgumentsOfEveryFamilyTest {
         .refuses("codes: expected no overlap with acc", a -> a.codes(a.acc()));
     new Family<>(
             "pack_codes",
-            () ->
-                zeroed(new qt_pack_codes_args()).codes(bytes()).packed(bytes()).n(N).bits(4),
+            () -> zeroed(new qt_pack_codes_args()).codes(bytes()).packed(bytes()).n(N).bits(4),
             QuantrainNative::qt_pack_codes)
         .refuses("bits: expected 1..8, got 0", a -> a.bits(0))
         .refuses("bits: expected 1..8, got 17", a -> a.bits(17))
@@ -538,8 +544,7 @@ class BadArgumentsOfEveryFamilyTest {
         .refuses(
             "y: expected an address aligned to 4 bytes",
             a -> a.y(new FloatPointer(new Behind(a.y(), 1))))
-        .refuses(
-            "y: expected no overlap with x", a -> a.y(new FloatPointer(new Behind(a.x(), 4))))
+        .refuses("y: expected no overlap with x", a -> a.y(new FloatPointer(new Behind(a.x(), 4))))
         .refuses("rows, channels: expected sizes >= 0", a -> a.channels(-1))
         .refuses("epsilon: ", a -> a.epsilon(-1));
     new Family<>(
@@ -570,6 +575,157 @@ class BadArgumentsOfEveryFamilyTest {
             QuantrainNative::qt_transpose)
         .refuses("element_bytes: ", a -> a.n(1L << 40).element_bytes(1 << 30))
         .refuses("n, h, w, c: ", a -> a.c(-8));
+  }
+
+  /** Six dimensions, the last two of them ROWS and CHANNELS. */
+  private static void matrix(Strides.Setter size) {
+    for (int i = 0; i < 6; i++) {
+      size.set(i, i == 4 ? ROWS : i == 5 ? CHANNELS : 1);
+    }
+  }
+
+  private static void rows(Strides.Setter stride) {
+    for (int i = 0; i < 6; i++) {
+      stride.set(i, i == 4 ? CHANNELS : i == 5 ? 1 : 0);
+    }
+  }
+
+  private void tensors() {
+    new Family<>(
+            "unary",
+            () ->
+                zeroed(new qt_unary_args())
+                    .x(floats(1))
+                    .y(floats(0))
+                    .n(N)
+                    .kind(QuantrainNative.QT_UNARY_CLIP)
+                    .alpha(0)
+                    .beta(6),
+            QuantrainNative::qt_unary)
+        .refuses("kind: expected 0..19, got 20", a -> a.kind(20))
+        .refuses("kind: expected 0..19, got -1", a -> a.kind(-1))
+        .refuses("alpha: expected a number", a -> a.alpha(Float.NaN))
+        .refuses("alpha: expected at most beta", a -> a.alpha(7))
+        .refuses("n: expected sizes >= 0", a -> a.n(-1))
+        .refuses("y: expected no overlap with x", a -> a.y(new FloatPointer(new Behind(a.x(), 4))));
+    new Family<>(
+            "binary",
+            () -> {
+              qt_binary_args args =
+                  zeroed(new qt_binary_args()).a(floats(1)).b(floats(2)).y(floats(0));
+              matrix(args::size);
+              rows(args::a_stride);
+              args.b_stride(5, 1);
+              return args;
+            },
+            QuantrainNative::qt_binary)
+        .refuses("kind: expected 0..8, got 9", a -> a.kind(9))
+        .refuses("a_stride: expected 0..", a -> a.a_stride(5, -1))
+        .refuses("b_stride: expected 0..", a -> a.b_stride(4, Long.MAX_VALUE))
+        .refuses("size: expected sizes >= 0", a -> a.size(0, -1))
+        .refuses("y: expected no overlap with b", a -> a.y(a.b()))
+        .refuses("b: expected a pointer, got null", a -> a.b(null));
+    new Family<>(
+            "where",
+            () -> {
+              qt_where_args args =
+                  zeroed(new qt_where_args())
+                      .condition(floats(1))
+                      .a(floats(1))
+                      .b(floats(2))
+                      .y(floats(0));
+              matrix(args::size);
+              rows(args::a_stride);
+              return args;
+            },
+            QuantrainNative::qt_where)
+        .refuses("condition: expected a pointer, got null", a -> a.condition(null))
+        .refuses("condition_stride: expected 0..", a -> a.condition_stride(5, -4))
+        .refuses("y: expected no overlap with condition", a -> a.y(a.condition()));
+    new Family<>(
+            "strided_copy",
+            () -> {
+              qt_strided_copy_args args =
+                  zeroed(new qt_strided_copy_args()).x(floats(1)).y(floats(0)).element_bytes(4);
+              matrix(args::size);
+              rows(args::x_stride);
+              rows(args::y_stride);
+              return args;
+            },
+            QuantrainNative::qt_strided_copy)
+        .refuses("element_bytes: expected 1 or 4", a -> a.element_bytes(2))
+        .refuses("y_stride: expected 0..", a -> a.y_stride(4, -CHANNELS))
+        .refuses("y_stride: expected strides that reach no element twice", a -> a.y_stride(4, 0))
+        .refuses(
+            "y_stride: expected strides that reach no element twice",
+            a -> a.y_stride(4, CHANNELS - 1))
+        .refuses("y: expected no overlap with x", a -> a.y(a.x()))
+        .refuses("y: expected a pointer, got null", a -> a.y(null));
+    new Family<>(
+            "reduce",
+            () ->
+                zeroed(new qt_reduce_args())
+                    .x(floats(1))
+                    .y(floats(0))
+                    .outer(ROWS)
+                    .n(CHANNELS)
+                    .inner(1),
+            QuantrainNative::qt_reduce)
+        .refuses("n: expected 1..", a -> a.n(0))
+        .refuses("kind: expected 0..3, got 4", a -> a.kind(4))
+        .refuses("outer, n, inner: expected sizes >= 0", a -> a.outer(-1))
+        .refuses("y: expected no overlap with x", a -> a.y(a.x()));
+    new Family<>(
+            "softmax",
+            () -> zeroed(new qt_softmax_args()).x(floats(1)).y(floats(0)).rows(ROWS).n(CHANNELS),
+            QuantrainNative::qt_softmax)
+        .refuses("x: expected a pointer, got null", a -> a.x(null))
+        .refuses("rows, n: expected sizes >= 0", a -> a.rows(-1));
+    new Family<>(
+            "layer_norm",
+            () ->
+                zeroed(new qt_layer_norm_args())
+                    .x(floats(1))
+                    .gamma(floats(1))
+                    .beta(floats(0))
+                    .y(floats(0))
+                    .rows(ROWS)
+                    .n(CHANNELS)
+                    .epsilon(1e-5f),
+            QuantrainNative::qt_layer_norm)
+        .refuses("n: expected 1..", a -> a.n(0))
+        .refuses("epsilon: expected > 0", a -> a.epsilon(0))
+        .refuses("mean: expected no overlap with gamma", a -> a.mean(a.gamma()));
+    new Family<>(
+            "gather",
+            () ->
+                zeroed(new qt_gather_args())
+                    .x(floats(1))
+                    .indices(ints(3))
+                    .y(floats(0))
+                    .outer(1)
+                    .axis(ROWS)
+                    .inner(CHANNELS)
+                    .count(ROWS)
+                    .element_bytes(4),
+            QuantrainNative::qt_gather)
+        .refuses("indices[2]: expected 0..3, got 4", a -> a.indices().put(2, ROWS))
+        .refuses("indices[0]: expected 0..3, got -1", a -> a.indices().put(0, -1))
+        .refuses("element_bytes: expected 1 or 4", a -> a.element_bytes(8));
+    new Family<>(
+            "gather_backward",
+            () ->
+                zeroed(new qt_gather_backward_args())
+                    .dy(floats(1))
+                    .indices(ints(3))
+                    .dx(floats(0))
+                    .outer(1)
+                    .axis(ROWS)
+                    .inner(CHANNELS)
+                    .count(ROWS),
+            QuantrainNative::qt_gather_backward)
+        .refuses("indices[1]: expected 0..3, got 7", a -> a.indices().put(1, 7))
+        .refuses("dx: expected no overlap with dy", a -> a.dx(a.dy()));
   }
 
   private void optimizer() {

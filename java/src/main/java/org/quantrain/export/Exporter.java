@@ -8,7 +8,7 @@ import java.util.stream.Collectors;
  * A form in which an integer model can be given to other tools. One class for each; {@link #all}
  * names them.
  */
-public interface ExportFormat {
+public interface Exporter {
   /** The name users write. */
   String id();
 
@@ -26,9 +26,10 @@ public interface ExportFormat {
   byte[] toBytes(DeployedModel model) throws IOException;
 
   /** All formats. */
-  static List<ExportFormat> all() {
+  static List<Exporter> all() {
     return List.of(
         new QdqExport(),
+        new QOperatorExport(),
         new SafetensorsExport(),
         new RangesExport(),
         new TensorRtCacheExport(),
@@ -38,7 +39,7 @@ public interface ExportFormat {
   /**
    * @throws IllegalArgumentException naming the formats there are
    */
-  static ExportFormat of(String id) {
+  static Exporter of(String id) {
     return all().stream()
         .filter(format -> format.id().equals(id))
         .findFirst()
@@ -49,7 +50,7 @@ public interface ExportFormat {
                         .formatted(
                             id,
                             all().stream()
-                                .map(ExportFormat::id)
+                                .map(Exporter::id)
                                 .collect(Collectors.joining(", ")))));
   }
 }
