@@ -59,16 +59,13 @@ class MutatedModelsTest {
   /** Of wall time, on a machine that does other things too; then it hangs. */
   private static final long HANGS_SECONDS = 60;
 
-
   /** Of everything that is allocated, garbage included, beside twice the file. */
   private static final long MOST_BYTES = 64L << 20;
-
 
   /** Elements of all values of a model that is executed, not only read. */
   private static final long MOST_ELEMENTS = 1 << 20;
 
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   @TempDir static Path folder;
 
