@@ -48,8 +48,9 @@ import org.quantrain.testkit.RandomNetwork;
 import org.quantrain.tflite.TfliteException;
 
 /**
- * Damaged and hostile ONNX and TensorFlow Lite files: each is refused with one clear line or is a model that runs; none
- * takes long, much memory or the process. {@code -Dquantrain.mutations=50000} for more of them.
+ * Damaged and hostile ONNX and TensorFlow Lite files: each is refused with one clear line or is a
+ * model that runs; none takes long, much memory or the process. {@code -Dquantrain.mutations=50000}
+ * for more of them.
  */
 class MutatedModelsTest {
   private static final int MUTATIONS = Integer.getInteger("quantrain.mutations", 2000);
