@@ -4,6 +4,8 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_f32;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_s8;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_u8;
 
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Pointer;
@@ -43,21 +45,71 @@ final class RegionKernels {
     }
   }
 
+  /** So many elements in each dimension from here to there. */
+  private record Copy(long[] dims, Strides source, Strides target) {}
+
   private RegionKernels() {}
 
   static Kernel slice(Cpu cpu, Binding b) {
     Slice slice = (Slice) b.node().op();
+    Operand x = b.input(0);
     Operand y = b.output(0);
-    requireForwards(b, slice);
-    return copy(cpu, b, null, y, b.input(0), region(b.input(0), slice), y, Strides.of(y));
+    List<Copy> copies = new ArrayList<>();
+    for (Slice part : parts(b, slice, x)) {
+      Slice packed = packed(slice, part);
+      copies.add(new Copy(dims(y, part), region(x, part), region(y, packed)));
+    }
+    return copies(cpu, b, null, x, y, copies);
   }
 
   static Kernel sliceBackward(Cpu cpu, Binding b) {
     Slice slice = ((SliceBackward) b.node().op()).slice();
     Operand dy = b.input(0);
     Operand dx = b.output(0);
-    requireForwards(b, slice);
-    return copy(cpu, b, fill(dx, null), dy, dy, Strides.of(dy), dx, region(dx, slice));
+    List<Copy> copies = new ArrayList<>();
+    for (Slice part : parts(b, slice, dx)) {
+      Slice packed = packed(slice, part);
+      copies.add(new Copy(dims(dy, part), region(dy, packed), region(dx, part)));
+    }
+    return copies(cpu, b, fill(dx, null), dy, dx, copies);
+  }
+
+  /**
+   * The slice in parts whose steps stay within the dimension: oneDNN takes a last step beyond it
+   * for an overlap with what comes next in memory.
+   */
+  private static List<Slice> parts(Binding b, Slice slice, Operand whole) {
+    if (slice.step() < 0) {
+      throw b.failure("expected a step above 0, got " + slice.step());
+    }
+    int axis = slice.axis();
+    int step = slice.step();
+    if ((long) step * slice.size() <= whole.spec().shape().dim(axis)) {
+      return List.of(slice);
+    }
+    int rest = slice.size() - 1;
+    Slice last = new Slice(axis, slice.start() + step * rest, 1, 1);
+    return rest == 0 ? List.of(last) : List.of(new Slice(axis, slice.start(), step, rest), last);
+  }
+
+  /** Where the elements of a part are among those of the slice. */
+  private static Slice packed(Slice slice, Slice part) {
+    int first = (part.start() - slice.start()) / slice.step();
+    return new Slice(slice.axis(), first, 1, part.size());
+  }
+
+  private static Strides region(Operand whole, Slice slice) {
+    return Strides.of(whole).from(slice.axis(), slice.start(), slice.step());
+  }
+
+  private static long[] dims(Operand tensor) {
+    return Arrays.stream(tensor.spec().shape().dims()).asLongStream().toArray();
+  }
+
+  private static long[] dims(Operand tensor, Slice part) {
+    long[] dims = dims(tensor);
+    dims[part.axis()] = part.size();
+    return dims;
   }
 
   static Kernel pad(Cpu cpu, Binding b) {
@@ -80,17 +132,8 @@ final class RegionKernels {
     for (int i = 0; i < before.size(); i++) {
       inside = inside.from(i, before.get(i), 1);
     }
-    return copy(cpu, b, fill(y, zeroPoint), x, x, Strides.of(x), y, inside);
-  }
-
-  private static Strides region(Operand whole, Slice slice) {
-    return Strides.of(whole).from(slice.axis(), slice.start(), slice.step());
-  }
-
-  private static void requireForwards(Binding b, Slice slice) {
-    if (slice.step() < 0) {
-      throw b.failure("expected a step above 0, got " + slice.step());
-    }
+    Copy copy = new Copy(dims(x), Strides.of(x), inside);
+    return copies(cpu, b, fill(y, zeroPoint), x, y, List.of(copy));
   }
 
   /** Every byte becomes zero, or the zero-point of codes. */
@@ -100,21 +143,8 @@ final class RegionKernels {
     return () -> Pointer.memset(first, zeroPoint == null ? 0 : zeroPoint.get(), bytes);
   }
 
-  /** Copies as many elements as {@code sized} has. */
-  private static Kernel copy(
-      Cpu cpu,
-      Binding b,
-      Steps.Step before,
-      Operand sized,
-      Operand from,
-      Strides source,
-      Operand to,
-      Strides target) {
-    int[] shape = sized.spec().shape().dims();
-    long[] dims = new long[shape.length];
-    for (int i = 0; i < dims.length; i++) {
-      dims[i] = shape[i];
-    }
+  private static Kernel copies(
+      Cpu cpu, Binding b, Steps.Step before, Operand from, Operand to, List<Copy> copies) {
     int type =
         switch (to.spec().dtype()) {
           case F32 -> dnnl_f32;
@@ -130,12 +160,14 @@ final class RegionKernels {
           if (before != null) {
             steps.add(before);
           }
-          making.addReorder(
-              steps,
-              making.strided(type, dims, source.each()),
-              Scratch.Region.fixed(from.address() + bytes * source.offset()),
-              making.strided(type, dims, target.each()),
-              Scratch.Region.fixed(to.address() + bytes * target.offset()));
+          for (Copy copy : copies) {
+            making.addReorder(
+                steps,
+                making.strided(type, copy.dims, copy.source.each()),
+                Scratch.Region.fixed(from.address() + bytes * copy.source.offset()),
+                making.strided(type, copy.dims, copy.target.each()),
+                Scratch.Region.fixed(to.address() + bytes * copy.target.offset()));
+          }
           return "copy";
         });
   }
