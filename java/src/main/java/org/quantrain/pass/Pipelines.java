@@ -24,7 +24,8 @@ public final class Pipelines {
   /** A model with quantizers in its graph and their initial state in its contents. */
   public static Model quantize(Model model, QuantPolicy policy) {
     Model plain = ConvolveBatchNorm.apply(AbsorbBias.apply(model));
-    Graph graph = InsertQuantizers.apply(ReluBeforeMaxPool.apply(plain.graph()), policy);
+    Graph pooled = PoolEverything.apply(plain.graph());
+    Graph graph = InsertQuantizers.apply(ReluBeforeMaxPool.apply(pooled), policy);
     Map<String, HostTensor> contents = new HashMap<>(plain.contents());
     for (Node node : graph.nodes()) {
       if (node.op() instanceof FakeQuant quant && hasState(node)) {

@@ -14,11 +14,14 @@ import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
+import org.quantrain.op.AveragePool;
 import org.quantrain.op.BatchNorm;
 import org.quantrain.op.BatchNormStats;
 import org.quantrain.op.FakeQuant;
+import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.Lowering;
 import org.quantrain.op.MinMax;
+import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Relu;
 import org.quantrain.op.UpdateQParams;
 import org.quantrain.quant.QuantPolicy;
@@ -54,6 +57,19 @@ class PassesTest {
     Graph graph = EliminateDead.apply(builder.build(y));
     assertEquals(
         List.of("y", "stats.in", "stats"), graph.nodes().stream().map(Node::name).toList());
+  }
+
+  @Test
+  void anAverageOfTheWholeImageIsAGlobalOneAndNoOtherIs() {
+    for (int window : new int[] {8, 4}) {
+      GraphBuilder builder = new GraphBuilder();
+      Value x = builder.input("x", TensorSpec.f32(2, 3, 8, 8));
+      Graph graph =
+          PoolEverything.apply(
+              builder.build(
+                  builder.add("y", new AveragePool(PoolWindow.of(window, window), false), x)));
+      assertEquals(window == 8, graph.nodes().get(0).op() instanceof GlobalAveragePool);
+    }
   }
 
   @Test
