@@ -24,6 +24,7 @@ import picocli.CommandLine.Parameters;
       "",
       "Formats:",
       "  onnx-qdq         ONNX with QuantizeLinear and DequantizeLinear, for ONNX Runtime",
+      "  onnx-qoperator   ONNX with QLinearConv and its like, for ONNX Runtime",
       "  safetensors      integer weights, biases, scales and zero-points",
       "  ranges           scale, zero-point and range of every tensor as JSON",
       "  tensorrt-cache   ranges of activations as a calibration cache of TensorRT",

@@ -29,6 +29,7 @@ public interface ExportFormat {
   static List<ExportFormat> all() {
     return List.of(
         new QdqExport(),
+        new QOperatorExport(),
         new SafetensorsExport(),
         new RangesExport(),
         new TensorRtCacheExport(),

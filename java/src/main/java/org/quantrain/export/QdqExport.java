@@ -1,5 +1,7 @@
 package org.quantrain.export;
 
+import java.io.IOException;
+
 /** The quantized ONNX file itself. */
 final class QdqExport implements ExportFormat {
   @Override
@@ -18,7 +20,7 @@ final class QdqExport implements ExportFormat {
   }
 
   @Override
-  public byte[] toBytes(DeployedModel model) {
-    return model.onnx().clone();
+  public byte[] toBytes(DeployedModel model) throws IOException {
+    return model.qdq().clone();
   }
 }
