@@ -35,7 +35,8 @@ public record DeployedModel(IntegerModel model, byte[] onnx) {
     if (!qdq) {
       throw new IOException(
           model.where()
-              + ": not ONNX with QuantizeLinear and DequantizeLinear, which this format is made of");
+              + ": not ONNX with QuantizeLinear and DequantizeLinear, which this format is made"
+              + " of");
     }
     return onnx;
   }

@@ -45,8 +45,7 @@ final class TensorRtCacheExport implements ExportFormat {
     StringBuilder text = new StringBuilder(HEADER);
     scales.forEach(
         (name, scale) ->
-            text.append(name)
-                .append(": %08x\n".formatted(Float.floatToRawIntBits(scale))));
+            text.append(name).append(": %08x\n".formatted(Float.floatToRawIntBits(scale))));
     return text.toString().getBytes(StandardCharsets.UTF_8);
   }
 }
