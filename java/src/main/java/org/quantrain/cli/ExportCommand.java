@@ -5,7 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.quantrain.export.DeployedModel;
-import org.quantrain.export.Exporter;
+import org.quantrain.export.ExportFormat;
 import org.quantrain.io.AtomicFile;
 import org.quantrain.report.Json;
 import org.quantrain.report.Numbers;
@@ -24,7 +24,7 @@ import picocli.CommandLine.Parameters;
       "",
       "Formats:",
       "  onnx-qdq         ONNX with QuantizeLinear and DequantizeLinear, for ONNX Runtime",
-      "  onnx-qoperator   the same in integer operators: QLinearConv and its like",
+      "  onnx-qoperator   ONNX with QLinearConv and its like, for ONNX Runtime",
       "  safetensors      integer weights, biases, scales and zero-points",
       "  ranges           scale, zero-point and range of every tensor as JSON",
       "  tensorrt-cache   ranges of activations as a calibration cache of TensorRT",
@@ -35,7 +35,7 @@ import picocli.CommandLine.Parameters;
       "  quantrain export resnet8.int8.onnx --format safetensors --out resnet8.safetensors"
     })
 final class ExportCommand extends Verb {
-  @Parameters(paramLabel = "FILE|RUN", description = "An integer model's file, or a run's folder.")
+  @Parameters(paramLabel = "FILE|RUN", description = "An integer ONNX file, or a run's folder.")
   private Path subject;
 
   @Option(
@@ -57,14 +57,14 @@ final class ExportCommand extends Verb {
 
   @Override
   public Integer call() throws Exception {
-    List<String> ids = Exporter.all().stream().map(Exporter::id).toList();
+    List<String> ids = ExportFormat.all().stream().map(ExportFormat::id).toList();
     RunConfig.oneOf("format", format, ids);
     Path file = Files.isDirectory(subject) ? SavedRun.open(subject).integerModel() : subject;
     if (!ModelFile.isQuantized(file)) {
       throw new FailureException(
           file + ": a float model; 'quantrain quantize' or 'quantrain train' makes an integer one");
     }
-    Exporter to = Exporter.of(format);
+    ExportFormat to = ExportFormat.of(format);
     Path target = out == null ? defaultName(file, to) : out;
     if (Files.exists(target) && Files.isSameFile(file, target)) {
       throw new UsageException("out: " + target + " is the model itself; name another file");
@@ -78,8 +78,8 @@ final class ExportCommand extends Verb {
     return Main.OK;
   }
 
-  private static Path defaultName(Path file, Exporter to) {
-    String name = file.getFileName().toString().replaceFirst("\\.(onnx|tflite)$", "");
+  private static Path defaultName(Path file, ExportFormat to) {
+    String name = file.getFileName().toString().replaceFirst("\\.onnx$", "");
     return Path.of(name + to.extension());
   }
 }

@@ -4,13 +4,15 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.quantrain.integer.IntegerModel;
 import org.quantrain.onnx.OnnxFile;
+import org.quantrain.onnx.QOperatorForm;
+import org.quantrain.tflite.TfliteFile;
 
 /**
  * A quantized file: what is exported is what it holds, nothing is computed anew.
  *
- * @param bytes of the file; not to be changed
+ * @param onnx its bytes; not to be changed
  */
-public record DeployedModel(IntegerModel model, byte[] bytes) {
+public record DeployedModel(IntegerModel model, byte[] onnx) {
   private static final String CODES = ".codes";
 
   /**
@@ -23,19 +25,20 @@ public record DeployedModel(IntegerModel model, byte[] bytes) {
   }
 
   /**
-   * The bytes of an ONNX file.
+   * The file where it is ONNX in QDQ form.
    *
-   * @throws IOException if the model is one of TensorFlow Lite
+   * @throws IOException if it is another
    */
-  byte[] onnx(Exporter to) throws IOException {
-    if (TfliteFile.isTflite(bytes)) {
+  byte[] qdq() throws IOException {
+    boolean qdq =
+        !TfliteFile.isTflite(onnx) && !QOperatorForm.isOne(OnnxFile.parse(model.where(), onnx));
+    if (!qdq) {
       throw new IOException(
           model.where()
-              + ": a model for TensorFlow Lite, whose arithmetic "
-              + to.id()
-              + " cannot say; quantize for --target ort");
+              + ": not ONNX with QuantizeLinear and DequantizeLinear, which this format is made"
+              + " of");
     }
-    return bytes.clone();
+    return onnx;
   }
 
   /** The name that a tensor of codes has in the float network that it comes from. */

@@ -3,8 +3,8 @@ package org.quantrain.export;
 import java.io.IOException;
 import org.quantrain.onnx.QOperatorForm;
 
-/** The same ONNX model in integer operators. */
-final class QOperatorExport implements Exporter {
+/** The quantized ONNX file with integer operators. */
+final class QOperatorExport implements ExportFormat {
   @Override
   public String id() {
     return "onnx-qoperator";
@@ -22,6 +22,6 @@ final class QOperatorExport implements Exporter {
 
   @Override
   public byte[] toBytes(DeployedModel model) throws IOException {
-    return QOperatorForm.of(model.onnx(this));
+    return QOperatorForm.of(model.qdq());
   }
 }

@@ -3,7 +3,7 @@ package org.quantrain.export;
 import java.io.IOException;
 
 /** The quantized ONNX file itself. */
-final class QdqExport implements Exporter {
+final class QdqExport implements ExportFormat {
   @Override
   public String id() {
     return "onnx-qdq";
@@ -21,6 +21,6 @@ final class QdqExport implements Exporter {
 
   @Override
   public byte[] toBytes(DeployedModel model) throws IOException {
-    return model.onnx(this);
+    return model.qdq().clone();
   }
 }

@@ -14,7 +14,7 @@ import org.quantrain.report.Json;
  * and a range for each output channel; {@code metadata}, what the file says about itself. Scales
  * are the float32 values to the bit: their shortest decimals.
  */
-final class RangesExport implements Exporter {
+final class RangesExport implements ExportFormat {
   @Override
   public String id() {
     return "ranges";

@@ -19,7 +19,7 @@ import org.quantrain.train.Safetensors;
  * {@code NAME.zero_point} (I32 [1]). The metadata hold those of the file, and the bits of every
  * tensor as {@code bits.NAME}.
  */
-final class SafetensorsExport implements Exporter {
+final class SafetensorsExport implements ExportFormat {
   @Override
   public String id() {
     return "safetensors";

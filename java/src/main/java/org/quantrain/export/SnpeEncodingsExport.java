@@ -13,7 +13,7 @@ import org.quantrain.report.Json;
  * encodings (one, or one for each output channel) with bitwidth, min, max, scale, offset (minus the
  * zero-point) and is_symmetric. Source: AIMET's documentation of encodings, version 0.6.1.
  */
-final class SnpeEncodingsExport implements Exporter {
+final class SnpeEncodingsExport implements ExportFormat {
   @Override
   public String id() {
     return "snpe-encodings";

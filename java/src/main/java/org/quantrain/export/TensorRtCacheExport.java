@@ -12,7 +12,7 @@ import org.quantrain.integer.CodesTensor;
  * magnitude of its range / 127, as the hexadecimal digits of a float32. TensorRT quantizes
  * symmetrically to 8 bits, so this gives it the ranges, not our grids.
  */
-final class TensorRtCacheExport implements Exporter {
+final class TensorRtCacheExport implements ExportFormat {
   private static final String HEADER = "TRT-8601-EntropyCalibration2\n";
 
   @Override
@@ -45,8 +45,7 @@ final class TensorRtCacheExport implements Exporter {
     StringBuilder text = new StringBuilder(HEADER);
     scales.forEach(
         (name, scale) ->
-            text.append(name)
-                .append(": %08x\n".formatted(Float.floatToRawIntBits(scale))));
+            text.append(name).append(": %08x\n".formatted(Float.floatToRawIntBits(scale))));
     return text.toString().getBytes(StandardCharsets.UTF_8);
   }
 }

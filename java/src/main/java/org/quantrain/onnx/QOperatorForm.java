@@ -41,7 +41,7 @@ public final class QOperatorForm {
   private QOperatorForm() {}
 
   /** Whether a file has integer operators. */
-  private static boolean isOne(OnnxFile file) {
+  public static boolean isOne(OnnxFile file) {
     return file.nodes().stream().anyMatch(n -> OPERATORS.containsValue(n.op()));
   }
 

@@ -38,13 +38,6 @@ public enum Contract {
       Requantization.FIXED_DOUBLE,
       Requantization.FIXED_RUY,
       Addition.TFLITE,
-      true),
-  /** One rounding of a fixed-point product everywhere. */
-  FIXED(
-      Requantization.FIXED_SINGLE,
-      Requantization.FIXED_SINGLE,
-      Requantization.FIXED_SINGLE,
-      Addition.TFLITE,
       true);
 
   private final Requantization convolution;

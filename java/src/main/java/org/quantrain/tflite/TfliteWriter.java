@@ -73,8 +73,8 @@ import org.tensorflow.lite.schema.TensorType;
  *       PADV2 by the lowest code before a maximum.
  *   <li>Flattened images are in the order (H,W,C), so the columns of the linear layer behind them
  *       are moved.
- *   <li>Every layer has a scale for each output channel, also where they are equal: a fully connected
- *       layer with one scale rounds its multiplier otherwise.
+ *   <li>Every layer has a scale for each output channel, also where they are equal: a fully
+ *       connected layer with one scale rounds its multiplier otherwise.
  *   <li>Biases are named after their layer: "conv1.bias".
  * </ul>
  */

@@ -21,7 +21,7 @@ import org.quantrain.Network;
 import org.quantrain.QuantizedNetwork;
 import org.quantrain.Quantrain;
 import org.quantrain.data.Datasets;
-import org.quantrain.export.Exporter;
+import org.quantrain.export.ExportFormat;
 import org.quantrain.integer.CodesTensor;
 import org.quantrain.integer.IntegerModel;
 import org.quantrain.integer.IntegerWeights;
@@ -216,7 +216,7 @@ class ExportTest {
   @Test
   void everyFormatIsInTheHelp() {
     String help = Cli.run("export", "--help").out();
-    for (Exporter format : Exporter.all()) {
+    for (ExportFormat format : ExportFormat.all()) {
       assertTrue(help.contains("  " + format.id() + "  "), format.id());
     }
   }

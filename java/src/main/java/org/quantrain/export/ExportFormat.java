@@ -8,7 +8,7 @@ import java.util.stream.Collectors;
  * A form in which an integer model can be given to other tools. One class for each; {@link #all}
  * names them.
  */
-public interface Exporter {
+public interface ExportFormat {
   /** The name users write. */
   String id();
 
@@ -26,7 +26,7 @@ public interface Exporter {
   byte[] toBytes(DeployedModel model) throws IOException;
 
   /** All formats. */
-  static List<Exporter> all() {
+  static List<ExportFormat> all() {
     return List.of(
         new QdqExport(),
         new QOperatorExport(),
@@ -39,7 +39,7 @@ public interface Exporter {
   /**
    * @throws IllegalArgumentException naming the formats there are
    */
-  static Exporter of(String id) {
+  static ExportFormat of(String id) {
     return all().stream()
         .filter(format -> format.id().equals(id))
         .findFirst()
@@ -50,7 +50,7 @@ public interface Exporter {
                         .formatted(
                             id,
                             all().stream()
-                                .map(Exporter::id)
+                                .map(ExportFormat::id)
                                 .collect(Collectors.joining(", ")))));
   }
 }
