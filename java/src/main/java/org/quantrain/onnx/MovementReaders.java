@@ -56,7 +56,7 @@ final class MovementReaders {
   }
 
   private static void slice(Importing in, Arguments a) {
-    Value x = in.value(a, 0);
+    Value x = in.operand(a, 0, Value.Role.PARAM);
     for (Slice slice : ShapeRules.slices(a, x.spec().shape())) {
       x = in.step(a, "axis" + slice.axis(), slice, x);
     }

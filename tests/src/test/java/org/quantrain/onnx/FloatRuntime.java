@@ -9,6 +9,7 @@ import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
 import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
 import java.nio.LongBuffer;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -25,8 +26,14 @@ final class FloatRuntime {
 
   private FloatRuntime() {}
 
-  /** The first output, in row-major order. */
+  /** The first output, in row-major order; integers are fed as INT64. */
   static double[] run(byte[] file, List<Value> inputs, List<Array> contents) throws OrtException {
+    return run(file, inputs, contents, false);
+  }
+
+  /** As above. */
+  static double[] run(byte[] file, List<Value> inputs, List<Array> contents, boolean asInt32)
+      throws OrtException {
     OrtEnvironment environment = OrtEnvironment.getEnvironment();
     Map<String, OnnxTensor> feed = new HashMap<>();
     for (int i = 0; i < contents.size(); i++) {
@@ -39,6 +46,9 @@ final class FloatRuntime {
           values[k] = (float) x.values()[k];
         }
         tensor = OnnxTensor.createTensor(environment, FloatBuffer.wrap(values), dims);
+      } else if (asInt32) {
+        int[] values = Arrays.stream(x.values()).mapToInt(d -> (int) d).toArray();
+        tensor = OnnxTensor.createTensor(environment, IntBuffer.wrap(values), dims);
       } else {
         long[] values = Arrays.stream(x.values()).mapToLong(d -> (long) d).toArray();
         tensor = OnnxTensor.createTensor(environment, LongBuffer.wrap(values), dims);

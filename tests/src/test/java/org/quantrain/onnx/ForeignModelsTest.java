@@ -6,7 +6,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -80,5 +82,38 @@ class ForeignModelsTest {
       }
     }
     return x;
+  }
+
+  /**
+   * Operations that operator set 13 does not have are written as several nodes, and read as one.
+   */
+  @ParameterizedTest
+  @MethodSource("names")
+  void whatWeWriteIsTheSameNetworkToUsAndToOnnxRuntime(String name) throws Exception {
+    Model model = OnnxReader.read(FOLDER.resolve(name));
+    byte[] written = OnnxWriter.toBytes(model, Map.of());
+    Model again = OnnxReader.read(name, written);
+    List<Array> inputs = new ArrayList<>();
+    Random random = new Random(2);
+    for (Value v : model.graph().inputs()) {
+      inputs.add(input(v, 2, random));
+    }
+    Graph graph = SetBatchNormMode.apply(model.graph(), BatchNorm.Mode.FROZEN);
+    Graph readBack = SetBatchNormMode.apply(again.graph(), BatchNorm.Mode.FROZEN);
+    double[] expected = PlainJavaFloats.run(graph, model.contents(), inputs).get(0).values();
+    double[] own = PlainJavaFloats.run(readBack, again.contents(), inputs).get(0).values();
+    FloatRuntime.assertClose(name, expected, own);
+    FloatRuntime.assertClose(
+        name, expected, FloatRuntime.run(written, again.graph().inputs(), inputs, true));
+    assertEquals(kinds(graph), kinds(readBack));
+    assertEquals(
+        model.graph().params().stream().map(Value::name).sorted().toList(),
+        again.graph().params().stream().map(Value::name).sorted().toList());
+  }
+
+  private static Map<String, Integer> kinds(Graph graph) {
+    Map<String, Integer> kinds = new TreeMap<>();
+    graph.nodes().forEach(n -> kinds.merge(n.op().kind(), 1, Integer::sum));
+    return kinds;
   }
 }
