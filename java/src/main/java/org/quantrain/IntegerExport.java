@@ -6,6 +6,8 @@ import java.util.Map;
 import java.util.function.Function;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Value;
+import org.quantrain.io.AtomicFile;
+import org.quantrain.onnx.QOperatorForm;
 import org.quantrain.onnx.QdqWriter;
 import org.quantrain.quant.ExportFormat;
 import org.quantrain.tensor.HostTensor;
@@ -22,7 +24,7 @@ final class IntegerExport {
    */
   static void check(ExportFormat format, Graph graph) throws IOException {
     switch (format) {
-      case ONNX_QDQ -> QdqWriter.check(graph);
+      case ONNX_QDQ, ONNX_QOPERATOR -> QdqWriter.check(graph);
       case TFLITE, TFLITE_FLOATS -> TfliteWriter.check(graph);
     }
   }
@@ -36,6 +38,8 @@ final class IntegerExport {
       throws IOException {
     switch (format) {
       case ONNX_QDQ -> QdqWriter.write(graph, contents, metadata, file);
+      case ONNX_QOPERATOR ->
+          AtomicFile.write(file, QOperatorForm.of(QdqWriter.toBytes(graph, contents, metadata)));
       case TFLITE -> TfliteWriter.write(graph, contents, false, metadata, file);
       case TFLITE_FLOATS -> TfliteWriter.write(graph, contents, true, metadata, file);
     }

@@ -11,6 +11,7 @@ import org.quantrain.onnx.OnnxWriter;
 import org.quantrain.op.Lowering;
 import org.quantrain.pass.Phase;
 import org.quantrain.pass.Pipelines;
+import org.quantrain.pass.ReplaceHead;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.ParameterStore;
@@ -68,6 +69,16 @@ public final class Network {
   /** Writes the float network as ONNX. */
   public void export(Path file, Map<String, String> metadata) throws IOException {
     OnnxWriter.writeFloat(model, metadata, file);
+  }
+
+  /**
+   * Replaces the last linear layer by a new one for so many classes; all other weights stay.
+   *
+   * @param seed of its weights
+   * @throws org.quantrain.graph.GraphException if the logits come from another kind of layer
+   */
+  public void replaceHead(int classes, long seed) {
+    model = ReplaceHead.apply(model, classes, seed);
   }
 
   /** A copy with quantizers; not calibrated yet. */

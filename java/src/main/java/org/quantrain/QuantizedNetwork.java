@@ -80,8 +80,7 @@ public final class QuantizedNetwork {
    */
   public void requireExportable() throws IOException {
     IntegerExport.check(
-        policy.target().format(),
-        Pipelines.forward(model.graph(), Phase.EVAL, Lowering.INTEGER));
+        policy.target().format(), Pipelines.forward(model.graph(), Phase.EVAL, Lowering.INTEGER));
   }
 
   /** Calibrates, trains through the quantizers, keeps the best epoch. */
@@ -170,8 +169,8 @@ public final class QuantizedNetwork {
   }
 
   /**
-   * Proves the exported file: V2 against the runtime that its format is for, V3 against this network's evaluation plan,
-   * every code tensor of every image.
+   * Proves the exported file: V2 against the runtime that its format is for, V3 against this
+   * network's evaluation plan, every code tensor of every image.
    */
   public VerificationReport verify(Path exported, DataSource images) throws IOException {
     IntegerModel integer = IntegerModel.read(exported);

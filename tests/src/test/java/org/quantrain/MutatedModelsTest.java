@@ -48,8 +48,9 @@ import org.quantrain.testkit.RandomNetwork;
 import org.quantrain.tflite.TfliteException;
 
 /**
- * Damaged and hostile ONNX and TensorFlow Lite files: each is refused with one clear line or is a model that runs; none
- * takes long, much memory or the process. {@code -Dquantrain.mutations=50000} for more of them.
+ * Damaged and hostile ONNX and TensorFlow Lite files: each is refused with one clear line or is a
+ * model that runs; none takes long, much memory or the process. {@code -Dquantrain.mutations=50000}
+ * for more of them.
  */
 class MutatedModelsTest {
   private static final int MUTATIONS = Integer.getInteger("quantrain.mutations", 2000);
@@ -59,13 +60,13 @@ class MutatedModelsTest {
   /** Of wall time, on a machine that does other things too; then it hangs. */
   private static final long HANGS_SECONDS = 60;
 
+  /** Of everything that is allocated, garbage included, beside twice the file. */
   private static final long MOST_BYTES = 64L << 20;
 
   /** Elements of all values of a model that is executed, not only read. */
   private static final long MOST_ELEMENTS = 1 << 20;
 
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   @TempDir static Path folder;
 

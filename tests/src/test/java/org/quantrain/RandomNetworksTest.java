@@ -14,6 +14,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.quantrain.data.DataSource;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
+import org.quantrain.graph.Node;
+import org.quantrain.graph.Op;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.onnx.OnnxReader;
 import org.quantrain.onnx.OnnxWriter;
@@ -41,6 +43,9 @@ class RandomNetworksTest {
   private static final int FIRST = Integer.getInteger("quantrain.firstNetwork", 1);
   private static final int IMAGES = 24;
 
+  /** Of logits around 1 that went through some ten layers. */
+  private static final float ROUNDING = 1e-4f;
+
   @TempDir Path folder;
 
   @Test
@@ -63,12 +68,16 @@ class RandomNetworksTest {
   }
 
   private void check(Quantrain quantrain, Model model, long seed) throws IOException {
-    NoiseImages images = new NoiseImages(model, seed);
+    NoiseImages images = NoiseImages.of(model, IMAGES, seed);
     Model read = OnnxReader.read("network", OnnxWriter.toBytes(model, Map.of()));
-    assertArrayEquals(
-        logits(quantrain.backend(), model, images.batch()),
-        logits(quantrain.backend(), read, images.batch()),
-        "float logits after writing and reading");
+    float[] expected = logits(quantrain.backend(), model, images.batch());
+    float[] logits = logits(quantrain.backend(), read, images.batch());
+    if (operations(read).equals(operations(model))) {
+      assertArrayEquals(expected, logits, "float logits after writing and reading");
+    } else {
+      // The reader puts padding into the layer behind it, whose sums then have another order.
+      assertArrayEquals(expected, logits, ROUNDING, "float logits after writing and reading");
+    }
 
     QuantizedNetwork quantized =
         quantrain.network(read).quantize(RandomNetwork.policy(seed));
@@ -84,6 +93,10 @@ class RandomNetworksTest {
     }
   }
 
+  private static List<Op> operations(Model model) {
+    return model.graph().nodes().stream().map(Node::op).toList();
+  }
+
   private static float[] logits(Backend backend, Model model, HostTensor images) {
     Graph graph = Pipelines.forward(model.graph(), Phase.FLOAT_EVAL, Lowering.INTEGER);
     try (ParameterStore store = new ParameterStore(backend, graph.persistent(), model.contents());
@@ -92,63 +105,6 @@ class RandomNetworksTest {
       plan.input(graph.inputs().get(0)).put(0, images.bytes());
       plan.run();
       return plan.read(graph.outputs().get(0)).floats();
-    }
-  }
-
-  /** Gaussian noise of a network's input size. */
-  private record NoiseImages(Shape shape, long seed) implements DataSource {
-    NoiseImages(Model model, long seed) {
-      this(model.graph().inputs().get(0).spec().shape(), seed);
-    }
-
-    /** All images, channels last. */
-    HostTensor batch() {
-      float[] pixels = new float[IMAGES * imageFloats()];
-      for (int i = 0; i < IMAGES; i++) {
-        read(i, pixels, i * imageFloats());
-      }
-      return HostTensor.of(shape.withBatch(IMAGES), pixels);
-    }
-
-    @Override
-    public String name() {
-      return "noise";
-    }
-
-    @Override
-    public int size() {
-      return IMAGES;
-    }
-
-    @Override
-    public int channels() {
-      return shape.dim(1);
-    }
-
-    @Override
-    public int height() {
-      return shape.dim(2);
-    }
-
-    @Override
-    public int width() {
-      return shape.dim(3);
-    }
-
-    @Override
-    public List<String> classNames() {
-      return List.of("a", "b", "c", "d", "e");
-    }
-
-    @Override
-    public int label(int index) {
-      return index % RandomNetwork.CLASSES;
-    }
-
-    @Override
-    public void read(int index, float[] pixels, int offset) {
-      float[] noise = EdgeValues.ordinary(imageFloats(), seed * 1000 + index);
-      System.arraycopy(noise, 0, pixels, offset, noise.length);
     }
   }
 }

@@ -103,6 +103,12 @@ final class Claims {
 
   /** What people read. */
   static void say(Console console, VerificationReport report) {
+    if (report.runtime().operators().keySet().stream().anyMatch(name -> name.contains(": "))) {
+      report
+          .runtime()
+          .operators()
+          .forEach((name, count) -> console.fact("runs", count + " " + name));
+    }
     for (String problem : report.runtime().keptFloat()) {
       console.fact("runtime", "not executed as expected: " + problem);
     }

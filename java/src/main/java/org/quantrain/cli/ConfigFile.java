@@ -168,6 +168,8 @@ final class ConfigFile {
     JsonNode like = ((ObjectNode) YAML.valueToTree(defaults)).path(key);
     if (like.isIntegralNumber()) {
       return "a whole number";
+    } else if (like.isBoolean()) {
+      return "true or false";
     }
     return like.isNumber() ? "a number" : like.isArray() ? "a list" : "a word";
   }

@@ -108,6 +108,7 @@ public final class Main implements Callable<Integer> {
     CommandLine line = new CommandLine(new Main());
     line.addSubcommand(new TrainCommand(console));
     line.addSubcommand(new QuantizeCommand(console));
+    line.addSubcommand(new ExportCommand(console));
     line.addSubcommand(new VerifyCommand(console));
     line.addSubcommand(new EvalCommand(console));
     line.addSubcommand(new InspectCommand(console));

@@ -22,6 +22,12 @@ final class Networks {
   /** Checks what needs neither data nor a device. */
   static void checkName(RunConfig config) {
     if (!RunConfig.isFile(config.model())) {
+      if (config.replaceHead()) {
+        throw new UsageException(
+            "replace-head: %s is built for the classes of the data; only a model from a file has a"
+                    .formatted(config.model())
+                + " head to replace");
+      }
       List<String> names = Zoo.names();
       String name = config.model().replaceFirst("\\?.*", "");
       if (!names.contains(name)) {
@@ -54,18 +60,24 @@ final class Networks {
   /** The float network, with its initial or its own weights. */
   static Network network(Quantrain quantrain, RunConfig config, DataSource data)
       throws IOException {
-    Network network =
-        RunConfig.isFile(config.model())
-            ? quantrain.load(Path.of(config.model()))
-            : quantrain.network(
-                Zoo.build(
-                    config.model(),
-                    data.channels(),
-                    data.height(),
-                    data.width(),
-                    data.classes(),
-                    config.seed()));
-    checkFit(config.model(), network.model().graph(), data);
+    if (!RunConfig.isFile(config.model())) {
+      return quantrain.network(
+          Zoo.build(
+              config.model(),
+              data.channels(),
+              data.height(),
+              data.width(),
+              data.classes(),
+              config.seed()));
+    }
+    Network network = quantrain.load(Path.of(config.model()));
+    checkImages(config.model(), network.model().graph(), data);
+    if (config.replaceHead()) {
+      network.replaceHead(data.classes(), config.seed());
+    } else {
+      String remedy = "; --replace-head gives it a new last layer";
+      checkClasses(config.model(), network.model().graph(), data, remedy);
+    }
     return network;
   }
 
@@ -75,23 +87,41 @@ final class Networks {
    * @throws FailureException if not
    */
   static void checkFit(String model, Graph graph, DataSource data) {
+    checkImages(model, graph, data);
+    checkClasses(model, graph, data, "");
+  }
+
+  private static void checkImages(String model, Graph graph, DataSource data) {
     Shape input = graph.inputs().get(0).spec().shape();
-    Shape logits = graph.outputs().get(graph.outputs().size() - 1).spec().shape();
     boolean fits =
         input.rank() == 4
             && input.dim(1) == data.channels()
             && input.dim(2) == data.height()
             && input.dim(3) == data.width();
     if (!fits) {
+      boolean scalable = input.rank() == 4 && input.dim(1) == data.channels();
       throw new FailureException(
-          "model %s takes images of %s, %s has %dx%dx%d (channels, rows, columns)"
+          "model %s takes images of %s, %s has %dx%dx%d (channels, rows, columns)%s"
               .formatted(
-                  model, dims(input), data.name(), data.channels(), data.height(), data.width()));
+                  model,
+                  dims(input),
+                  data.name(),
+                  data.channels(),
+                  data.height(),
+                  data.width(),
+                  scalable
+                      ? "; size=%dx%d among the data's options scales them"
+                          .formatted(input.dim(2), input.dim(3))
+                      : ""));
     }
+  }
+
+  private static void checkClasses(String model, Graph graph, DataSource data, String remedy) {
+    Shape logits = graph.outputs().get(graph.outputs().size() - 1).spec().shape();
     if (logits.dim(1) != data.classes()) {
       throw new FailureException(
-          "model %s knows %d classes, %s has %d"
-              .formatted(model, logits.dim(1), data.name(), data.classes()));
+          "model %s knows %d classes, %s has %d%s"
+              .formatted(model, logits.dim(1), data.name(), data.classes(), remedy));
     }
   }
 

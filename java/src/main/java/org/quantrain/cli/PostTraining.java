@@ -68,12 +68,14 @@ final class PostTraining {
             "%s gives NaN or infinite logits on %s; is the normalization the model's?"
                 .formatted(model, config.data()));
       }
+      Results.sayFloat(console, real);
       quantized.calibrate(calibration, calibrator);
       quantized.export(out, Results.metadata(config, calibrator.id(), model));
       List<LayerError> errors =
           quantized.layerErrors(data.test().limit(ERROR_IMAGES, Datasets.LIMIT_SEED));
       sayErrors(errors);
       Evaluation integer = quantized.evaluate(data.test());
+      Results.sayInteger(console, config.bits(), integer);
       console.fact("verify", "every code of " + Numbers.count(data.test().size()) + " images");
       VerificationReport verification = quantized.verify(out, data.test());
       finish(real, integer, errors, verification);
@@ -139,7 +141,7 @@ final class PostTraining {
     for (Accuracy accuracy : verification.accuracy()) {
       console.fact("", accuracy.toString());
     }
-    Results.say(console, config.bits(), real, integer, verification);
+    Claims.say(console, verification);
 
     ObjectNode result = Json.object();
     result.put("model", model.toString()).put("data", config.data()).put("bits", config.bits());

@@ -42,7 +42,8 @@ class QuantizationOptions {
       names = "--target",
       paramLabel = "NAME",
       completionCandidates = TargetNames.class,
-      description = "The runtime to quantize for, default ort; there are: ${COMPLETION-CANDIDATES}.")
+      description =
+          "The runtime to quantize for, default ort; there are: ${COMPLETION-CANDIDATES}.")
   private String target;
 
   @Option(

@@ -54,7 +54,9 @@ final class QuantizeCommand extends Verb {
   @Option(
       names = "--calibrator",
       paramLabel = "NAME",
-      description = "How the range of an activation is found: minmax (default).")
+      description =
+          "How the range of an activation is found: minmax (default), percentile (without the"
+              + " outermost 0.01 %% of the values) or mse (least squared error).")
   private String calibrator = Calibrator.MINMAX.id();
 
   @Option(

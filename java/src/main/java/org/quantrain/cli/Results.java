@@ -8,7 +8,6 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Map;
-import org.quantrain.integer.VerificationReport;
 import org.quantrain.onnx.QdqMetadata;
 import org.quantrain.report.Json;
 import org.quantrain.report.Numbers;
@@ -39,15 +38,12 @@ final class Results {
     }
   }
 
-  static void say(
-      Console console,
-      String bits,
-      Evaluation real,
-      Evaluation integer,
-      VerificationReport verification) {
-    console.fact("float", Numbers.percent(real.top1()) + " top-1");
-    console.fact("integer", "%s top-1, %s".formatted(Numbers.percent(integer.top1()), bits));
-    Claims.say(console, verification);
+  static void sayFloat(Console console, Evaluation evaluation) {
+    console.fact("float", Numbers.percent(evaluation.top1()) + " top-1");
+  }
+
+  static void sayInteger(Console console, String bits, Evaluation evaluation) {
+    console.fact("integer", "%s top-1, %s".formatted(Numbers.percent(evaluation.top1()), bits));
   }
 
   static void put(ObjectNode json, Path file, Evaluation evaluation) {

@@ -20,6 +20,7 @@ import org.quantrain.train.Recipe;
  * Everything that a training run depends on: what config.yaml says, with the names of the options.
  *
  * @param model a name of the zoo, or the path of an ONNX file
+ * @param replaceHead a model from a file gets a new last layer, for the classes of the data
  * @param quantizer how scales are found: ema, lsq, lsq+, pact or dsq
  * @param override layers with other bits, each REGEX=W4A8
  * @param lr learning rate of the float stage
@@ -31,6 +32,7 @@ import org.quantrain.train.Recipe;
 @JsonNaming(PropertyNamingStrategies.KebabCaseStrategy.class)
 record RunConfig(
     String model,
+    boolean replaceHead,
     String data,
     int wbits,
     int abits,
@@ -77,6 +79,7 @@ record RunConfig(
     QuantPolicy policy = QuantPolicy.forTarget(Target.ORT);
     return new RunConfig(
         "lenet",
+        false,
         "digits",
         policy.weightBits(),
         policy.activationBits(),

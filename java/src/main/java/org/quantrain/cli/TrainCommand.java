@@ -76,10 +76,15 @@ final class TrainCommand extends Verb {
         paramLabel = "NAME|FILE",
         description = {
           "lenet (default), resnet8, resnet20, resnet32, resnet56, resnet18, resnet34, resnet50,",
-          "mobilenetv1, mobilenetv2 (options as in 'mobilenetv2?width=0.5&activation=relu'), vgg11,",
-          "or a float ONNX file, trained already."
+          "mobilenetv1, mobilenetv2 (options as in 'mobilenetv2?width=0.5&activation=relu'),",
+          "vgg11, or a float ONNX file, trained already."
         })
     private String model;
+
+    @Option(
+        names = "--replace-head",
+        description = "Give a model from a file a new last layer, for the classes of the images.")
+    private Boolean replaceHead;
 
     @Option(names = "--data", paramLabel = "SPEC", description = "The images; default: digits.")
     private String data;
@@ -233,6 +238,7 @@ final class TrainCommand extends Verb {
   private ObjectNode given() {
     ObjectNode given = ConfigFile.emptyTree();
     ConfigFile.put(given, "model", subject.model);
+    ConfigFile.put(given, "replace-head", subject.replaceHead);
     ConfigFile.put(given, "data", subject.data);
     ConfigFile.put(given, "quantizer", quantization.quantizer);
     quantization.put(given);

@@ -296,7 +296,9 @@ final class TrainRun {
 
   private void finish(Evaluation real, Evaluation integer, VerificationReport verification) {
     console.fact("report", run.report().toString());
-    Results.say(console, config.bits(), real, integer, verification);
+    Results.sayFloat(console, real);
+    Results.sayInteger(console, config.bits(), integer);
+    Claims.say(console, verification);
 
     ObjectNode result = Json.object();
     result.put("run", run.path().toString()).put("report", run.report().toString());

@@ -14,6 +14,7 @@ import org.quantrain.integer.ImageBatch;
 import org.quantrain.integer.IntegerInterpreter;
 import org.quantrain.integer.IntegerModel;
 import org.quantrain.integer.VerificationReport;
+import org.quantrain.op.Contract;
 import org.quantrain.report.Json;
 import org.quantrain.report.Numbers;
 import picocli.CommandLine.Command;
@@ -26,7 +27,9 @@ import picocli.CommandLine.Parameters;
     header = "Prove that an integer model computes the same codes everywhere.",
     description = {
       "",
-      "V2: ONNX Runtime gives the codes of the integer interpreter, for every tensor.",
+      "V2: the runtime (ONNX Runtime or TensorFlow Lite, by the file) gives the codes of the"
+          + " integer",
+      "interpreter, for every tensor.",
       "V3: so does the network that was trained; needs the run.",
       "Exit code 1 if a code differs or the file was changed after it was written."
     },
@@ -37,10 +40,13 @@ import picocli.CommandLine.Parameters;
       "",
       "Examples:",
       "  quantrain verify runs/digits-lenet-w8a8-1",
-      "  quantrain verify model.w8a8.onnx --data 'fashion-mnist?limit=1000'"
+      "  quantrain verify model.w8a8.onnx --data 'fashion-mnist?limit=1000'",
+      "  quantrain verify model.w8a8.tflite --contract tflite"
     })
 final class VerifyCommand extends Verb {
-  @Parameters(paramLabel = "FILE|RUN", description = "An integer ONNX file, or a run's folder.")
+  @Parameters(
+      paramLabel = "FILE|RUN",
+      description = "An integer ONNX or TensorFlow Lite file, or a run's folder.")
   private Path subject;
 
   @Option(
@@ -54,6 +60,14 @@ final class VerifyCommand extends Verb {
       paramLabel = "N",
       description = "Threads, 1 to 1024; default: one for each core.")
   private Integer typedThreads;
+
+  @Option(
+      names = "--contract",
+      paramLabel = "NAME",
+      description =
+          "The arithmetic, if not the file's: a TensorFlow Lite file runs as xnnpack (with the"
+              + " default delegate) or as tflite (without delegates).")
+  private String contract;
 
   private int threads;
 
@@ -86,6 +100,10 @@ final class VerifyCommand extends Verb {
       console().fact("V3", "not checked: the run has no checkpoint of its quantized stage");
       return verify(file, model, images);
     }
+    if (contract != null && !contract.equals(model.contract().id())) {
+      console().fact("V3", "not checked: the run was trained for " + model.contract().id());
+      return verify(file, model, images);
+    }
     try (Quantrain quantrain = Networks.open("auto", threads)) {
       return run.quantizedNetwork(quantrain, images).verify(file, images);
     }
@@ -109,12 +127,15 @@ final class VerifyCommand extends Verb {
 
   private void say(Path file, IntegerModel model) {
     console().fact("file", file.toString());
+    console().fact("contract", contract == null ? model.contract().id() : contract);
     Claims.sayDigest(console(), model);
   }
 
   /** V2. */
-  private VerificationReport verify(Path file, IntegerModel model, DataSource images)
+  private VerificationReport verify(Path file, IntegerModel read, DataSource images)
       throws IOException {
+    Contract arithmetic = contract == null ? read.contract() : arithmetic();
+    IntegerModel model = read.withContract(arithmetic);
     if (images != null) {
       Networks.checkFit(file.toString(), model.toGraph(), images);
     }
@@ -124,7 +145,15 @@ final class VerifyCommand extends Verb {
     try (Quantrain quantrain = Networks.open("auto", threads);
         IntegerInterpreter interpreter =
             new IntegerInterpreter(quantrain.backend(), model, batch)) {
-      return BitExactVerifier.of(file).verify(interpreter, null, batches);
+      return BitExactVerifier.of(file).withContract(arithmetic).verify(interpreter, null, batches);
+    }
+  }
+
+  private Contract arithmetic() {
+    try {
+      return Contract.of(contract);
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(e.getMessage(), e);
     }
   }
 }

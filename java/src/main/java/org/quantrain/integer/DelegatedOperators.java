@@ -47,8 +47,7 @@ final class DelegatedOperators {
       if (!node.domain().equals(expected)) {
         problems.add(
             "%s \"%s\" is executed by %s kernels, contract %s is of %s kernels%s"
-                .formatted(
-                    node.op(), node.name(), node.domain(), contract.id(), expected, suffix));
+                .formatted(node.op(), node.name(), node.domain(), contract.id(), expected, suffix));
       }
     }
   }

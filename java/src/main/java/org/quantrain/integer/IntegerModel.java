@@ -20,6 +20,7 @@ import org.quantrain.onnx.MemoryOrder;
 import org.quantrain.onnx.OnnxException;
 import org.quantrain.onnx.OnnxFile;
 import org.quantrain.onnx.OnnxWriter;
+import org.quantrain.onnx.QOperatorForm;
 import org.quantrain.onnx.QdqMetadata;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePoolCodes;
@@ -99,7 +100,7 @@ public final class IntegerModel {
 
   private static IntegerModel of(OnnxFile file) throws OnnxException {
     try {
-      QdqParser parser = new QdqParser(file);
+      QdqParser parser = new QdqParser(QOperatorForm.toQdq(file));
       List<IntegerLayer> layers = parser.layers();
       String digest = file.metadata().get(QdqMetadata.DIGEST);
       boolean ours =
@@ -194,7 +195,7 @@ public final class IntegerModel {
   }
 
   /** Weights of all convolutions and linear layers, in order. */
-  List<IntegerWeights> weights() {
+  public List<IntegerWeights> weights() {
     return layers.stream().map(IntegerModel::weightsOf).filter(Objects::nonNull).toList();
   }
 

@@ -1,6 +1,7 @@
 package org.quantrain.integer;
 
 import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.QuantSpec;
 
 /**
  * Weights of a layer as a quantized file holds them.
@@ -18,4 +19,14 @@ public record IntegerWeights(
     HostTensor codes,
     HostTensor scale,
     HostTensor outScale,
-    HostTensor bias) {}
+    HostTensor bias) {
+  /** Of the narrowest grid that holds the codes. */
+  public int bits() {
+    return QuantSpec.signedBits(codes.codes());
+  }
+
+  /** Largest code of that grid, which is symmetric around zero. */
+  public int qmax() {
+    return (1 << (bits() - 1)) - 1;
+  }
+}

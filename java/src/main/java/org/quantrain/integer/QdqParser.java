@@ -189,7 +189,11 @@ final class QdqParser {
     require(axis >= 1 && axis < x.rank(), node.label() + ": axis " + axis + " of " + x);
     int dim = x.dim((int) axis);
     require(
-        start >= 0 && start < dim && step >= 1 && step <= dim && bounds[1] > start,
+        start >= 0
+            && start < dim
+            && step >= 1
+            && step <= Integer.MAX_VALUE
+            && bounds[1] > start,
         node.label() + ": start " + start + ", step " + step + " of " + dim);
     long size = (Math.min(bounds[1], dim) - start + step - 1) / step;
     return new Slice((int) axis, (int) start, (int) step, (int) size);

@@ -51,7 +51,8 @@ final class RuntimeChild {
     /**
      * @param count images
      * @param pixels in the order and type of the model's input
-     * @return the codes of each tensor, the output beside them, and the output of the model as it is
+     * @return the codes of each tensor, the output beside them, and the output of the model as it
+     *     is
      */
     List<byte[]> run(int count, byte[] pixels) throws Exception;
 
@@ -99,8 +100,7 @@ final class RuntimeChild {
       int request = in.readInt();
       while (request == ChildProtocol.RUN) {
         int count = in.readInt();
-        List<byte[]> answers =
-            session.run(count, ChildProtocol.readBytes(in, Integer.MAX_VALUE));
+        List<byte[]> answers = session.run(count, ChildProtocol.readBytes(in, Integer.MAX_VALUE));
         out.writeInt(ChildProtocol.RESULT);
         for (byte[] answer : answers) {
           ChildProtocol.writeBytes(out, answer);

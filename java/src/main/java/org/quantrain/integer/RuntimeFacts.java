@@ -26,7 +26,9 @@ public record RuntimeFacts(
     keptFloat = List.copyOf(keptFloat);
   }
 
-  /** Every quantized layer ran on integers by the contract: else equal codes would prove nothing. */
+  /**
+   * Every quantized layer ran on integers by the contract: else equal codes would prove nothing.
+   */
   public boolean integersExecuted() {
     return keptFloat.isEmpty();
   }

@@ -21,9 +21,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.quantrain.tensor.HostTensor;
 
-/**
- * The verifier's end of {@link RuntimeChild}: starts it, talks to it, ends it whatever happens.
- */
+/** The verifier's end of {@link RuntimeChild}: starts it, talks to it, ends it whatever happens. */
 final class RuntimeProcess implements AutoCloseable {
   private static final int LAST_WORDS = 2000;
 
@@ -67,8 +65,7 @@ final class RuntimeProcess implements AutoCloseable {
    *
    * @param limit for the start and for each batch
    */
-  RuntimeProcess(
-      IntegerModel model, byte[] bytes, int threads, Duration limit, int heapMegabytes)
+  RuntimeProcess(IntegerModel model, byte[] bytes, int threads, Duration limit, int heapMegabytes)
       throws IOException {
     this.model = model;
     this.runtime = model.runtime().title();
@@ -260,10 +257,7 @@ final class RuntimeProcess implements AutoCloseable {
 
   private String obituary(IOException e) {
     if (timedOut) {
-      return runtime
-          + "'s process was ended after its time limit of "
-          + limit.toSeconds()
-          + " s";
+      return runtime + "'s process was ended after its time limit of " + limit.toSeconds() + " s";
     }
     try {
       if (!process.waitFor(2, TimeUnit.SECONDS)) {

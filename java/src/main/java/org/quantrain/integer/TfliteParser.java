@@ -156,10 +156,10 @@ final class TfliteParser {
     Conv2DOptions options = op.options(BuiltinOptions.Conv2DOptions, new Conv2DOptions());
     TensorInfo w = weightTensor(op, 4);
     int channels = image(op, 0).shape().dim(1);
-    Shape shape =
-        Shape.of(w.shape().get(0), w.shape().get(3), w.shape().get(1), w.shape().get(2));
+    Shape shape = Shape.of(w.shape().get(0), w.shape().get(3), w.shape().get(1), w.shape().get(2));
     require(
-        channels % shape.dim(1) == 0, op.label() + ": weights do not fit " + channels + " channels");
+        channels % shape.dim(1) == 0,
+        op.label() + ": weights do not fit " + channels + " channels");
     ConvGeometry geometry =
         geometry(
             op,
@@ -235,7 +235,7 @@ final class TfliteParser {
     Shape x = image(op, 0).shape();
     SamePadding h = SamePadding.of(x.dim(2), w.dim(2), strideH, dilationH);
     SamePadding v = SamePadding.of(x.dim(3), w.dim(3), strideW, dilationW);
-    Pads pads = pads(op, padding, h, v);
+    Pads pads = pads(op, border, padding, h, v);
     return new ConvGeometry(
         strideH,
         strideW,
@@ -248,8 +248,8 @@ final class TfliteParser {
         groups);
   }
 
-  private Pads pads(OperatorInfo op, byte padding, SamePadding h, SamePadding v) {
-    Padded border = padded.get(op.inputs().get(0));
+  private static Pads pads(
+      OperatorInfo op, Padded border, byte padding, SamePadding h, SamePadding v) {
     if (padding == Padding.SAME) {
       require(border == null, op.label() + ": padded twice");
       return new Pads(h.before(), v.before(), h.after(), v.after());
@@ -308,7 +308,9 @@ final class TfliteParser {
 
   private void readPool(OperatorInfo op) {
     Pool2DOptions options = op.options(BuiltinOptions.Pool2DOptions, new Pool2DOptions());
-    CodesTensor x = image(op, 0);
+    boolean max = op.code() == BuiltinOperator.MAX_POOL_2D;
+    CodesTensor x = max ? image(op, 0) : codes(op, 0); // a mean counts what an operator pads
+    require(x.shape().rank() == 4, op.label() + ": expected images, got " + x.shape());
     int kernelH = options.filterHeight();
     int kernelW = options.filterWidth();
     int strideH = options.strideH();
@@ -316,14 +318,13 @@ final class TfliteParser {
     for (int size : new int[] {kernelH, kernelW, strideH, strideW}) {
       require(size >= 1 && size <= LARGEST, op.label() + ": window or stride " + size);
     }
-    boolean max = op.code() == BuiltinOperator.MAX_POOL_2D;
-    Padded border = padded.get(op.inputs().get(0));
+    Padded border = max ? padded.get(op.inputs().get(0)) : null;
     require(
-        border == null || max && border.value() == QMIN,
-        op.label() + ": its padding would count");
+        border == null || border.value() == QMIN,
+        op.label() + ": its padding is not the lowest code");
     SamePadding h = SamePadding.of(x.shape().dim(2), kernelH, strideH, 1);
     SamePadding v = SamePadding.of(x.shape().dim(3), kernelW, strideW, 1);
-    Pads pads = pads(op, options.padding(), h, v);
+    Pads pads = pads(op, border, options.padding(), h, v);
     PoolWindow window =
         new PoolWindow(
             kernelH,
@@ -470,8 +471,7 @@ final class TfliteParser {
         op.options(BuiltinOptions.ConcatenationOptions, new ConcatenationOptions());
     CodesTensor y = codesOf(output(op), output(op).name());
     int rank = y.shape().rank();
-    require(
-        options.axis() >= 1 && options.axis() < rank, op.label() + ": axis " + options.axis());
+    require(options.axis() >= 1 && options.axis() < rank, op.label() + ": axis " + options.axis());
     int axis = axis(rank, options.axis());
     List<CodesTensor> parts = new ArrayList<>();
     List<TensorSpec> specs = new ArrayList<>();
@@ -498,7 +498,8 @@ final class TfliteParser {
 
   private TensorInfo input(OperatorInfo op, int i) {
     require(
-        i < op.inputs().size() && op.inputs().get(i) >= 0, op.label() + ": input " + i + " is missing");
+        i < op.inputs().size() && op.inputs().get(i) >= 0,
+        op.label() + ": input " + i + " is missing");
     return file.tensors().get(op.inputs().get(i));
   }
 
@@ -537,8 +538,7 @@ final class TfliteParser {
   }
 
   private CodesTensor codesOf(TensorInfo t, String name) {
-    require(
-        t.type() == TensorType.INT8 && !t.isConstant(), t.label() + ": expected int8 codes");
+    require(t.type() == TensorType.INT8 && !t.isConstant(), t.label() + ": expected int8 codes");
     require(
         t.scale().length == 1 && t.zeroPoint()[0] >= QMIN && t.zeroPoint()[0] <= QMAX,
         t.label() + ": expected one scale, and a zero-point of -128 to 127");
@@ -620,7 +620,8 @@ final class TfliteParser {
     float[] outScale = new float[k];
     for (int i = 0; i < k; i++) {
       outScale[i] = x.scale() * scale[i];
-      require(outScale[i] > 0 && Float.isFinite(outScale[i]), op.label() + ": scale " + outScale[i]);
+      require(
+          outScale[i] > 0 && Float.isFinite(outScale[i]), op.label() + ": scale " + outScale[i]);
     }
     int[] bias = new int[k];
     String layer = tensor.name();

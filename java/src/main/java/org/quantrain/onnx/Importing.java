@@ -192,6 +192,9 @@ final class Importing {
   /** A constant as parameter or state, row-major. Integers become int32, truth values float32. */
   private Value stored(String tensor, Constant c, Shape shape, Value.Role asked) {
     Value.Role role = isInitializer(c) ? asked : Value.Role.STATE;
+    if (role == Value.Role.PARAM && shape.rank() != 4) {
+      return weights(c, tensor, false, shape);
+    }
     return once(
         tensor + " as " + role + shape,
         () -> {

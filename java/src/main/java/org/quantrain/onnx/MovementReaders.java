@@ -57,10 +57,16 @@ final class MovementReaders {
 
   private static void slice(Importing in, Arguments a) {
     Value x = in.operand(a, 0, Value.Role.PARAM);
-    for (Slice slice : ShapeRules.slices(a, x.spec().shape())) {
+    List<Slice> slices = ShapeRules.slices(a, x.spec().shape());
+    if (slices.isEmpty()) {
+      in.pass(a, x);
+      return;
+    }
+    int last = slices.size() - 1;
+    for (Slice slice : slices.subList(0, last)) {
       x = in.step(a, "axis" + slice.axis(), slice, x);
     }
-    in.pass(a, x);
+    in.add(a, slices.get(last), x);
   }
 
   private static void split(Importing in, Arguments a) {

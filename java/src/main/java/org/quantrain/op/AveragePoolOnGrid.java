@@ -31,7 +31,6 @@ public record AveragePoolOnGrid(PoolWindow window) implements Op {
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
     Shape x = node.input(0).spec().shape();
     return List.of(
-        b.add(
-            node.name() + ".dx", new AveragePoolBackward(window, false, x), outputGrads.get(0)));
+        b.add(node.name() + ".dx", new AveragePoolBackward(window, false, x), outputGrads.get(0)));
   }
 }

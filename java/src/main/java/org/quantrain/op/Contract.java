@@ -14,8 +14,8 @@ import org.quantrain.graph.Value;
 import org.quantrain.tensor.QuantSpec;
 
 /**
- * The integer arithmetic of a runtime: what it does with the accumulators that every runtime
- * agrees on. Training, evaluation and the interpreter build their nodes by the same contract.
+ * The integer arithmetic of a runtime: what it does with the accumulators that every runtime agrees
+ * on. Training, evaluation and the interpreter build their nodes by the same contract.
  */
 public enum Contract {
   /** ONNX Runtime on x86, and oneDNN: everything by float32 multipliers. */
@@ -159,8 +159,7 @@ public enum Contract {
       return builder.node(name, new Requantize(spec, relu), in);
     }
     Node fixed =
-        builder.node(
-            multiplier, new FixedMultiplier(), product.xScale(), product.wScale(), yScale);
+        builder.node(multiplier, new FixedMultiplier(), product.xScale(), product.wScale(), yScale);
     in.addAll(List.of(fixed.output(0), fixed.output(1), yZeroPoint, product.bias()));
     return builder.node(name, new RequantizeFixed(spec, relu, rule), in);
   }

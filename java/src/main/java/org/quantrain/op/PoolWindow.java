@@ -41,6 +41,10 @@ public record PoolWindow(
     return padTop + padLeft + padBottom + padRight > 0;
   }
 
+  public PoolWindow withoutPadding() {
+    return new PoolWindow(kernelH, kernelW, strideH, strideW, 0, 0, 0, 0);
+  }
+
   /** Output shape [N,C,P,Q] for input [N,C,H,W]. */
   public Shape output(Shape x) {
     if (x.rank() != 4) {

@@ -6,6 +6,7 @@ import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
 import org.quantrain.graph.ShapeException;
 import org.quantrain.graph.Value;
+import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
@@ -35,7 +36,7 @@ public record Slice(int axis, int start, int step, int size) implements Op {
 
   @Override
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
-    TensorSpec x = node.input(0).spec();
+    TensorSpec x = node.input(0).spec().as(DType.F32);
     return List.of(b.add(node.name() + ".dx", new SliceBackward(this, x), outputGrads.get(0)));
   }
 }

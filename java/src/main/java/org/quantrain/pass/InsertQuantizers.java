@@ -34,10 +34,9 @@ import org.quantrain.tensor.QuantSpec;
 /**
  * Puts a {@link FakeQuant} on every weight and on every value that a quantized operation reads.
  *
- * <p>Max pooling, flatten, slices and padding with zeros keep their input's grid, as average pools do
- * for some targets. A value that is read at several widths gets
- * the widest quantizer first and the narrower ones on top of it, because the deployed producer
- * emits one tensor of codes.
+ * <p>Max pooling, flatten, slices and padding with zeros keep their input's grid, as average pools
+ * do for some targets. A value that is read at several widths gets the widest quantizer first and
+ * the narrower ones on top of it, because the deployed producer emits one tensor of codes.
  *
  * <p>What is computed for a concatenation alone has no quantizer of its own: it goes to the grid of
  * the whole in one step. What something else reads too, or what only moved, is requantized from its
@@ -166,7 +165,9 @@ public final class InsertQuantizers {
     return demands.get(whole(concat).output()).last();
   }
 
-  /** The concatenation whose grid this one has: another one that it is only a part of, or itself. */
+  /**
+   * The concatenation whose grid this one has: another one that it is only a part of, or itself.
+   */
   private Node whole(Node concat) {
     return joined.getOrDefault(concat.output(), concat);
   }
@@ -205,11 +206,11 @@ public final class InsertQuantizers {
     if (isLayer(node)) {
       boolean edge = firstAndLast.contains(node);
       inputs.set(0, version(node.input(0), policy.inputBits(node.name(), edge)));
+      // What is not trained has no scale to learn.
+      ScaleRule rule = isTrained(node) ? policy.quantizer().weights() : ScaleRule.OBSERVED;
       QuantSpec spec = policy.weightSpec(node.name(), edge);
       Value weight = node.input(1);
-      FakeQuant quant =
-          new FakeQuant(
-              weight.name(), spec, policy.quantizer().weights(), policy.target().contract());
+      FakeQuant quant = new FakeQuant(weight.name(), spec, rule, policy.target().contract());
       inputs.set(1, builder.add(weight.name() + ".q", quant, weight));
     } else if (node.op() instanceof Add) {
       inputs.set(0, version(node.input(0), QuantPolicy.ADD_BITS));

@@ -45,6 +45,7 @@ import org.quantrain.op.MinMax;
 import org.quantrain.op.Pad;
 import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
+import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
 import org.quantrain.op.RangeRule;
@@ -89,12 +90,7 @@ public final class LowerToInteger {
    *     is not known
    */
   private record Codes(
-      Value codes,
-      Value scale,
-      Value zeroPoint,
-      Contract contract,
-      Value batchMin,
-      Value batchMax)
+      Value codes, Value scale, Value zeroPoint, Contract contract, Value batchMin, Value batchMax)
       implements Lowered {
     /** Other codes on the same grid. */
     Codes moved(Value to) {
@@ -176,8 +172,7 @@ public final class LowerToInteger {
         && weights.containsKey(node.input(1))) {
       layer(node, codes);
     } else if (op instanceof Relu relu && in instanceof Accumulated acc && !acc.relu()) {
-      lowered.put(
-          node.output(), new Accumulated(acc.product(), acc.stats(), true, relu.upper()));
+      lowered.put(node.output(), new Accumulated(acc.product(), acc.stats(), true, relu.upper()));
     } else if (op instanceof Relu relu && in instanceof Sum sum && !sum.relu()) {
       lowered.put(node.output(), new Sum(sum.a(), sum.b(), true, relu.upper()));
     } else if (op instanceof Add
@@ -200,8 +195,7 @@ public final class LowerToInteger {
     } else if ((op instanceof AveragePool || op instanceof GlobalAveragePool)
         && in instanceof Codes c
         && c.contract().averagesOnGrid()) {
-      AveragePoolOnGrid pool = onGrid(node, c.codes().spec().shape());
-      lowered.put(node.output(), c.moved(builder.add(node.name() + ".codes", pool, c.codes())));
+      lowered.put(node.output(), c.moved(averageOnGrid(node, c)));
     } else if ((op instanceof AveragePool || op instanceof GlobalAveragePool)
         && in instanceof Codes c) {
       lowered.put(node.output(), new Mean(c, node));
@@ -213,19 +207,21 @@ public final class LowerToInteger {
     }
   }
 
-  private static AveragePoolOnGrid onGrid(Node node, Shape x) {
+  /** Padding that counts is put around the codes first. */
+  private Value averageOnGrid(Node node, Codes x) {
+    String name = node.name() + ".codes";
     if (!(node.op() instanceof AveragePool pool)) {
-      return AveragePoolOnGrid.global(x);
+      return builder.add(name, AveragePoolOnGrid.global(x.codes().spec().shape()), x.codes());
     }
-    if (pool.countPadding() && pool.window().isPadded()) {
-      throw new GraphException(
-          "["
-              + pool.kind()
-              + ":"
-              + node.name()
-              + "] counts padding; the target's average pools divide by the cells in the image");
+    PoolWindow w = pool.window();
+    if (!pool.countPadding() || !w.isPadded()) {
+      return builder.add(name, new AveragePoolOnGrid(w), x.codes());
     }
-    return new AveragePoolOnGrid(pool.window());
+    List<Integer> before = List.of(0, 0, w.padTop(), w.padLeft());
+    List<Integer> after = List.of(0, 0, w.padBottom(), w.padRight());
+    PadCodes pad = new PadCodes(new Pad(before, after, 0));
+    Value padded = builder.add(node.name() + ".padded", pad, x.codes(), x.zeroPoint());
+    return builder.add(name, new AveragePoolOnGrid(w.withoutPadding()), padded);
   }
 
   private void keepFloat(Node node) {
@@ -434,8 +430,7 @@ public final class LowerToInteger {
     QuantizerState state = QuantizerState.in(builder, quant.quantizer());
     Range range = mode == Mode.TRAIN ? range(quant, in) : new Range(null, null);
     if (mode == Mode.TRAIN) {
-      ObserveRanges.update(
-          builder, quant, range.min(), range.max(), RangeRule.MOVING_AVERAGE);
+      ObserveRanges.update(builder, quant, range.min(), range.max(), RangeRule.MOVING_AVERAGE);
     }
     Value codes = codes(quant, quant.quantizer(), in, state.scale(), state.zeroPoint());
     return new Codes(
@@ -449,13 +444,11 @@ public final class LowerToInteger {
    */
   private Codes quantizeLearned(FakeQuant quant, Lowered in) {
     LearnedQuantizer learned = LearnedQuantizer.in(builder, quant, 1);
-    Value codes =
-        codes(quant, quant.quantizer(), in, learned.scale(), learned.zeroPoint());
+    Value codes = codes(quant, quant.quantizer(), in, learned.scale(), learned.zeroPoint());
     if (mode != Mode.EVAL) {
       codes = learned.attach(builder, codes, real(unbounded(in), quant.quantizer() + ".x"));
     }
-    return new Codes(
-        codes, learned.scale(), learned.zeroPoint(), quant.contract(), null, null);
+    return new Codes(codes, learned.scale(), learned.zeroPoint(), quant.contract(), null, null);
   }
 
   private static Lowered unbounded(Lowered in) {

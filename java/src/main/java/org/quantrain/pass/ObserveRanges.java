@@ -9,18 +9,27 @@ import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.op.FakeQuant;
+import org.quantrain.op.Histogram;
 import org.quantrain.op.MinMax;
 import org.quantrain.op.MseRange;
 import org.quantrain.op.RangeRule;
 import org.quantrain.op.UpdateQParams;
 import org.quantrain.quant.Calibrator;
+import org.quantrain.quant.HistogramState;
 import org.quantrain.quant.QuantizerState;
+import org.quantrain.tensor.TensorSpec;
 
 /**
  * Float execution of a graph with quantizers: they leave their values as they are, and what they
  * are asked to they observe.
  */
 public final class ObserveRanges {
+  /** What is behind a quantizer's name in those of the states that {@link #found} reads. */
+  public static final String FOUND_MIN = ".found_min";
+
+  /** Likewise. */
+  public static final String FOUND_MAX = ".found_max";
+
   private final Graph graph;
   private final GraphBuilder builder = new GraphBuilder();
 
@@ -64,10 +73,31 @@ public final class ObserveRanges {
   /** Observed activation quantizers collect what a calibrator needs. */
   public static Graph calibrating(Graph graph, Calibrator calibrator) {
     ObserveRanges pass = new ObserveRanges(graph);
-    return switch (calibrator) {
-      case MINMAX ->
-          pass.run((node, quant, x) -> pass.extremes(node, quant, x, RangeRule.EXTREMES));
-    };
+    return pass.run(
+        (node, quant, x) -> {
+          if (calibrator.countsValues()) {
+            pass.histogram(quant, x);
+          } else {
+            pass.extremes(node, quant, x, RangeRule.EXTREMES);
+          }
+        });
+  }
+
+  /**
+   * No network, but the step from ranges that were found otherwise to scales and zero-points: for
+   * each observed activation quantizer Q the states {@code Q.found_min} and {@code Q.found_max}
+   * become its range, if nothing was observed before.
+   */
+  public static Graph found(Graph graph) {
+    GraphBuilder builder = new GraphBuilder();
+    for (Node node : graph.nodes()) {
+      if (node.op() instanceof FakeQuant quant && isObserved(quant, node.input(0))) {
+        Value min = builder.state(quant.quantizer() + FOUND_MIN, TensorSpec.f32(1));
+        Value max = builder.state(quant.quantizer() + FOUND_MAX, TensorSpec.f32(1));
+        update(builder, quant, min, max, RangeRule.EXTREMES);
+      }
+    }
+    return builder.build();
   }
 
   /** Nothing is observed: the network as it was before it was quantized. */
@@ -95,10 +125,29 @@ public final class ObserveRanges {
   }
 
   private void extremes(Node node, FakeQuant quant, Value x, RangeRule rule) {
-    if (!quant.rule().isLearned() && !x.isPersistent()) {
+    if (isObserved(quant, x)) {
       Node range =
           observed.computeIfAbsent(x, v -> builder.node(node.name() + ".range", new MinMax(), v));
       update(builder, quant, range.output(0), range.output(1), rule);
+    }
+  }
+
+  /** An activation whose range is not learned. */
+  public static boolean isObserved(FakeQuant quant, Value x) {
+    return !quant.rule().isLearned() && !x.isPersistent();
+  }
+
+  private void histogram(FakeQuant quant, Value x) {
+    if (isObserved(quant, x)) {
+      HistogramState state = HistogramState.in(builder, quant.quantizer());
+      builder.node(
+          quant.quantizer() + ".histogram",
+          new Histogram(HistogramState.BINS),
+          x,
+          state.counts(),
+          state.exponent(),
+          state.nans(),
+          state.infinities());
     }
   }
 

@@ -70,6 +70,11 @@ public final class Pipelines {
         ObserveRanges.calibrating(graph, calibrator), BatchNorm.Mode.FROZEN);
   }
 
+  /** The graph that makes scales and zero-points of ranges, see {@link ObserveRanges#found}. */
+  public static Graph foundRanges(Graph graph) {
+    return ObserveRanges.found(graph);
+  }
+
   /**
    * What a network with quantizers computes without them. A quantizer's value has its quantizer's
    * name.

@@ -7,8 +7,8 @@ import org.quantrain.op.FoldWeight;
 import org.quantrain.tensor.HostTensor;
 
 /**
- * A layer's weights as export writes them: what its {@link FoldWeight} computed, proven to be what a
- * runtime will take it for.
+ * A layer's weights as export writes them: what its {@link FoldWeight} computed, proven to be what
+ * a runtime will take it for.
  *
  * @param codes S8 [K,...] in memory order
  * @param scale F32 [K]
@@ -17,11 +17,7 @@ import org.quantrain.tensor.HostTensor;
  * @param hasOneScale one for the whole tensor: all K are equal
  */
 public record DeployedWeights(
-    HostTensor codes,
-    HostTensor scale,
-    HostTensor outScale,
-    HostTensor bias,
-    boolean hasOneScale) {
+    HostTensor codes, HostTensor scale, HostTensor outScale, HostTensor bias, boolean hasOneScale) {
   /**
    * @param fold a {@link FoldWeight}
    * @param contents of its outputs

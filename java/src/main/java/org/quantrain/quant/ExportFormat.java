@@ -8,6 +8,8 @@ import java.util.stream.Collectors;
 public enum ExportFormat {
   /** ONNX with QuantizeLinear and DequantizeLinear around float operators. */
   ONNX_QDQ(".onnx"),
+  /** ONNX with integer operators: QLinearConv and its like, some of them ONNX Runtime's own. */
+  ONNX_QOPERATOR(".onnx"),
   /** TensorFlow Lite with int8 operators; input and output are codes. */
   TFLITE(".tflite"),
   /** The same with float32 input and output. */

@@ -49,8 +49,7 @@ public record QuantPolicy(
 
   /** W8A8, per-channel weights where the target has them, {@link Quantizer#EMA}. */
   public static QuantPolicy forTarget(Target target) {
-    return new QuantPolicy(
-        target, 8, 8, 8, target.scalesPerChannel(), Quantizer.EMA, List.of());
+    return new QuantPolicy(target, 8, 8, 8, target.scalesPerChannel(), Quantizer.EMA, List.of());
   }
 
   public QuantPolicy weights(int bits) {

@@ -154,7 +154,7 @@ public final class LayerTable {
     int[] codes = w.codes();
     HostTensor scaleTensor = contents.get(node.input(4).name());
     float[] scales = scaleTensor == null ? new float[] {Float.NaN} : scaleTensor.floats();
-    int bits = bits(codes);
+    int bits = QuantSpec.signedBits(codes);
     int last = (1 << (bits - 1)) - 1;
     long[] histogram = new long[2 * last + 2]; // from -last - 1
     float min = 0;
@@ -174,19 +174,6 @@ public final class LayerTable {
     }
     return new LayerRow.Weights(
         bits, smallest, largest, scales.length, min, max, -last - 1, histogram);
-  }
-
-  /**
-   * The narrowest signed grid with these codes; a channel's largest weight has the largest code.
-   */
-  private static int bits(int[] codes) {
-    int bits = 2;
-    for (int code : codes) {
-      while (code > (1 << (bits - 1)) - 1 || code < -(1 << (bits - 1))) {
-        bits++;
-      }
-    }
-    return bits;
   }
 
   private LayerRow.Activation activation(Node node) {

@@ -45,4 +45,18 @@ public record QuantSpec(
         + (narrow ? " narrow" : "")
         + (perChannel ? " per-channel" : " per-tensor");
   }
+
+  /**
+   * Bits of the narrowest signed grid, at least 2, that holds these codes. A channel's largest
+   * weight has the largest code, so of weights it is the grid that they were quantized to.
+   */
+  public static int signedBits(int[] codes) {
+    int bits = 2;
+    for (int code : codes) {
+      while (code > (1 << (bits - 1)) - 1 || code < -(1 << (bits - 1))) {
+        bits++;
+      }
+    }
+    return bits;
+  }
 }

@@ -104,8 +104,7 @@ final class TfliteBuilder {
   void operator(
       int code, int version, int[] inputs, int output, byte optionsType, Options options) {
     codes.merge(code, version, Math::max);
-    operators.add(
-        new OperatorEntry(code, inputs, new int[] {output}, optionsType, options));
+    operators.add(new OperatorEntry(code, inputs, new int[] {output}, optionsType, options));
   }
 
   /**
@@ -175,8 +174,7 @@ final class TfliteBuilder {
     int outputs = SubGraph.createOutputsVector(b, new int[] {output});
     int operatorVector = SubGraph.createOperatorsVector(b, operatorOffsets);
     int subgraphName = b.createString(name);
-    return SubGraph.createSubGraph(
-        b, tensorVector, inputs, outputs, operatorVector, subgraphName);
+    return SubGraph.createSubGraph(b, tensorVector, inputs, outputs, operatorVector, subgraphName);
   }
 
   private static int tensor(FlatBufferBuilder b, TensorEntry t) {

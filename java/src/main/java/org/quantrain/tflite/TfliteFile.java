@@ -124,7 +124,8 @@ public record TfliteFile(
      */
     public <T extends Table> T options(byte type, T empty) {
       if (raw.builtinOptionsType() != type || raw.builtinOptions(empty) == null) {
-        throw new IllegalArgumentException(label() + ": its options are missing or of another kind");
+        throw new IllegalArgumentException(
+            label() + ": its options are missing or of another kind");
       }
       return empty;
     }
@@ -263,7 +264,12 @@ public record TfliteFile(
         take(12L * grid.scaleLength());
         require(
             grid.zeroPointLength() == grid.scaleLength(),
-            label + ": " + grid.scaleLength() + " scales, " + grid.zeroPointLength() + " zero-points");
+            label
+                + ": "
+                + grid.scaleLength()
+                + " scales, "
+                + grid.zeroPointLength()
+                + " zero-points");
         scale = new float[grid.scaleLength()];
         zeroPoint = new long[scale.length];
         for (int k = 0; k < scale.length; k++) {
@@ -303,7 +309,9 @@ public record TfliteFile(
 
     private List<OperatorInfo> readOperators(SubGraph graph, List<TensorInfo> tensors) {
       List<Integer> codes = new ArrayList<>();
-      for (int i = 0; i < count("operator codes", model.operatorCodesLength(), MOST_OPERANDS); i++) {
+      for (int i = 0;
+          i < count("operator codes", model.operatorCodesLength(), MOST_OPERANDS);
+          i++) {
         OperatorCode code = model.operatorCodes(i);
         codes.add(Math.max(code.builtinCode(), code.deprecatedBuiltinCode()));
       }

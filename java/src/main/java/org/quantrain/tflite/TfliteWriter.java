@@ -61,8 +61,8 @@ import org.tensorflow.lite.schema.TensorType;
 
 /**
  * Writes the integers of an evaluation graph as a TensorFlow Lite file of int8 operators. Codes,
- * scales, zero-points and biases are written as they were trained. Every tensor of codes is named as
- * in the graph; images are [N,H,W,C].
+ * scales, zero-points and biases are written as they were trained. Every tensor of codes is named
+ * as in the graph; images are [N,H,W,C].
  *
  * <p>Of the forms, these are not obvious:
  *
@@ -387,13 +387,7 @@ public final class TfliteWriter {
           BuiltinOptions.Conv2DOptions,
           b ->
               Conv2DOptions.createConv2DOptions(
-                  b,
-                  padding,
-                  g.strideW(),
-                  g.strideH(),
-                  activation,
-                  g.dilationW(),
-                  g.dilationH()));
+                  b, padding, g.strideW(), g.strideH(), activation, g.dilationW(), g.dilationH()));
     }
   }
 
@@ -549,8 +543,7 @@ public final class TfliteWriter {
         new int[] {x.tensor(), to},
         sameGrid(node, x, moves ? image : null),
         BuiltinOptions.ReshapeOptions,
-        b ->
-            ReshapeOptions.createReshapeOptions(b, ReshapeOptions.createNewShapeVector(b, shape)));
+        b -> ReshapeOptions.createReshapeOptions(b, ReshapeOptions.createNewShapeVector(b, shape)));
   }
 
   private void writeSlice(Node node, Slice op) {
@@ -617,7 +610,9 @@ public final class TfliteWriter {
           x.image() == null
               && Float.floatToRawIntBits(x.scale()) == Float.floatToRawIntBits(y.scale())
               && x.zeroPoint() == y.zeroPoint(),
-          "TensorFlow Lite joins codes of one grid only; " + node.input(3 * i).name() + " has another");
+          "TensorFlow Lite joins codes of one grid only; "
+              + node.input(3 * i).name()
+              + " has another");
       inputs[i] = x.tensor();
     }
     int axis = nhwcAxis(node.output(0).spec().shape().rank(), op.axis());
@@ -636,13 +631,10 @@ public final class TfliteWriter {
   }
 
   /** Writes a padded image; its tensor. */
-  private int pad(
-      Node node, Codes x, boolean lowest, int top, int bottom, int left, int right) {
+  private int pad(Node node, Codes x, boolean lowest, int top, int bottom, int left, int right) {
     Shape image = node.input(0).spec().shape();
     String name = out.unique(layerName(node) + ".padded");
-    int[] shape = {
-      -1, image.dim(2) + top + bottom, image.dim(3) + left + right, image.dim(1)
-    };
+    int[] shape = {-1, image.dim(2) + top + bottom, image.dim(3) + left + right, image.dim(1)};
     int padded = out.tensor(name, TensorType.INT8, shape, x.grid());
     int amounts =
         out.constant(
@@ -709,11 +701,9 @@ public final class TfliteWriter {
     float s = contents.apply(scale).floats()[0];
     int z = contents.apply(zeroPoint).ints()[0];
     require(node, s > 0 && Float.isFinite(s), "scale " + s);
-    require(
-        node, z >= spec.qmin() && z <= spec.qmax(), "zero-point " + z + " is not on its grid");
+    require(node, z >= spec.qmin() && z <= spec.qmax(), "zero-point " + z + " is not on its grid");
     int tensor =
-        out.tensor(
-            y.name(), TensorType.INT8, nhwc(y.spec().shape()), TfliteBuilder.Grid.of(s, z));
+        out.tensor(y.name(), TensorType.INT8, nhwc(y.spec().shape()), TfliteBuilder.Grid.of(s, z));
     Codes made = new Codes(tensor, s, z, spec, null);
     codes.put(y, made);
     return made;

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -29,13 +30,14 @@ import org.quantrain.tensor.TensorSpec;
 
 /**
  * The safetensors file format: 8 bytes little-endian header length, a JSON header that says each
- * tensor's type, shape and place, then the tensors. Shapes are those in memory (channels-last for
- * rank 4). The metadata carry a SHA-256 of the header (with the digest's own digits as zeros) and
- * the data, so that any changed byte is found. Equal contents give equal bytes.
+ * tensor's type, shape and place, then the tensors. Shapes are those in memory: of channels-last
+ * tensors of rank 4, [N, H, W, C]. The metadata carry a SHA-256 of the header (with the digest's
+ * own digits as zeros) and the data, so that any changed byte is found. Equal contents give equal
+ * bytes.
  *
  * <p>Files are untrusted: every length is checked against the file before anything is allocated.
  */
-final class Safetensors {
+public final class Safetensors {
   private static final String DIGEST = "sha256";
   private static final String NO_DIGEST = "0".repeat(64);
   private static final int MAX_HEADER = 16 << 20;
@@ -45,10 +47,23 @@ final class Safetensors {
   private Safetensors() {}
 
   /** Contents of a file. */
-  record File(Map<String, String> metadata, Map<String, HostTensor> tensors) {}
+  public record File(Map<String, String> metadata, Map<String, HostTensor> tensors) {}
 
   /** The file is there completely or not at all. */
   static void write(Path path, File file) throws IOException {
+    AtomicFile.write(path, parts(file));
+  }
+
+  /** The contents of the file. */
+  public static byte[] toBytes(File file) throws IOException {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    for (ByteBuffer part : parts(file)) {
+      bytes.write(part.array(), part.position(), part.remaining());
+    }
+    return bytes.toByteArray();
+  }
+
+  private static List<ByteBuffer> parts(File file) throws IOException {
     TreeMap<String, HostTensor> tensors = new TreeMap<>(file.tensors());
     byte[] header = header(file.metadata(), tensors, NO_DIGEST);
     MessageDigest sha = sha256();
@@ -61,7 +76,7 @@ final class Safetensors {
     parts.add(length.putLong(header.length).flip());
     parts.add(ByteBuffer.wrap(header));
     tensors.values().forEach(t -> parts.add(t.buffer()));
-    AtomicFile.write(path, parts);
+    return parts;
   }
 
   private static byte[] header(
@@ -75,7 +90,7 @@ final class Safetensors {
     for (Map.Entry<String, HostTensor> e : tensors.entrySet()) {
       ObjectNode entry = root.putObject(e.getKey());
       entry.put("dtype", typeName(e.getValue().spec().dtype()));
-      int[] dims = memoryDims(e.getValue().shape());
+      int[] dims = memoryDims(e.getValue().spec());
       var shape = entry.putArray("shape");
       for (int d : dims) {
         shape.add(d);
@@ -186,9 +201,9 @@ final class Safetensors {
     return HostTensor.ofBytes(spec, values);
   }
 
-  private static int[] memoryDims(Shape shape) {
-    int[] d = shape.dims();
-    return d.length == 4 ? new int[] {d[0], d[2], d[3], d[1]} : d;
+  private static int[] memoryDims(TensorSpec spec) {
+    int[] d = spec.shape().dims();
+    return d.length == 4 && spec.isChannelsLast() ? new int[] {d[0], d[2], d[3], d[1]} : d;
   }
 
   private static Shape logical(List<Integer> d) {
@@ -201,7 +216,9 @@ final class Safetensors {
     return switch (dtype) {
       case F32 -> "F32";
       case S32 -> "I32";
-      default -> throw new IllegalArgumentException("a checkpoint holds F32 and S32, not " + dtype);
+      case S8 -> "I8";
+      case U8 -> "U8";
+      default -> throw new IllegalArgumentException("expected F32, S32, S8 or U8, got " + dtype);
     };
   }
 

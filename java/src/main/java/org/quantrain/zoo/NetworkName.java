@@ -65,8 +65,8 @@ record NetworkName(String text, String name, Map<String, String> options) {
     }
     if (!(number >= least && number <= most)) {
       throw new IllegalArgumentException(
-          "model " + text + ": " + key + ": expected a number of " + least + " to " + most
-              + ", got '" + value + "'");
+          "model %s: %s: expected a number of %s to %s, got '%s'"
+              .formatted(text, key, least, most, value));
     }
     return number;
   }
@@ -76,8 +76,8 @@ record NetworkName(String text, String name, Map<String, String> options) {
     String value = options.getOrDefault(key, orElse);
     if (!allowed.contains(value)) {
       throw new IllegalArgumentException(
-          "model " + text + ": " + key + ": expected " + String.join(" or ", allowed)
-              + ", got '" + value + "'");
+          "model %s: %s: expected %s, got '%s'"
+              .formatted(text, key, String.join(" or ", allowed), value));
     }
     return value;
   }

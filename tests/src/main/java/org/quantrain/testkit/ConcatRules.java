@@ -29,6 +29,9 @@ final class ConcatRules {
           List<double[]> parts = new ArrayList<>();
           List<Shape> shapes = new ArrayList<>();
           for (int i = 0; s.has(i); i++) {
+            if (!s.isReal(i)) {
+              return new double[][] {null};
+            }
             parts.add(s.real(i));
             shapes.add(s.inShape(i));
           }

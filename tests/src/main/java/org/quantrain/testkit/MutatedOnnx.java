@@ -254,7 +254,7 @@ public final class MutatedOnnx {
 
   /** Thousands of nodes in a row, last one first. */
   private void chain() {
-    int length = random.nextInt(20) == 0 ? 20_000 : 1 + random.nextInt(50);
+    int length = random.nextInt(20) == 0 ? 10_000 : 1 + random.nextInt(50);
     String from = name();
     for (int i = length; i > 0; i--) {
       graph.addNode(

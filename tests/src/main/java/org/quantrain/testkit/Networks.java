@@ -2,6 +2,7 @@ package org.quantrain.testkit;
 
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Model;
@@ -17,8 +18,10 @@ import org.quantrain.op.Flatten;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.Linear;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.Pad;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Relu;
+import org.quantrain.op.Slice;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
@@ -128,6 +131,30 @@ public final class Networks {
         .conv(name + ".conv", growth, 3, ConvGeometry.of(1, 1), false);
     at = builder.add(name + ".concat", new Concat(1), x, at);
     return this;
+  }
+
+  /**
+   * A residual block whose shortcut has no parameters: every second row and column, and channels of
+   * zeros before and behind (option A of He et al. 2016, arXiv:1512.03385).
+   */
+  public static Model subsampledShortcut() {
+    Networks net =
+        new Networks(2)
+            .conv("conv1", 8, 3, ConvGeometry.of(1, 1), false)
+            .batchNorm("bn1")
+            .then("relu1", new Relu());
+    Value x = net.at;
+    Value shortcut = net.builder.add("rows", new Slice(2, 0, 2, SIZE / 2), x);
+    shortcut = net.builder.add("columns", new Slice(3, 0, 2, SIZE / 2), shortcut);
+    Pad pad = new Pad(List.of(0, 2, 0, 0), List.of(0, 2, 0, 0), 0);
+    shortcut = net.builder.add("channels", pad, shortcut);
+    net.conv("conv2", 12, 3, ConvGeometry.of(2, 1), false).batchNorm("bn2");
+    net.at = net.builder.add("add", new Add(), net.at, shortcut);
+    return net.then("relu2", new Relu())
+        .then("pool", new GlobalAveragePool())
+        .then("flatten", new Flatten())
+        .linear("fc", CLASSES)
+        .build("subsampled-shortcut");
   }
 
   /** One convolution with batch norm and ReLU, then the classifier. */

@@ -11,6 +11,7 @@ public final class OpCases {
               ProductCases.all(),
               PoolCases.all(),
               ConcatCases.all(),
+              RegionCases.all(),
               QuantizeCases.all(),
               AccumulatorCases.all(),
               BatchNormCases.all(),

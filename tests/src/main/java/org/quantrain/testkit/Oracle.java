@@ -84,6 +84,7 @@ public final class Oracle {
     FloatRules.register();
     PoolRules.register();
     ConcatRules.register();
+    RegionRules.register();
     ProductRules.register();
   }
 

@@ -195,8 +195,7 @@ final class PoolCases {
   }
 
   private static Example averagePoolOnGrid(Pool p, QuantSpec spec) {
-    return Example.of(
-        p + " of " + spec, new AveragePoolOnGrid(p.window()), codes(spec, p.x()));
+    return Example.of(p + " of " + spec, new AveragePoolOnGrid(p.window()), codes(spec, p.x()));
   }
 
   private static List<Example> averagePoolOnGrid() {

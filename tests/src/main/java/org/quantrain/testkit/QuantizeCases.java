@@ -13,6 +13,7 @@ import java.util.List;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AddCodesRange;
 import org.quantrain.op.Dequantize;
+import org.quantrain.op.Histogram;
 import org.quantrain.op.MinMax;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
@@ -72,6 +73,11 @@ final class QuantizeCases {
             QuantizeCases::minMax,
             List::of,
             () -> Example.of("large", new MinMax(), normal(LARGE, 1))),
+        new OpCase(
+            Histogram.class,
+            QuantizeCases::histogram,
+            List::of,
+            () -> histogram("large", 8192, normal(LARGE, 1), -10)),
         new OpCase(
             UpdateQParams.class,
             QuantizeCases::updateQParams,
@@ -299,6 +305,37 @@ final class QuantizeCases {
         .add("all the largest", op, HostTensor.filled(Shape.of(1, 70), Float.MAX_VALUE))
         .add("several blocks", op, normal(Shape.of(3, 16, 41, 43), 4))
         .list();
+  }
+
+  /** On counts that are not all zero, with bins 2^exponent wide. */
+  private static Example histogram(String name, int bins, HostTensor x, int exponent) {
+    long[] counts = new long[bins];
+    for (int i = 0; i < bins; i++) {
+      counts[i] = exponent == Histogram.FIRST_EXPONENT ? 0 : i % 5;
+    }
+    return Example.of(
+        name + ", " + bins + " bins from 2^" + exponent,
+        new Histogram(bins),
+        x,
+        Tensors.s64(Shape.of(bins), counts),
+        Tensors.vector(exponent),
+        Tensors.s64(Shape.of(1), new long[] {3}),
+        Tensors.s64(Shape.of(1), new long[] {4}));
+  }
+
+  private static List<Example> histogram() {
+    List<Example> list = new ArrayList<>();
+    for (int n : new int[] {1, 31, 207, 4098}) {
+      Shape shape = Shape.of(n);
+      list.add(histogram("first " + n, 8192, normal(shape, 1), Histogram.FIRST_EXPONENT));
+      list.add(histogram("later " + n, 64, normal(shape, 2), -4));
+      list.add(histogram("edges " + n, 256, HostTensor.of(shape, edges(n, 3)), -20));
+    }
+    Shape seven = Shape.of(7);
+    list.add(histogram("zeros", 16, HostTensor.filled(seven, -0f), Histogram.FIRST_EXPONENT));
+    list.add(histogram("NaN", 16, HostTensor.filled(seven, Float.NaN), -3));
+    list.add(histogram("smaller than the bins", 16, HostTensor.filled(seven, 1e-30f), 5));
+    return list;
   }
 
   private static Example update(

@@ -13,6 +13,7 @@ import java.util.Map;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AddCodesRange;
 import org.quantrain.op.Dequantize;
+import org.quantrain.op.Histogram;
 import org.quantrain.op.MinMax;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
@@ -39,6 +40,7 @@ final class QuantizeRules {
     Oracle.rule(QuantizeWeight.class, QuantizeRules::quantizeWeight);
     Oracle.rule(TimesSign.class, QuantizeRules::timesSign);
     Oracle.rule(MinMax.class, QuantizeRules::minMax);
+    Oracle.rule(Histogram.class, QuantizeRules::histogram);
     Oracle.rule(UpdateQParams.class, QuantizeRules::updateQParams);
     Oracle.rule(AddCodes.class, QuantizeRules::addCodes);
     Oracle.rule(AddCodesRange.class, QuantizeRules::addCodesRange);
@@ -147,6 +149,48 @@ final class QuantizeRules {
         Tensors.vector((none ? 0f : min) + 0f),
         Tensors.vector((none ? 0f : max) + 0f),
         Tensors.s64(Shape.of(1), new long[] {nans}));
+  }
+
+  /** Bins are found and, for every doubling of their width, added in pairs, in double precision. */
+  private static Expected histogram(Histogram op, Oracle.Call call) {
+    int half = op.bins() / 2;
+    long[] counts = new long[op.bins()];
+    call.in(1).buffer().asLongBuffer().get(counts);
+    int exponent = call.integer(2);
+    long nans = call.in(3).buffer().getLong();
+    long infinities = call.in(4).buffer().getLong();
+    double largest = 0;
+    for (float x : call.floats(0)) {
+      if (Float.isNaN(x)) {
+        nans++;
+      } else if (Float.isInfinite(x)) {
+        infinities++;
+      } else {
+        largest = Math.max(largest, Math.abs((double) x));
+      }
+    }
+    while (largest >= Math.scalb((double) half, exponent)) {
+      long[] wider = new long[op.bins()];
+      for (int i = 0; i < op.bins(); i++) {
+        int distance = i >= half ? i - half : half - 1 - i;
+        wider[i >= half ? half + distance / 2 : half - 1 - distance / 2] += counts[i];
+      }
+      counts = wider;
+      exponent++;
+    }
+    for (float x : call.floats(0)) {
+      if (Float.isFinite(x)) {
+        int distance = (int) Math.floor(Math.scalb(Math.abs((double) x), -exponent));
+        counts[x >= 0 ? half + distance : half - 1 - distance]++;
+      }
+    }
+    return Expected.of()
+        .updating(
+            Map.of(
+                1, new Bits(Tensors.s64(Shape.of(op.bins()), counts)),
+                2, new Bits(Tensors.vector(exponent)),
+                3, new Bits(Tensors.s64(Shape.of(1), new long[] {nans})),
+                4, new Bits(Tensors.s64(Shape.of(1), new long[] {infinities}))));
   }
 
   private static Expected updateQParams(UpdateQParams op, Oracle.Call call) {

@@ -182,7 +182,14 @@ public final class RandomNetwork {
     return true;
   }
 
+  /**
+   * Not a max pool on padding: ONNX Runtime makes one node of the two and, where that pads a whole
+   * window, refuses it.
+   */
   private Value pooled(Value x, boolean max) {
+    if (max && x.name().startsWith("pad")) {
+      return layer(x);
+    }
     PoolWindow window = window(x);
     return max
         ? add("maxpool", new MaxPool(window), x)

@@ -58,6 +58,11 @@ public final class Surrogate {
       return found;
     }
 
+    /** Whether input i stands for a real number at all: ranges and scales do not. */
+    boolean isReal(int i) {
+      return reals.containsKey(node.input(i));
+    }
+
     /** What input i was at the base point. */
     HostTensor in(int i) {
       return surrogate.base.apply(node.input(i));
@@ -142,6 +147,7 @@ public final class Surrogate {
     SurrogateRules.register();
     LearnedSurrogate.register();
     ConcatRules.registerSurrogates();
+    RegionRules.registerSurrogates();
   }
 
   private final List<Node> nodes;

@@ -75,8 +75,7 @@ final class SurrogateRules {
     Surrogate.rule(
         AveragePoolOnGrid.class,
         // Its own rounding is left out: it knows no scale to express it in.
-        (op, s) ->
-            one(RealProducts.averagePool(op.window(), false, s.inShape(0), s.real(0))));
+        (op, s) -> one(RealProducts.averagePool(op.window(), false, s.inShape(0), s.real(0))));
     Surrogate.rule(Dequantize.class, (op, s) -> one(s.real(0)));
     Surrogate.rule(QuantizeWeight.class, (op, s) -> one(quantizeWeight(s)));
     Surrogate.rule(
@@ -281,8 +280,7 @@ final class SurrogateRules {
    * @param zeroPoint input of the node; the bias comes after it
    */
   private static double[] requantize(Step s, int yScale, int zeroPoint) {
-    float[] scale =
-        s.producer(1).map(m -> s.at(m.input(yScale)).floats()).orElse(new float[] {1});
+    float[] scale = s.producer(1).map(m -> s.at(m.input(yScale)).floats()).orElse(new float[] {1});
     double[] actual = realOfCodes(s.out(0), scale, s.integer(zeroPoint));
     return s.rounded(withBias(s, zeroPoint + 1), actual, s.mask(1));
   }

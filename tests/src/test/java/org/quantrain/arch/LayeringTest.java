@@ -32,7 +32,7 @@ class LayeringTest {
       List.of(
           List.of("cli"),
           List.of(""),
-          List.of("train", "zoo", "data", "onnx", "tflite", "integer", "report"),
+          List.of("train", "zoo", "data", "onnx", "tflite", "integer", "export", "report"),
           List.of("pass", "autodiff", "plan", "runtime", "quant"),
           List.of("op"),
           List.of("graph"),

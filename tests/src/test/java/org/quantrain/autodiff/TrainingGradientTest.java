@@ -61,7 +61,8 @@ class TrainingGradientTest {
         Networks.lenetLike(),
         Networks.resnetLike(),
         Networks.mobileLike(),
-        Networks.denseLike());
+        Networks.denseLike(),
+        Networks.subsampledShortcut());
   }
 
   private static Model resnet8() {

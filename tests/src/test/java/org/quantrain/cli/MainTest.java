@@ -29,13 +29,15 @@ class MainTest {
   void theHelpNamesEveryVerb() {
     Cli help = Cli.run("--help");
     assertEquals(0, help.code());
-    for (String verb : List.of("train", "quantize", "verify", "eval", "inspect", "doctor", "test")) {
+    for (String verb :
+        List.of("train", "quantize", "export", "verify", "eval", "inspect", "doctor", "test")) {
       assertTrue(help.out().contains("  " + verb + " "), help.out());
     }
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"train", "quantize", "verify", "eval", "inspect", "doctor", "test"})
+  @ValueSource(
+      strings = {"train", "quantize", "export", "verify", "eval", "inspect", "doctor", "test"})
   void everyVerbHasHelpWithAnExample(String verb) {
     Cli help = Cli.run(verb, "--help");
     assertEquals(0, help.code(), help.err());
@@ -65,7 +67,7 @@ class MainTest {
   @Test
   void anUnknownVerbGetsASuggestion() {
     refuses(2, List.of("trian"), "unknown verb 'trian'", "did you mean 'train'?");
-    refuses(2, List.of("frobnicate"), "verbs are: train, quantize, verify");
+    refuses(2, List.of("frobnicate"), "verbs are: train, quantize, export, verify");
   }
 
   @Test

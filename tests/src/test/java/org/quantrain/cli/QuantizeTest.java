@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -23,7 +25,7 @@ class QuantizeTest {
   static void train() throws Exception {
     data =
         "imagefolder:"
-            + ImageFiles.twoClasses(folder.resolve("images"), 12, 40)
+            + ImageFiles.classes(folder.resolve("images"), 12, 40, "dark", "light")
             + "?mean=0.5,0.5,0.5&std=0.25&size=8";
     Path run = folder.resolve("run");
     Cli cli =
@@ -111,8 +113,43 @@ class QuantizeTest {
   }
 
   @Test
+  void everyCalibratorGivesAFileThatIsProven() throws Exception {
+    for (String calibrator : new String[] {"percentile", "mse"}) {
+      Path out = folder.resolve(calibrator + ".onnx");
+      Cli cli = quantize("--out", out.toString(), "--calibrator", calibrator, "--json");
+      assertEquals(0, cli.code(), cli.err());
+      assertEquals(calibrator, cli.json().get("calibrator").asText());
+      assertEquals(100, cli.json().get("integer").get("top1").asDouble());
+    }
+  }
+
+  @Test
+  void aModelFromAFileLearnsOtherClassesWhenAsked() throws Exception {
+    Path images =
+        ImageFiles.classes(folder.resolve("three"), 8, 20, "black", "grey", "white");
+    Path run = folder.resolve("other");
+    List<String> args =
+        new ArrayList<>(
+            List.of("train", "--model", model.toString(), "--data", "imagefolder:" + images));
+    args.addAll(List.of("--qat-epochs=8", "--batch=8", "--out", run.toString()));
+    Cli refused = Cli.run(args.toArray(String[]::new));
+    assertEquals(1, refused.code());
+    assertTrue(refused.err().contains("knows 2 classes"), refused.err());
+    assertTrue(refused.err().contains("has 3; --replace-head"), refused.err());
+    assertFalse(Files.exists(run));
+    args.addAll(List.of("--replace-head", "--json"));
+    Cli trained = Cli.run(args.toArray(String[]::new));
+    assertEquals(0, trained.code(), trained.err());
+    assertTrue(trained.json().get("integer").get("top1").asDouble() > 60, trained.err());
+    assertEquals(0, Cli.run("verify", run.toString()).code());
+    Cli zoo = Cli.run("train", "--model=lenet", "--replace-head");
+    assertEquals(2, zoo.code());
+    assertTrue(zoo.err().contains("only a model from a file"), zoo.err());
+  }
+
+  @Test
   void aDamagedImageStopsItWithTheNameOfTheFile() throws Exception {
-    Path images = ImageFiles.twoClasses(folder.resolve("damaged"), 8, 3);
+    Path images = ImageFiles.classes(folder.resolve("damaged"), 8, 3, "dark", "light");
     Files.writeString(images.resolve("test/light/1.png"), "no image");
     Cli cli =
         Cli.run(

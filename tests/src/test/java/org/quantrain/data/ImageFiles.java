@@ -57,21 +57,24 @@ public final class ImageFiles {
   }
 
   /**
-   * A folder with train and test parts of two classes that differ in brightness: "dark" and
-   * "light", so many images of each in each part.
+   * A folder with train and test parts of classes that differ in brightness, from dark to light.
+   *
+   * @param perClass images of each class in each part
+   * @param classes their names, in the order of the alphabet
    */
-  public static Path twoClasses(Path folder, int side, int perClass) throws IOException {
+  public static Path classes(Path folder, int side, int perClass, String... classes)
+      throws IOException {
     for (String part : new String[] {"train", "test"}) {
       for (int n = 0; n < perClass; n++) {
-        for (int label = 0; label < 2; label++) {
+        for (int label = 0; label < classes.length; label++) {
           BufferedImage image = new BufferedImage(side, side, BufferedImage.TYPE_INT_RGB);
           for (int i = 0; i < side * side; i++) {
-            int noise = (i * 37 + n * 101 + (part.equals("test") ? 53 : 0)) % 97;
-            int grey = noise + (label == 0 ? 0 : 150);
+            int noise = (i * 37 + n * 101 + (part.equals("test") ? 53 : 0)) % 67;
+            int grey = noise + label * 180 / (classes.length - 1);
             image.setRGB(i % side, i / side, grey << 16 | grey << 8 | 255 - grey);
           }
-          String name = label == 0 ? "dark" : "light";
-          write(folder.resolve(part).resolve(name).resolve(n + ".png"), "png", image);
+          Path file = folder.resolve(part).resolve(classes[label]).resolve(n + ".png");
+          write(file, "png", image);
         }
       }
     }

@@ -89,7 +89,40 @@ final class PlainJavaCodes implements CodesSource {
       }
       return q;
     }
+    if (layer instanceof IntegerLayer.Slice slice) {
+      int[] starts = new int[y.shape().rank()];
+      int[] steps = {1, 1, 1, 1};
+      starts[slice.part().axis()] = slice.part().start();
+      steps[slice.part().axis()] = slice.part().step();
+      return taken(slice.x(), y, starts, steps);
+    } else if (layer instanceof IntegerLayer.Pad pad) {
+      int[] starts = pad.pad().before().stream().mapToInt(before -> -before).toArray();
+      return taken(pad.x(), y, starts, new int[] {1, 1, 1, 1});
+    }
     return values.get(((IntegerLayer.Flatten) layer).x().name());
+  }
+
+  /** y[i] = x[start + step * i] in every dimension, the zero-point outside of x. */
+  private int[] taken(CodesTensor x, CodesTensor y, int[] starts, int[] steps) {
+    int[] in = values.get(x.name());
+    int[] q = new int[batch * (int) y.shape().elementsPerSample()];
+    for (int i = 0; i < q.length; i++) {
+      int rest = i;
+      int stride = 1;
+      int from = 0;
+      boolean inside = true;
+      for (int d = y.shape().rank() - 1; d >= 0; d--) {
+        int size = d == 0 ? batch : y.shape().dim(d);
+        int place = starts[d] + steps[d] * (rest % size);
+        int dim = d == 0 ? batch : x.shape().dim(d);
+        inside &= place >= 0 && place < dim;
+        from += place * stride;
+        stride *= dim;
+        rest /= size;
+      }
+      q[i] = inside ? in[from] : x.zeroPoint();
+    }
+    return q;
   }
 
   private static int quantize(float x, CodesTensor y) {

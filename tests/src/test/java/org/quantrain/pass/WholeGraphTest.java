@@ -61,6 +61,7 @@ class WholeGraphTest {
             Networks.mobileLike(),
             Networks.resnetLike(),
             Networks.denseLike(),
+            Networks.subsampledShortcut(),
             Zoo.build("resnet8", 3, 8, 8, Networks.CLASSES, 4))) {
       for (QuantPolicy policy : List.of(w8a8, w4a4, w8a8.perTensorWeights())) {
         String name =

@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.quantrain.op.Contract;
 import org.quantrain.tensor.QuantSpec;
 
 class QuantPolicyTest {
@@ -56,6 +58,33 @@ class QuantPolicyTest {
     IllegalArgumentException e =
         assertThrows(IllegalArgumentException.class, () -> Target.of("trt"));
     assertTrue(e.getMessage().contains("trt") && e.getMessage().contains("ort"), e.getMessage());
+  }
+
+  @Test
+  void tfliteGridsAreSignedAndEverythingButWeightsHasEightBits() {
+    assertEquals(new QuantSpec(8, true, false, false, false), Target.TFLITE.activation(8));
+    assertEquals(new QuantSpec(4, true, true, true, true), Target.TFLITE.weight(4, true));
+    IllegalArgumentException e =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> QuantPolicy.forTarget(Target.TFLITE).activations(4));
+    assertEquals("activation bits: target tflite runs 8 bits, got 4", e.getMessage());
+  }
+
+  @Test
+  void aTargetWithOneScaleForEachTensorHasThemWithoutAWordAndRefusesOthers() {
+    QuantPolicy policy = QuantPolicy.forTarget(Target.SNPE);
+    assertFalse(policy.weightSpec("conv", false).perChannel());
+    assertThrows(IllegalArgumentException.class, () -> Target.SNPE.weight(8, true));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void everyTargetRunsItsOwnDefaults(Target target) {
+    QuantPolicy policy = QuantPolicy.forTarget(target);
+    assertEquals(8, policy.inputBits("conv", false));
+    assertEquals(target, Target.of(target.id()));
+    assertEquals(target.contract(), Contract.of(target.contract().id()));
   }
 
   @ParameterizedTest

@@ -42,8 +42,7 @@ class MutatedCheckpointsTest {
     "\"F32\"", "\"I32\"", "\"BF16\"", "\"\"", "null", "[]", "[1,2]", "{}", "true"
   };
 
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   @TempDir Path folder;
 

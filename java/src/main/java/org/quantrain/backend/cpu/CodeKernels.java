@@ -8,6 +8,7 @@ import org.quantrain.internal.bind.qt_average_pool_codes_args;
 import org.quantrain.internal.bind.qt_average_pool_codes_fixed_args;
 import org.quantrain.internal.bind.qt_dequantize_args;
 import org.quantrain.internal.bind.qt_global_pool_sum_args;
+import org.quantrain.internal.bind.qt_histogram_args;
 import org.quantrain.internal.bind.qt_min_max_args;
 import org.quantrain.internal.bind.qt_quantize_args;
 import org.quantrain.internal.bind.qt_quantize_weight_args;
@@ -21,6 +22,7 @@ import org.quantrain.op.AddCodesRange;
 import org.quantrain.op.Addition;
 import org.quantrain.op.AveragePoolCodes;
 import org.quantrain.op.AveragePoolOnGrid;
+import org.quantrain.op.Histogram;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
 import org.quantrain.op.RequantizeCodes;
@@ -48,6 +50,23 @@ final class CodeKernels {
             .channels(1)
             .inner(Sizes.elements(b.input(0))),
         QuantrainNative::qt_min_max);
+  }
+
+  static Kernel histogram(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_histogram_args()
+            .x(At.floats(b.input(0)))
+            .counts(At.longs(b.input(1)))
+            .exponent(At.ints(b.input(2)))
+            .nans(At.longs(b.input(3)))
+            .infs(At.longs(b.input(4)))
+            .outer(1)
+            .channels(1)
+            .inner(Sizes.elements(b.input(0)))
+            .bins(((Histogram) b.node().op()).bins())
+            .is_signed(1),
+        QuantrainNative::qt_histogram);
   }
 
   static Kernel updateQParams(Cpu cpu, Binding b) {

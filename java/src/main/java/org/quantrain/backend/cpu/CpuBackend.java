@@ -44,6 +44,7 @@ import org.quantrain.op.FoldWeightBackward;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.GlobalAveragePoolBackward;
 import org.quantrain.op.GlobalPoolSum;
+import org.quantrain.op.Histogram;
 import org.quantrain.op.LearnedGrid;
 import org.quantrain.op.LearnedGridBackward;
 import org.quantrain.op.LearnedQParams;
@@ -128,6 +129,7 @@ public final class CpuBackend implements Backend {
           Map.entry(GlobalAveragePool.class, LayerKernels::globalAveragePool),
           Map.entry(GlobalAveragePoolBackward.class, LayerKernels::globalAveragePoolBackward),
           Map.entry(GlobalPoolSum.class, CodeKernels::globalPoolSum),
+          Map.entry(Histogram.class, CodeKernels::histogram),
           Map.entry(LearnedGrid.class, LearnedKernels::grid),
           Map.entry(LearnedGridBackward.class, LearnedKernels::gridBackward),
           Map.entry(LearnedQParams.class, LearnedKernels::qparams),

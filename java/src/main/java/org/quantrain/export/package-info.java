@@ -1,0 +1,2 @@
+/** Integer models in the forms that other tools read. */
+package org.quantrain.export;
