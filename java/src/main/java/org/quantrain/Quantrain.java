@@ -5,9 +5,14 @@ import java.nio.file.Path;
 import java.util.Optional;
 import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.backend.cuda.CudaProbe;
+import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
+import org.quantrain.graph.Value;
+import org.quantrain.onnx.OnnxException;
 import org.quantrain.onnx.OnnxReader;
 import org.quantrain.runtime.Backend;
+import org.quantrain.tensor.DType;
+import org.quantrain.tensor.Shape;
 
 /**
  * The way in: float networks to train, quantize, export and verify.
@@ -50,11 +55,30 @@ public final class Quantrain implements AutoCloseable {
   /**
    * A float network from an ONNX file.
    *
-   * @throws org.quantrain.onnx.OnnxException if the file is missing, corrupt or has operations that
-   *     are not supported
+   * @throws OnnxException if the file is missing, corrupt, has operations that are not supported or
+   *     is no classifier of images
    */
   public Network load(Path onnx) throws IOException {
-    return network(OnnxReader.read(onnx));
+    Model model = OnnxReader.read(onnx);
+    Graph graph = model.graph();
+    Value input = graph.inputs().get(0);
+    Value logits = graph.outputs().get(0);
+    boolean classifies =
+        graph.inputs().size() == 1
+            && graph.outputs().size() == 1
+            && input.spec().dtype() == DType.F32
+            && input.spec().shape().rank() == 4
+            && logits.spec().shape().rank() == 2
+            && logits.spec().shape().dim(0) == Shape.BATCH;
+    if (!classifies) {
+      throw new OnnxException(
+          onnx,
+          "expected one input [N,C,H,W] and logits [N,classes] as the only output, got "
+              + graph.inputs()
+              + " and "
+              + graph.outputs());
+    }
+    return network(model);
   }
 
   /** A float network built in Java, see {@link org.quantrain.zoo.Zoo}. */

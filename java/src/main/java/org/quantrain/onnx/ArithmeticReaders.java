@@ -1,6 +1,7 @@
 package org.quantrain.onnx;
 
 import java.util.Optional;
+import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.op.Add;
@@ -94,11 +95,20 @@ final class ArithmeticReaders {
   }
 
   private static void affine(Importing in, Arguments a, Value x, float alpha, float beta) {
+    Node before = in.maker(x);
     if (alpha == 1 && beta == 0) {
       in.pass(a, x);
+    } else if (alpha == 1 && before != null && isScaling(before.op())) {
+      // a x + b is rounded twice either way.
+      float scale = ((Unary) before.op()).alpha();
+      in.add(a, ElementwiseReaders.affine(scale, beta), before.input(0));
     } else {
       in.add(a, ElementwiseReaders.affine(alpha, beta), x);
     }
+  }
+
+  private static boolean isScaling(Op op) {
+    return op instanceof Unary unary && unary.function() == Unary.Kind.AFFINE && unary.beta() == 0;
   }
 
   private static void binary(Importing in, Arguments a, Binary.Kind kind, Value.Role role) {

@@ -35,7 +35,7 @@ final class FloatModelReader {
   }
 
   /** Operators that take initializers as trained tensors instead of computing with them once. */
-  private static final Set<String> KEEP_TRAINED = Set.of("Gather", "Expand", "Tile");
+  private static final Set<String> KEEP_TRAINED = Set.of("Gather", "Slice", "Expand", "Tile");
 
   /** Operators with outputs that this reader can make besides the first. */
   private static final Set<String> SEVERAL_OUTPUTS = Set.of("Split");

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
 import org.quantrain.graph.GraphBuilder;
+import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.op.Flatten;
@@ -41,6 +42,7 @@ final class Importing {
   /** Parameters and state that several nodes share, by what was asked for. */
   private final Map<String, Value> shared = new HashMap<>();
 
+  private final Map<Value, Node> makers = new HashMap<>();
   private final Map<Value, Value> otherLayout = new HashMap<>();
   private final Map<Value, Value> images = new HashMap<>();
   private final Map<Value, Value> rows = new HashMap<>();
@@ -124,9 +126,15 @@ final class Importing {
 
   /** Adds the node that computes the first output. */
   Value add(Arguments a, Op op, Value... in) {
-    Value y = builder.node(a.node().output(), op, in).output(0);
-    values.put(a.node().output(), y);
-    return y;
+    Node node = builder.node(a.node().output(), op, in);
+    makers.put(node.output(0), node);
+    values.put(a.node().output(), node.output(0));
+    return node.output(0);
+  }
+
+  /** The node of the graph that {@link #add} made for this value; null if it came otherwise. */
+  Node maker(Value value) {
+    return makers.get(value);
   }
 
   /** Adds a node on the way to the output. */
@@ -184,6 +192,9 @@ final class Importing {
   /** A constant as parameter or state, row-major. Integers become int32, truth values float32. */
   private Value stored(String tensor, Constant c, Shape shape, Value.Role asked) {
     Value.Role role = isInitializer(c) ? asked : Value.Role.STATE;
+    if (role == Value.Role.PARAM && shape.rank() != 4) {
+      return weights(c, tensor, false, shape);
+    }
     return once(
         tensor + " as " + role + shape,
         () -> {

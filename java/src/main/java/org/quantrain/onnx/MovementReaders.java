@@ -56,7 +56,7 @@ final class MovementReaders {
   }
 
   private static void slice(Importing in, Arguments a) {
-    Value x = in.value(a, 0);
+    Value x = in.operand(a, 0, Value.Role.PARAM);
     List<Slice> slices = ShapeRules.slices(a, x.spec().shape());
     if (slices.isEmpty()) {
       in.pass(a, x);

@@ -55,6 +55,11 @@ final class OnnxGraphBuilder {
     graph.addInput(info(value));
   }
 
+  /** The network's first input. */
+  String firstInput() {
+    return graph.getInput(0).getName();
+  }
+
   void output(Value value) {
     graph.addOutput(info(value));
   }
@@ -63,8 +68,8 @@ final class OnnxGraphBuilder {
     TensorShapeProto.Builder shape = TensorShapeProto.newBuilder();
     for (int dim : value.spec().shape().dims()) {
       TensorShapeProto.Dimension.Builder d = shape.addDimBuilder();
-      if (dim == Shape.BATCH) {
-        d.setDimParam("N");
+      if (dim < 0) {
+        d.setDimParam(dim == Shape.BATCH ? "N" : -dim + "N");
       } else {
         d.setDimValue(dim);
       }
@@ -148,6 +153,13 @@ final class OnnxGraphBuilder {
 
     NodeAttributes with(String name, float value) {
       node.addAttribute(attribute(name, AttributeProto.AttributeType.FLOAT).setF(value));
+      return this;
+    }
+
+    NodeAttributes with(String name, String value) {
+      node.addAttribute(
+          attribute(name, AttributeProto.AttributeType.STRING)
+              .setS(ByteString.copyFromUtf8(value)));
       return this;
     }
 

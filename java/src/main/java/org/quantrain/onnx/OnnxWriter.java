@@ -8,24 +8,12 @@ import java.util.List;
 import java.util.Map;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
-import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.io.AtomicFile;
-import org.quantrain.op.Add;
-import org.quantrain.op.AveragePool;
-import org.quantrain.op.BatchNorm;
-import org.quantrain.op.Concat;
-import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvGeometry;
-import org.quantrain.op.Flatten;
-import org.quantrain.op.GlobalAveragePool;
-import org.quantrain.op.Linear;
-import org.quantrain.op.MaxPool;
 import org.quantrain.op.Pad;
 import org.quantrain.op.PoolWindow;
-import org.quantrain.op.Relu;
 import org.quantrain.op.Slice;
-import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 
 /**
@@ -62,7 +50,7 @@ public final class OnnxWriter {
     for (Value v : model.graph().persistent()) {
       out.constant(v.name(), model.contents().get(v.name()));
     }
-    model.graph().nodes().forEach(n -> write(n, out));
+    model.graph().nodes().forEach(n -> FloatOperators.write(new FloatNodeWriter(n, out)));
     return out.bytes(withVersion(metadata));
   }
 
@@ -85,7 +73,7 @@ public final class OnnxWriter {
               .allMatch(
                   v ->
                       model.graph().consumers(v).isEmpty() && !model.graph().outputs().contains(v));
-      if (!isKnown(node.op()) || !outputsUnread) {
+      if (!FloatOperators.has(node.op()) || !outputsUnread) {
         unknown.add(node.op().kind() + " \"" + node.name() + "\"");
       }
     }
@@ -93,68 +81,6 @@ public final class OnnxWriter {
       throw new OnnxException(
           "model " + model.name(), "has no float ONNX form: " + String.join(", ", unknown));
     }
-  }
-
-  private static boolean isKnown(Op op) {
-    return op instanceof Conv2d
-        || op instanceof BatchNorm
-        || op instanceof Relu
-        || op instanceof Add
-        || op instanceof Concat
-        || op instanceof MaxPool
-        || op instanceof AveragePool
-        || op instanceof GlobalAveragePool
-        || op instanceof Flatten
-        || op instanceof Slice
-        || op instanceof Pad
-        || op instanceof Linear;
-  }
-
-  private static void write(Node node, OnnxGraphBuilder out) {
-    List<String> in = node.inputs().stream().map(Value::name).toList();
-    Op op = node.op();
-    if (op instanceof Conv2d conv) {
-      Shape w = node.input(1).spec().shape();
-      convolution(add(out, "Conv", node, in), conv.geometry(), w);
-    } else if (op instanceof BatchNorm norm) {
-      add(out, "BatchNormalization", node, in)
-          .with("epsilon", norm.epsilon())
-          .with("momentum", NormalizationReaders.oneMinus(norm.momentum()));
-    } else if (op instanceof Relu relu && relu.upper() == Float.POSITIVE_INFINITY) {
-      add(out, "Relu", node, in);
-    } else if (op instanceof Relu relu) {
-      String min = out.unique(node.name() + ".min");
-      String max = out.unique(node.name() + ".max");
-      out.constant(min, HostTensor.of(Shape.of(), 0f));
-      out.constant(max, HostTensor.of(Shape.of(), relu.upper()));
-      add(out, "Clip", node, List.of(in.get(0), min, max));
-    } else if (op instanceof Add) {
-      add(out, "Add", node, in);
-    } else if (op instanceof Concat concat) {
-      add(out, "Concat", node, in).with("axis", concat.axis());
-    } else if (op instanceof MaxPool pool) {
-      window(add(out, "MaxPool", node, in), pool.window());
-    } else if (op instanceof AveragePool pool) {
-      window(add(out, "AveragePool", node, in), pool.window())
-          .with("count_include_pad", pool.countPadding() ? 1 : 0);
-    } else if (op instanceof GlobalAveragePool) {
-      add(out, "GlobalAveragePool", node, in);
-    } else if (op instanceof Flatten) {
-      add(out, "Flatten", node, in).with("axis", 1);
-    } else if (op instanceof Slice slice) {
-      add(out, "Slice", node, sliced(out, node, slice));
-    } else if (op instanceof Pad pad) {
-      String value = out.unique(node.name() + ".value");
-      out.constant(value, HostTensor.of(Shape.of(), pad.value()));
-      add(out, "Pad", node, List.of(in.get(0), pads(out, node, pad), value));
-    } else if (op instanceof Linear) {
-      add(out, "Gemm", node, in).with("transB", 1);
-    }
-  }
-
-  private static OnnxGraphBuilder.NodeAttributes add(
-      OnnxGraphBuilder out, String op, Node node, List<String> in) {
-    return out.node(op, node.name(), in, node.output(0).name());
   }
 
   /** The inputs of a Slice: data, starts, ends, axes, steps. */
