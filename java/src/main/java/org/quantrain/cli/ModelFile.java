@@ -17,8 +17,9 @@ final class ModelFile {
   private ModelFile() {}
 
   /**
-   * Whether the file has quantized values: a QuantizeLinear or DequantizeLinear. Names of operators stand in a file as they are, so it
-   * need not be parsed for that; whoever reads it finds out what is wrong with it.
+   * Whether the file has quantized values: a QuantizeLinear or DequantizeLinear. Names of operators
+   * stand in a file as they are, so it need not be parsed for that; whoever reads it finds out what
+   * is wrong with it.
    */
   static boolean isQuantized(Path file) throws IOException {
     if (!Files.isRegularFile(file)) {
