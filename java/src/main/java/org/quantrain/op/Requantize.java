@@ -1,7 +1,7 @@
 package org.quantrain.op;
 
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Node;
@@ -37,13 +37,16 @@ public record Requantize(QuantSpec spec, boolean relu) implements Op {
 
   @Override
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
-    Value dy = b.add(node.name() + ".ste", new SteBackward(), outputGrads.get(0), node.output(1));
-    List<Value> grads = new ArrayList<>(Arrays.asList(dy, null, null));
-    if (node.inputs().size() > 3) {
-      grads.add(b.add(node.name() + ".db", new ChannelSum(), dy));
-    }
-    if (node.inputs().size() > 4) {
-      grads.add(null);
+    return gradients(b, node, outputGrads.get(0), 3);
+  }
+
+  /** Of the accumulator and, behind {@code bias} inputs, the bias; the rest has none. */
+  static List<Value> gradients(GraphBuilder b, Node node, Value dCodes, int bias) {
+    Value dy = b.add(node.name() + ".ste", new SteBackward(), dCodes, node.output(1));
+    List<Value> grads = new ArrayList<>(Collections.nCopies(node.inputs().size(), null));
+    grads.set(0, dy);
+    if (grads.size() > bias) {
+      grads.set(bias, b.add(node.name() + ".db", new ChannelSum(), dy));
     }
     return grads;
   }

@@ -1,7 +1,5 @@
 package org.quantrain.op;
 
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Node;
@@ -45,11 +43,6 @@ public record RequantizeFixed(QuantSpec spec, boolean relu, Requantization rule)
 
   @Override
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
-    Value dy = b.add(node.name() + ".ste", new SteBackward(), outputGrads.get(0), node.output(1));
-    List<Value> grads = new ArrayList<>(Arrays.asList(dy, null, null, null));
-    if (node.inputs().size() > 4) {
-      grads.add(b.add(node.name() + ".db", new ChannelSum(), dy));
-    }
-    return grads;
+    return Requantize.gradients(b, node, outputGrads.get(0), 4);
   }
 }
