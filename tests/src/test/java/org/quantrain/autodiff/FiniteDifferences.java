@@ -19,7 +19,8 @@ import org.quantrain.graph.Value;
  * <p>The soft staircase of an 8-bit grid bends on the scale of its steps, a few thousandths of the
  * size of a tensor, hence smaller steps there; and float32 places a value on it to some 2^-14 of a
  * step, which its slope follows. The gradient of a staircase's softness is a sum that cancels
- * inside one number: it may be off by 1e-7 of the whole gradient.
+ * inside one number: it may be off by 1e-7 of the whole gradient. So is that of its ends: where
+ * what was added is known, it may be off by 2^-14 of that.
  */
 final class FiniteDifferences {
   private static final double RELATIVE = 1e-3;
@@ -27,6 +28,7 @@ final class FiniteDifferences {
   private final double step;
   private final double cancellation;
   private final double floor;
+  private final Map<Value, double[]> added;
 
   private final Map<Value, double[]> base;
   private final Map<Value, double[]> gradients;
@@ -36,15 +38,19 @@ final class FiniteDifferences {
    * @param base leaves of the function at the base point
    * @param gradients of those leaves that are varied
    * @param stairs the function has soft staircases in it
+   * @param added magnitudes of what the gradients of staircases' ends and softness are sums of, as
+   *     far as they are known
    */
   FiniteDifferences(
       Map<Value, double[]> base,
       Map<Value, double[]> gradients,
       boolean stairs,
+      Map<Value, double[]> added,
       ToDoubleFunction<Map<Value, double[]>> function) {
     this.step = stairs ? 2e-6 : 1e-4;
     this.cancellation = stairs ? 1e-4 : 1e-6;
     this.floor = stairs ? 1e-7 * gradients.values().stream().mapToDouble(g -> norm(g)).sum() : 0;
+    this.added = added;
     this.base = base;
     this.gradients = gradients;
     this.function = function;
@@ -103,6 +109,7 @@ final class FiniteDifferences {
     double analytic = 0;
     double magnitude = 0;
     double moved = 0;
+    double placed = 0;
     for (Map.Entry<Value, double[]> e : direction.entrySet()) {
       double[] gradient = gradients.get(e.getKey());
       for (int i = 0; i < gradient.length; i++) {
@@ -110,10 +117,14 @@ final class FiniteDifferences {
       }
       magnitude += norm(gradient) * norm(e.getValue());
       moved += norm(e.getValue());
+      double[] terms = added.getOrDefault(e.getKey(), new double[gradient.length]);
+      for (int i = 0; i < gradient.length; i++) {
+        placed += 0x1p-14 * terms[i] * Math.abs(e.getValue()[i]);
+      }
     }
     double numeric = (at(direction, step) - at(direction, -step)) / (2 * step);
     if (!(Math.abs(analytic - numeric)
-        <= RELATIVE * Math.abs(numeric) + cancellation * magnitude + floor * moved)) {
+        <= RELATIVE * Math.abs(numeric) + cancellation * magnitude + floor * moved + placed)) {
       found.add(
           String.format(
               "%s: gradient says %.9g, differences say %.9g (relative %.2g)",

@@ -129,6 +129,7 @@ class OpGradientTest {
               leaves,
               gradients,
               isSoft(op),
+              Map.of(),
               point -> functional(node, surrogate.evaluate(point), outputGrads, contents))
           .check(example.toString(), found);
       assertTrue(found.isEmpty(), String.join("\n", found));

@@ -18,9 +18,11 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
+import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.op.BatchNorm;
 import org.quantrain.op.LearnedGrid;
+import org.quantrain.op.LearnedGridBackward;
 import org.quantrain.op.Lowering;
 import org.quantrain.op.ScaleRule;
 import org.quantrain.pass.Phase;
@@ -174,8 +176,37 @@ class TrainingGradientTest {
         step.forward().stream()
             .anyMatch(n -> n.op() instanceof LearnedGrid g && g.rule() == ScaleRule.SOFT_CLIP);
     new FiniteDifferences(
-            leaves, gradients, stairs, point -> surrogate.evaluate(point).get(step.lossValue())[0])
+            leaves,
+            gradients,
+            stairs,
+            addedBy(training, step),
+            point -> surrogate.evaluate(point).get(step.lossValue())[0])
         .check(name, found);
     assertTrue(found.isEmpty(), found.size() + " differ\n" + String.join("\n", found));
+  }
+
+  /** For the ends and softness of every soft staircase, the magnitudes of its gradient's terms. */
+  private static Map<Value, double[]> addedBy(TrainingGraph training, TrainedStep step) {
+    Map<String, double[]> terms = new HashMap<>();
+    for (Node node : training.graph().nodes()) {
+      if (node.op() instanceof LearnedGridBackward grid
+          && grid.rule().learned().contains("softness")) {
+        float[] dy = step.read(node.input(1)).floats();
+        double[] added = new double[step.read(node.output(3)).floats().length];
+        for (int i = 0; i < dy.length; i++) {
+          added[i / (dy.length / added.length)] += Math.abs(dy[i]);
+        }
+        String quantizer = node.input(6).name().replace("softness", "");
+        grid.rule().learned().forEach(name -> terms.put(quantizer + name, added));
+      }
+    }
+    Map<Value, double[]> all = new HashMap<>();
+    for (Value param : training.graph().params()) {
+      if (terms.containsKey(param.name())) {
+        all.put(param, terms.get(param.name()));
+      }
+    }
+    assertEquals(terms.size(), all.size(), () -> "parameters of the staircases " + terms.keySet());
+    return all;
   }
 }
