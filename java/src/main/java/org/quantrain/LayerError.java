@@ -2,9 +2,9 @@ package org.quantrain;
 
 /**
  * How far a layer of the quantized network is from the same layer of the float network, both fed
- * with the same images. The signal-to-noise ratio is 10 log10(sum x^2 / sum (x - y)^2), in decibels,
- * with x the float value and y what the codes stand for: infinite if they are equal, NaN where there
- * is nothing to compare.
+ * with the same images. The signal-to-noise ratio is 10 log10(sum x^2 / sum (x - y)^2), in
+ * decibels, with x the float value and y what the codes stand for: infinite if they are equal, NaN
+ * where there is nothing to compare.
  *
  * @param kind as in "conv"
  * @param weightBits 0 for a layer without weights

@@ -49,7 +49,8 @@ final class PostTraining {
    */
   int execute(int calibrationImages) throws IOException {
     if (ModelFile.isQuantized(model)) {
-      throw new FailureException(model + ": an integer model already; quantize takes a float model");
+      throw new FailureException(
+          model + ": an integer model already; quantize takes a float model");
     }
     if (Files.exists(out) && Files.isSameFile(model, out)) {
       throw new UsageException("out: " + out + " is the float model itself; name another file");

@@ -14,8 +14,8 @@ import org.quantrain.op.PoolWindow;
 import org.quantrain.tensor.Shape;
 
 /**
- * An average pool whose window is the whole image is a global one. On codes the two differ: runtimes
- * sum the global one in integers and the other in floats, in an order of their own.
+ * An average pool whose window is the whole image is a global one. On codes the two differ:
+ * runtimes sum the global one in integers and the other in floats, in an order of their own.
  */
 final class PoolEverything {
   private PoolEverything() {}
