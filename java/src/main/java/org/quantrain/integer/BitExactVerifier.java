@@ -74,7 +74,8 @@ public final class BitExactVerifier {
    * Runs all batches everywhere and compares. The runtime works while the interpreter does; both
    * sources are called from this thread.
    *
-   * @param interpreter of the same file
+   * @param interpreter of the same file: {@link IntegerInterpreter}, or for many images {@link
+   *     SampledInterpreter}; the claims name it
    * @param training codes of the trained network; null: V3 is not looked at
    * @param batches at least one
    * @throws IOException if the runtime fails, dies or takes too long

@@ -330,6 +330,22 @@ public final class IntegerModel {
     return graph;
   }
 
+  /** The same graph with products that are executed otherwise, to the same accumulators. */
+  Graph toGraph(Lowering lowering) {
+    List<Node> nodes =
+        graph.nodes().stream()
+            .map(n -> new Node(n.name(), lowered(n.op(), lowering), n.inputs(), n.outputs()))
+            .toList();
+    return new Graph(graph.inputs(), nodes, graph.outputs());
+  }
+
+  private static Op lowered(Op op, Lowering lowering) {
+    if (op instanceof ConvCodes conv) {
+      return new ConvCodes(conv.geometry(), lowering);
+    }
+    return op instanceof LinearCodes ? new LinearCodes(lowering) : op;
+  }
+
   /** Contents of the graph's STATE values by name: everything that is constant in the file. */
   public Map<String, HostTensor> contents() {
     return Map.copyOf(contents);
