@@ -49,7 +49,8 @@ final class EvaluationCodes implements CodesSource {
     }
     Set<Value> kept = new LinkedHashSet<>(codes);
     kept.addAll(weightCodes.values());
-    plan = PlanCompiler.compile(graph, batch, backend, store, PlanOptions.defaults().keep(kept));
+    PlanOptions options = PlanOptions.defaults().keep(kept).asFrozen();
+    plan = PlanCompiler.compile(graph, batch, backend, store, options);
     plan.run();
     weightCodes.forEach((layer, value) -> weights.put(layer, plan.read(value)));
   }

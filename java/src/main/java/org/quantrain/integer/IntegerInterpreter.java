@@ -1,9 +1,11 @@
 package org.quantrain.integer;
 
+import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.quantrain.graph.Graph;
+import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.op.Lowering;
 import org.quantrain.plan.Plan;
@@ -21,12 +23,17 @@ import org.quantrain.tensor.HostTensor;
  * and the machine at hand.
  */
 public final class IntegerInterpreter implements CodesSource {
+  /** Of the caches that cores share; much of one, and little enough for most. */
+  private static final long CACHE_BYTES = 4 << 20;
+
   private final String description;
   private final ParameterStore store;
   private final Plan plan;
   private final Value input;
-  private final List<Value> codes;
-  private final Value logits;
+  private final int batch;
+
+  /** Codes, and the logits behind them. */
+  private final List<Value> outputs;
 
   /**
    * The reference road.
@@ -55,13 +62,13 @@ public final class IntegerInterpreter implements CodesSource {
   private IntegerInterpreter(
       String description, Backend backend, IntegerModel model, Graph graph, int batch) {
     this.description = description;
-    List<Value> outputs = graph.outputs();
+    this.batch = batch;
+    outputs = graph.outputs();
     input = graph.inputs().get(0);
-    codes = outputs.subList(0, outputs.size() - 1);
-    logits = outputs.get(outputs.size() - 1);
     store = new ParameterStore(backend, graph.persistent(), model.contents());
     try {
-      plan = PlanCompiler.compile(graph, batch, backend, store, PlanOptions.defaults());
+      PlanOptions options = PlanOptions.defaults().asFrozen();
+      plan = PlanCompiler.compile(graph, slice(graph, batch), backend, store, options);
     } catch (RuntimeException e) {
       store.close();
       throw e;
@@ -75,17 +82,46 @@ public final class IntegerInterpreter implements CodesSource {
 
   @Override
   public CodesBatch run(HostTensor images) {
-    if (!images.spec().equals(input.spec().withBatch(plan.batch()))) {
+    if (!images.spec().equals(input.spec().withBatch(batch))) {
       throw new IllegalArgumentException(
-          "images: expected " + input.spec().withBatch(plan.batch()) + ", got " + images.spec());
+          "images: expected " + input.spec().withBatch(batch) + ", got " + images.spec());
     }
-    plan.input(input).clear().put(images.buffer());
-    plan.run();
-    Map<String, HostTensor> found = new LinkedHashMap<>();
-    for (Value value : codes) {
-      found.put(value.name(), plan.read(value));
+    Map<Value, HostTensor> found = new LinkedHashMap<>();
+    outputs.forEach(v -> found.put(v, HostTensor.zeros(v.spec().withBatch(batch))));
+    ByteBuffer pixels = images.buffer();
+    Map<Value, ByteBuffer> targets = new LinkedHashMap<>();
+    found.forEach((value, tensor) -> targets.put(value, tensor.buffer()));
+    while (pixels.hasRemaining()) {
+      ByteBuffer slice = plan.input(input).clear();
+      slice.put(pixels.slice(pixels.position(), slice.capacity()));
+      pixels.position(pixels.position() + slice.capacity());
+      plan.run();
+      targets.forEach(plan::readInto);
     }
-    return new CodesBatch(found, plan.read(logits));
+    HostTensor logits = found.remove(outputs.get(outputs.size() - 1));
+    Map<String, HostTensor> codes = new LinkedHashMap<>();
+    found.forEach((value, tensor) -> codes.put(value.name(), tensor));
+    return new CodesBatch(codes, logits);
+  }
+
+  /**
+   * Images that are executed together: those whose largest values stay in the processor's caches
+   * between one node and the next. Divides the batch.
+   */
+  private static int slice(Graph graph, int batch) {
+    long most = 1;
+    for (Node node : graph.nodes()) {
+      long bytes = 0;
+      for (Value v : List.of(node.input(0), node.output(0))) {
+        bytes += v.spec().shape().hasBatch() ? v.spec().withBatch(1).bytes() : 0;
+      }
+      most = Math.max(most, bytes);
+    }
+    int images = (int) Math.max(1, Math.min(batch, CACHE_BYTES / most));
+    while (batch % images != 0) {
+      images--;
+    }
+    return images;
   }
 
   @Override
