@@ -89,7 +89,7 @@ public enum Contract {
     rules.put("depthwise convolution", depthwise.name());
     rules.put("linear", linear.name());
     rules.put("add", addition.name());
-    rules.put("average pool", averagesOnGrid ? "INTEGER, halves away from 0" : "FLOAT");
+    rules.put("average pool", averagesOnGrid ? "INTEGER, halves away from 0" : "FLOAT, row-major");
     return rules;
   }
 
