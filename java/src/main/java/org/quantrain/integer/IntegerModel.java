@@ -411,6 +411,9 @@ public final class IntegerModel {
       } else if (layer instanceof IntegerLayer.MaxPool pool) {
         return builder.node(y.name(), new MaxPool(pool.window()), codes.get(pool.x().name()));
       } else if (layer instanceof IntegerLayer.AveragePool pool) {
+        if (pool.window().isAllOf(pool.x().shape())) {
+          return globalPool(pool.x(), y, spec); // as ONNX Runtime does
+        }
         List<Value> in = new ArrayList<>(of(pool.x()));
         in.addAll(List.of(scale(y), zeroPoint(y)));
         Op op = new AveragePoolCodes(pool.window(), pool.countPadding(), spec);

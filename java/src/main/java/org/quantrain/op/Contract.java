@@ -24,6 +24,7 @@ public enum Contract {
       Requantization.FP32_RNE,
       Requantization.FP32_RNE,
       Addition.FLOAT,
+      false,
       false),
   /** XNNPACK, which TensorFlow Lite runs by default. Average pooling is TensorFlow Lite's own. */
   XNNPACK(
@@ -31,6 +32,7 @@ public enum Contract {
       Requantization.FP32_RNE,
       Requantization.FP32_RNE,
       Addition.XNNPACK,
+      true,
       true),
   /** TensorFlow Lite without delegates, on x86. */
   TFLITE(
@@ -38,6 +40,7 @@ public enum Contract {
       Requantization.FIXED_DOUBLE,
       Requantization.FIXED_RUY,
       Addition.TFLITE,
+      true,
       true);
 
   private final Requantization convolution;
@@ -45,18 +48,21 @@ public enum Contract {
   private final Requantization linear;
   private final Addition addition;
   private final boolean averagesOnGrid;
+  private final boolean joinsOneGrid;
 
   Contract(
       Requantization convolution,
       Requantization depthwise,
       Requantization linear,
       Addition addition,
-      boolean averagesOnGrid) {
+      boolean averagesOnGrid,
+      boolean joinsOneGrid) {
     this.convolution = convolution;
     this.depthwise = depthwise;
     this.linear = linear;
     this.addition = addition;
     this.averagesOnGrid = averagesOnGrid;
+    this.joinsOneGrid = joinsOneGrid;
   }
 
   /** The name in files and reports. */
@@ -89,7 +95,7 @@ public enum Contract {
     rules.put("depthwise convolution", depthwise.name());
     rules.put("linear", linear.name());
     rules.put("add", addition.name());
-    rules.put("average pool", averagesOnGrid ? "INTEGER, halves away from 0" : "FLOAT");
+    rules.put("average pool", averagesOnGrid ? "INTEGER, halves away from 0" : "FLOAT, row-major");
     return rules;
   }
 
@@ -103,6 +109,14 @@ public enum Contract {
    */
   public boolean averagesOnGrid() {
     return averagesOnGrid;
+  }
+
+  /**
+   * Whether a concatenation only moves codes, so that all its parts must be on the grid of the whole
+   * before.
+   */
+  public boolean joinsOneGrid() {
+    return joinsOneGrid;
   }
 
   private Requantization of(Op product) {

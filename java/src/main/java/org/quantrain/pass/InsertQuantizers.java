@@ -72,7 +72,7 @@ public final class InsertQuantizers {
     return node.op() instanceof Conv2d || node.op() instanceof Linear;
   }
 
-  /** False for the constant layers of {@link ConvolveBatchNorm}. */
+  /** False for the constant layers of {@link InsertIdentities}. */
   private static boolean isTrained(Node layer) {
     return layer.input(1).role() == Value.Role.PARAM;
   }
@@ -224,7 +224,8 @@ public final class InsertQuantizers {
     } else if (node.op() instanceof Concat && isQuantized(node)) {
       for (int i = 0; i < inputs.size(); i++) {
         if (!joined.containsKey(node.input(i))) {
-          inputs.set(i, version(node.input(i), bitsOf(node)));
+          Value part = version(node.input(i), bitsOf(node));
+          inputs.set(i, joinsAsItIs(part) ? part : toAnotherGrid(node.name() + ".part" + i, part));
         }
       }
     }
@@ -233,6 +234,20 @@ public final class InsertQuantizers {
       plain.put(node.output(i), made.output(i));
     }
     quantize(node.output(0), keepsGrid(node));
+  }
+
+  private boolean joinsAsItIs(Value part) {
+    return !policy.target().contract().joinsOneGrid() || part.spec().shape().rank() != 4;
+  }
+
+  /** A layer that changes nothing but the grid, which is that of what reads it. */
+  private Value toAnotherGrid(String name, Value image) {
+    Value ones = InsertIdentities.ones(builder, name, image);
+    QuantSpec spec = policy.weightSpec(name, false);
+    FakeQuant quant =
+        new FakeQuant(ones.name(), spec, ScaleRule.OBSERVED, policy.target().contract());
+    Value weights = builder.add(ones.name() + ".q", quant, ones);
+    return InsertIdentities.identity(builder, name, image, weights);
   }
 
   /** Known from the graph alone: what a ReLU made so, and what keeps it so. */

@@ -171,10 +171,12 @@ public final class LowerToInteger {
         && in instanceof Codes codes
         && weights.containsKey(node.input(1))) {
       layer(node, codes);
-    } else if (op instanceof Relu relu && in instanceof Accumulated acc && !acc.relu()) {
-      lowered.put(node.output(), new Accumulated(acc.product(), acc.stats(), true, relu.upper()));
-    } else if (op instanceof Relu relu && in instanceof Sum sum && !sum.relu()) {
-      lowered.put(node.output(), new Sum(sum.a(), sum.b(), true, relu.upper()));
+    } else if (op instanceof Relu relu && in instanceof Accumulated acc) {
+      float upper = Math.min(acc.upper(), relu.upper());
+      lowered.put(node.output(), new Accumulated(acc.product(), acc.stats(), true, upper));
+    } else if (op instanceof Relu relu && in instanceof Sum sum) {
+      float upper = Math.min(sum.upper(), relu.upper());
+      lowered.put(node.output(), new Sum(sum.a(), sum.b(), true, upper));
     } else if (op instanceof Add
         && in instanceof Codes a
         && lowered.get(node.input(1)) instanceof Codes b) {

@@ -183,9 +183,14 @@ final class RandomIntegers {
   }
 
   Codes averagePool(String name, Codes x, PoolWindow window, boolean countPadding, int bits) {
+    return averagePool(name, x, window, countPadding, bits, 0);
+  }
+
+  Codes averagePool(
+      String name, Codes x, PoolWindow window, boolean countPadding, int bits, int zero) {
     float s = about(0.7 * x.s() * (1 << x.bits()) / (1 << bits));
     Value scale = scale(name, s);
-    Value zp = zeroPoint(name, 0);
+    Value zp = zeroPoint(name, zero);
     AveragePoolCodes op = new AveragePoolCodes(window, countPadding, unsigned(bits));
     Value y =
         builder.node(name + ".codes", op, x.codes(), x.scale(), x.zeroPoint(), scale, zp).output(0);
@@ -293,14 +298,54 @@ final class RandomIntegers {
     return net.logits(f, 10, false);
   }
 
-  /** 4-bit grids inside, 8 bits where an add needs them. */
+  /** Average pools of windows, strides and padding of every kind, on grids of every kind. */
+  static RandomIntegers averaging(long seed, boolean powersOfTwo) {
+    RandomIntegers net = new RandomIntegers(seed, powersOfTwo);
+    Random random = net.random;
+    Codes x = net.input(1 + random.nextInt(4), 19, 22, 100 + random.nextInt(50));
+    if (random.nextBoolean()) {
+      x = net.window("first", x);
+    }
+    for (int i = 0; i < 3; i++) {
+      int zero = random.nextBoolean() ? 0 : 100 + random.nextInt(50);
+      x = net.conv("conv" + i, x, 5 + random.nextInt(16), 3, ConvGeometry.of(1, 1), 8, zero);
+      x = net.window("mean" + i, x);
+    }
+    Shape image = x.codes().spec().shape();
+    PoolWindow whole = new PoolWindow(image.dim(2), image.dim(3), 1, 1, 0, 0, 0, 0);
+    x = net.averagePool("pool", x, whole, random.nextBoolean(), 8, 0);
+    return net.logits(net.flatten("flat", x), 10, true);
+  }
+
+  private Codes window(String name, Codes x) {
+    int h = 1 + random.nextInt(4);
+    int w = 1 + random.nextInt(4);
+    PoolWindow window =
+        new PoolWindow(
+            h,
+            w,
+            1 + random.nextInt(2),
+            1 + random.nextInt(2),
+            random.nextInt(h),
+            random.nextInt(w),
+            random.nextInt(h),
+            random.nextInt(w));
+    int bits = random.nextInt(3) > 0 ? 8 : 4 + random.nextInt(4);
+    int zero = random.nextBoolean() ? 0 : (1 << bits) / 2 - random.nextInt(4);
+    return averagePool(name, x, window, random.nextBoolean(), bits, zero);
+  }
+
+  /** Weights of 2 to 4 bits, 4-bit grids inside, 8 bits where an add needs them. */
   static RandomIntegers narrow(long seed, boolean powersOfTwo) {
     RandomIntegers net = new RandomIntegers(seed, powersOfTwo);
+    net.weightBits = 4;
     Codes x = net.input(3, 8, 8, 121);
-    Codes wide = net.conv("stem", x, 8, 3, ConvGeometry.of(1, 1), 8, 0);
+    Codes wide = net.conv("stem", x, 7, 3, ConvGeometry.of(1, 1), 8, 0);
     Codes four = net.requantize("stem4", wide, 4, 0);
+    net.weightBits = 2;
     Codes a = net.conv("one", four, 8, 3, ConvGeometry.of(1, 1), 4, 0);
-    Codes b = net.conv("two", a, 8, 3, ConvGeometry.of(1, 1), 8, 127);
+    net.weightBits = 3;
+    Codes b = net.conv("two", a, 7, 3, ConvGeometry.of(1, 1), 8, 127);
     Codes sum = net.add("sum", b, wide, 8, 0);
     Codes eight = net.requantize("again", sum, 8, 3);
     Codes three = net.requantize("sum3", eight, 3, 1);
