@@ -57,6 +57,7 @@ import picocli.CommandLine.Option;
 final class InterpreterBench implements Callable<Integer> {
   private static final int SIDE = 32;
   private static final int CLASSES = 10;
+  private static final long REST_MILLIS = 150;
 
   @Option(
       names = "--model",
@@ -172,7 +173,7 @@ final class InterpreterBench implements Callable<Integer> {
       }
       double[] seconds =
           Sampler.medians(
-              samples, () -> interpreter.run(images), () -> logits(session, inputs));
+              samples, REST_MILLIS, () -> interpreter.run(images), () -> logits(session, inputs));
       say(model, batch, count, seconds[0], seconds[1]);
     }
   }

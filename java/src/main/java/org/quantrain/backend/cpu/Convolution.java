@@ -21,6 +21,7 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_get_size;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_nhwc;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_ohwi;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_attr_set_zero_points_mask;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_desc_next_impl;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_desc_query_md;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_query_diff_weights_md;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_query_weights_md;
@@ -43,6 +44,12 @@ import org.quantrain.tensor.Shape;
  */
 record Convolution(
     long n, long c, long h, long w, long k, long r, long s, long p, long q, ConvGeometry geometry) {
+  /**
+   * What oneDNN takes first for depthwise convolutions of floats with AVX2. The next one, jit_dw, is
+   * 1.3 to 1.8 times as fast (Zen 3).
+   */
+  private static final String SLOW_DEPTHWISE = "brdgmm_dw:avx2";
+
   static Convolution of(ConvGeometry geometry, Shape x, Shape weights) {
     Shape y = geometry.output(x, weights);
     return new Convolution(
@@ -199,7 +206,11 @@ record Convolution(
             paddingBefore(),
             paddingAfter(),
             attr);
-    return making.primitive(desc, status, "convolution");
+    making.primitive(desc, status, "convolution");
+    if (Dnnl.implementation(desc).equals(SLOW_DEPTHWISE)) {
+      Dnnl.check(dnnl_primitive_desc_next_impl(desc), "next depthwise convolution");
+    }
+    return desc;
   }
 
   /**
