@@ -153,6 +153,7 @@ public final class QuantizedNetwork {
     Map<String, String> all = new LinkedHashMap<>(metadata);
     all.put(QdqMetadata.TARGET, policy.target().id());
     all.put(QdqMetadata.CONTRACT, policy.target().contract().id());
+    all.put(QdqMetadata.LAYOUT, format.layout());
     Graph graph = Pipelines.forward(model.graph(), Phase.EVAL, Lowering.INTEGER);
     Set<Value> wanted = new LinkedHashSet<>();
     for (Node node : graph.nodes()) {

@@ -6,6 +6,11 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import org.quantrain.data.Preprocessing;
+import org.quantrain.integer.IntegerModel;
+import org.quantrain.onnx.OnnxFile;
 import org.quantrain.tflite.TfliteFile;
 
 /** A model's file that a command was given. */
@@ -15,6 +20,17 @@ final class ModelFile {
   private static final int TFLITE_HEAD = 8;
 
   private ModelFile() {}
+
+  /**
+   * What the file says about the images that the model was made of.
+   *
+   * @throws IOException also if the file cannot be read
+   */
+  static Optional<Preprocessing> preprocessing(Path file) throws IOException {
+    Map<String, String> metadata =
+        isQuantized(file) ? IntegerModel.read(file).metadata() : OnnxFile.read(file).metadata();
+    return Preprocessing.read(file.toString(), metadata);
+  }
 
   /**
    * Whether the file has quantized values: a QuantizeLinear or DequantizeLinear. Names of operators

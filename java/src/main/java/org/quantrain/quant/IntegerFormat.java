@@ -26,6 +26,11 @@ public enum IntegerFormat {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
+  /** Order of an image's dimensions in the file. */
+  public String layout() {
+    return this == TFLITE || this == TFLITE_FLOATS ? "NHWC" : "NCHW";
+  }
+
   /** End of a file's name, with the dot. */
   public String suffix() {
     return suffix;
