@@ -11,32 +11,63 @@ import org.quantrain.plan.PlanOptions;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.TensorSpec;
 
 /** Executes a quantized file by the plain integer loops that everything else is compared with. */
 public final class IntegerInterpreter implements CodesSource {
   private final ParameterStore store;
-  private final Plan plan;
-  private final Value input;
-  private final List<Value> codes;
-  private final Value logits;
+  private final Executed whole;
+
+  /** Cut behind float islands; the whole where there are none. */
+  private final Executed segments;
+
+  /** A graph of {@link IntegerModel} in execution. */
+  private record Executed(Graph graph, Plan plan) {
+    CodesBatch run(List<HostTensor> inputs, Map<String, HostTensor> islands) {
+      for (int i = 0; i < inputs.size(); i++) {
+        put(graph.inputs().get(i), inputs.get(i));
+      }
+      graph.inputs().stream()
+          .skip(inputs.size())
+          .forEach(v -> put(v, islands.get(IntegerModel.island(v.name()))));
+      plan.run();
+      Map<String, HostTensor> found = new LinkedHashMap<>();
+      List<Value> outputs = graph.outputs();
+      for (Value value : outputs.subList(0, outputs.size() - 1)) {
+        found.put(value.name(), plan.read(value));
+      }
+      return new CodesBatch(found, plan.read(outputs.get(outputs.size() - 1)));
+    }
+
+    private void put(Value input, HostTensor contents) {
+      TensorSpec expected = input.spec().withBatch(plan.batch());
+      if (contents == null || !contents.spec().equals(expected)) {
+        String got = contents == null ? "nothing" : contents.spec().toString();
+        throw new IllegalArgumentException(
+            input.name() + ": expected " + expected + ", got " + got);
+      }
+      plan.input(input).clear().put(contents.buffer());
+    }
+  }
 
   /**
    * @param backend is not closed
    * @param batch images at a time
    */
   public IntegerInterpreter(Backend backend, IntegerModel model, int batch) {
-    Graph graph = model.toGraph();
-    List<Value> outputs = graph.outputs();
-    input = graph.inputs().get(0);
-    codes = outputs.subList(0, outputs.size() - 1);
-    logits = outputs.get(outputs.size() - 1);
-    store = new ParameterStore(backend, graph.persistent(), model.contents());
+    store = new ParameterStore(backend, model.toGraph().persistent(), model.contents());
     try {
-      plan = PlanCompiler.compile(graph, batch, backend, store, PlanOptions.defaults());
+      whole = compile(model.toGraph(), batch, backend);
+      segments = model.islands().isEmpty() ? whole : compile(model.toSegments(), batch, backend);
     } catch (RuntimeException e) {
       store.close();
       throw e;
     }
+  }
+
+  private Executed compile(Graph graph, int batch, Backend backend) {
+    return new Executed(
+        graph, PlanCompiler.compile(graph, batch, backend, store, PlanOptions.defaults()));
   }
 
   @Override
@@ -46,22 +77,25 @@ public final class IntegerInterpreter implements CodesSource {
 
   @Override
   public CodesBatch run(HostTensor images) {
-    if (!images.spec().equals(input.spec().withBatch(plan.batch()))) {
-      throw new IllegalArgumentException(
-          "images: expected " + input.spec().withBatch(plan.batch()) + ", got " + images.spec());
-    }
-    plan.input(input).clear().put(images.buffer());
-    plan.run();
-    Map<String, HostTensor> found = new LinkedHashMap<>();
-    for (Value value : codes) {
-      found.put(value.name(), plan.read(value));
-    }
-    return new CodesBatch(found, plan.read(logits));
+    return run(List.of(images));
+  }
+
+  @Override
+  public CodesBatch run(List<HostTensor> inputs) {
+    return whole.run(inputs, Map.of());
+  }
+
+  @Override
+  public CodesBatch run(List<HostTensor> inputs, Map<String, HostTensor> islands) {
+    return segments.run(inputs, islands);
   }
 
   @Override
   public void close() {
-    plan.close();
+    if (segments != whole) {
+      segments.plan().close();
+    }
+    whole.plan().close();
     store.close();
   }
 }

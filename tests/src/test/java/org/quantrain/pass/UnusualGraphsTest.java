@@ -12,6 +12,7 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.graph.Graph;
+import org.quantrain.graph.GraphException;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Value;
 import org.quantrain.onnx.OnnxException;
@@ -69,19 +70,33 @@ class UnusualGraphsTest {
   }
 
   @Test
-  void whatCannotBeExportedIsNamedBeforeTraining() {
+  void whatATargetCannotRunIsNamedBeforeTraining() throws OnnxException {
     NetworkBuilder net = new NetworkBuilder(1);
     Value x = net.relu("relu0", net.input(3, 8, 8));
     x = net.flatten("flatten", net.relu("relu1", net.conv("conv1", x, 8, 3, SAME)));
     Model model = net.build("islands", net.linear("fc", net.batchNorm("bn1", x), 4, 1));
+    QuantPolicy tflite = QuantPolicy.forTarget(Target.TFLITE);
+    String message =
+        assertThrows(GraphException.class, () -> Pipelines.quantize(model, tflite)).getMessage();
+    assertTrue(message.contains("Relu \"relu0\""), message);
+    assertTrue(message.contains("BatchNorm \"bn1\""), message);
+    assertFalse(message.contains("relu1"), message);
+    QdqWriter.check(
+        Pipelines.forward(Pipelines.quantize(model, W8A8).graph(), Phase.EVAL, Lowering.INTEGER));
+  }
+
+  @Test
+  void logitsThatAFloatOperationMakesAreNamedBeforeTraining() {
+    NetworkBuilder net = new NetworkBuilder(1);
+    Value x = net.flatten("flatten", net.convBias("conv1", net.input(3, 8, 8), 8, 3, SAME));
+    Model model = net.build("last", net.relu("last", net.linear("fc", x, 4, 1)));
     Graph graph = Pipelines.quantize(model, W8A8).graph();
     String message =
         assertThrows(
                 OnnxException.class,
                 () -> QdqWriter.check(Pipelines.forward(graph, Phase.EVAL, Lowering.INTEGER)))
             .getMessage();
-    assertTrue(message.contains("Relu \"relu0\""), message);
-    assertTrue(message.contains("BatchNorm \"bn1\""), message);
+    assertTrue(message.contains("\"last"), message);
   }
 
   @Test

@@ -206,7 +206,7 @@ final class CodeProducts {
     return "integer-valued floats in " + parts + (parts == 1 ? " part " : " parts ") + name;
   }
 
-  private static Scratch.Region behind(Scratch.Region region, long bytes) {
+  static Scratch.Region behind(Scratch.Region region, long bytes) {
     return user -> region.whenKnown(address -> user.accept(address + bytes));
   }
 
