@@ -1,6 +1,9 @@
 package org.quantrain.integer;
 
 import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.QuantrainException;
 import org.quantrain.tensor.HostTensor;
@@ -40,14 +43,28 @@ public final class SampledInterpreter implements CodesSource {
     return fast.description() + ", by the reference loops too for the first batch";
   }
 
-  /**
-   * @throws QuantrainException if the fast road differs from the reference on the first images
-   */
   @Override
   public CodesBatch run(HostTensor images) {
-    CodesBatch found = fast.run(images);
+    return run(List.of(images));
+  }
+
+  /**
+   * @throws QuantrainException if the fast road differs from the reference on the first inputs
+   */
+  @Override
+  public CodesBatch run(List<HostTensor> inputs) {
+    return compared(source -> source.run(inputs));
+  }
+
+  @Override
+  public CodesBatch run(List<HostTensor> inputs, Map<String, HostTensor> islands) {
+    return compared(source -> source.run(inputs, islands));
+  }
+
+  private CodesBatch compared(Function<CodesSource, CodesBatch> run) {
+    CodesBatch found = run.apply(fast);
     if (reference != null) {
-      requireEqual(reference.run(images), found);
+      requireEqual(run.apply(reference), found);
       reference.close();
       reference = null;
     }

@@ -212,6 +212,14 @@ public enum Target {
     return logits == Logits.CODES;
   }
 
+  /**
+   * Whether the target computes products of activations in integers, and in float what has no
+   * integer form (layer norm, softmax, GELU), between integer layers.
+   */
+  public boolean mixesFloats() {
+    return this == ORT || this == ACADEMIC;
+  }
+
   /** Whether a layer's weights may have a scale for each output channel. */
   public boolean scalesPerChannel() {
     return weights == Weights.PER_CHANNEL_OR_TENSOR;

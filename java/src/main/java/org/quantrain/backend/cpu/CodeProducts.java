@@ -225,7 +225,7 @@ final class CodeProducts {
     }
   }
 
-  private static Scratch.Region behind(Scratch.Region region, long bytes) {
+  static Scratch.Region behind(Scratch.Region region, long bytes) {
     return user -> region.whenKnown(address -> user.accept(address + bytes));
   }
 
