@@ -386,7 +386,7 @@ public final class IntegerModel {
         List<Value> in = new ArrayList<>(of(add.a()));
         in.addAll(of(add.b()));
         in.addAll(List.of(scale(y), zeroPoint(y)));
-        return builder.node(y.name(), new AddCodes(spec, false, contract.addition()), in);
+        return builder.node(y.name(), new AddCodes(spec, y.relu(), contract.addition()), in);
       } else if (layer instanceof IntegerLayer.Concat concat) {
         List<Value> in = new ArrayList<>();
         concat.parts().forEach(part -> in.addAll(of(part)));
@@ -430,7 +430,7 @@ public final class IntegerModel {
           new Contract.Product(op, product.output(), scale(x), w[1], w[2], w[3], null);
       String multiplier = y.name() + "/multiplier";
       return contract.requantize(
-          builder, y.name(), multiplier, spec, false, sum, scale(y), zeroPoint(y));
+          builder, y.name(), multiplier, spec, y.relu(), sum, scale(y), zeroPoint(y));
     }
 
     private Node globalPool(CodesTensor x, CodesTensor y, QuantSpec spec) {

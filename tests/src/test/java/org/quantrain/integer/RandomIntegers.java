@@ -46,6 +46,7 @@ final class RandomIntegers {
   private final boolean powersOfTwo;
   private Graph graph;
   private TensorSpec inputSpec;
+  private int weightBits = 8;
 
   /** Codes with what is needed to read them. */
   record Codes(Value codes, Value scale, Value zeroPoint, float s, int bits) {}
@@ -91,21 +92,23 @@ final class RandomIntegers {
 
   private Node fold(String name, Codes x, Shape shape, boolean perChannel) {
     int k = shape.dim(0);
-    QuantSpec spec = new QuantSpec(8, true, true, true, perChannel);
+    QuantSpec spec = new QuantSpec(weightBits, true, true, true, perChannel);
+    int qmax = spec.qmax();
     Value w = builder.param(name + ".weight", new TensorSpec(DType.F32, shape));
     Node fold = builder.node(name + ".fold", new FoldWeight(spec, false, false, 0), w, x.scale());
     byte[] codes = new byte[(int) shape.elements()];
     for (int i = 0; i < codes.length; i++) {
-      codes[i] = (byte) (random.nextInt(255) - 127);
+      codes[i] = (byte) (random.nextInt(2 * qmax + 1) - qmax);
     }
     float[] sw = new float[k];
     float[] so = new float[k];
     int[] bias = new int[k];
-    float common = about(0.0005);
+    double step = 0.0635 / qmax;
+    float common = about(step);
     for (int i = 0; i < k; i++) {
-      sw[i] = perChannel ? about(0.0005) : common;
+      sw[i] = perChannel ? about(step) : common;
       so[i] = x.s() * sw[i];
-      bias[i] = random.nextInt(20001) - 10000;
+      bias[i] = (random.nextInt(20001) - 10000) * qmax / 127;
     }
     contents.put(fold.output(0), HostTensor.ofBytes(new TensorSpec(DType.S8, shape), codes));
     contents.put(fold.output(1), HostTensor.of(Shape.of(k), sw));
