@@ -1,5 +1,6 @@
 package org.quantrain.integer;
 
+import com.google.protobuf.InvalidProtocolBufferException;
 import java.io.IOException;
 import java.nio.BufferUnderflowException;
 import java.nio.file.Path;
@@ -16,6 +17,7 @@ import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.integer.IntegerLayer.ToCodes;
+import org.quantrain.onnx.CompilerForm;
 import org.quantrain.onnx.MemoryOrder;
 import org.quantrain.onnx.OnnxException;
 import org.quantrain.onnx.OnnxFile;
@@ -95,12 +97,16 @@ public final class IntegerModel {
   public static IntegerModel read(String where, byte[] bytes) throws IOException {
     return TfliteFile.isTflite(bytes)
         ? of(TfliteFile.parse(where, bytes))
-        : of(OnnxFile.parse(where, bytes));
+        : of(OnnxFile.parse(where, bytes), bytes);
   }
 
-  private static IntegerModel of(OnnxFile file) throws OnnxException {
+  private static IntegerModel of(OnnxFile file, byte[] bytes) throws OnnxException {
     try {
-      QdqParser parser = new QdqParser(QOperatorForm.toQdq(file));
+      QdqParser parser =
+          new QdqParser(
+              CompilerForm.isOne(file)
+                  ? OnnxFile.parse(file.where(), CompilerForm.toQdq(bytes))
+                  : QOperatorForm.toQdq(file));
       List<IntegerLayer> layers = parser.layers();
       String digest = file.metadata().get(QdqMetadata.DIGEST);
       boolean ours =
@@ -119,6 +125,8 @@ public final class IntegerModel {
       return new IntegerModel(source, layers, contract(file.metadata(), Contract.FP32));
     } catch (GraphException | IllegalArgumentException e) {
       throw new OnnxException(file.where(), e.getMessage(), e);
+    } catch (InvalidProtocolBufferException e) {
+      throw new IllegalStateException("what was parsed once cannot be parsed again", e);
     }
   }
 
