@@ -1,5 +1,6 @@
 package org.quantrain.integer;
 
+import com.google.protobuf.InvalidProtocolBufferException;
 import java.io.IOException;
 import java.nio.BufferUnderflowException;
 import java.nio.file.Path;
@@ -18,6 +19,7 @@ import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.integer.IntegerLayer.ToCodes;
+import org.quantrain.onnx.CompilerForm;
 import org.quantrain.onnx.MemoryOrder;
 import org.quantrain.onnx.OnnxException;
 import org.quantrain.onnx.OnnxFile;
@@ -108,12 +110,16 @@ public final class IntegerModel {
   public static IntegerModel read(String where, byte[] bytes) throws IOException {
     return TfliteFile.isTflite(bytes)
         ? of(TfliteFile.parse(where, bytes))
-        : of(OnnxFile.parse(where, bytes));
+        : of(OnnxFile.parse(where, bytes), bytes);
   }
 
-  private static IntegerModel of(OnnxFile file) throws OnnxException {
+  private static IntegerModel of(OnnxFile file, byte[] bytes) throws OnnxException {
     try {
-      QdqParser parser = new QdqParser(QOperatorForm.toQdq(file));
+      QdqParser parser =
+          new QdqParser(
+              CompilerForm.isOne(file)
+                  ? OnnxFile.parse(file.where(), CompilerForm.toQdq(bytes))
+                  : QOperatorForm.toQdq(file));
       List<IntegerLayer> layers = parser.layers();
       String digest = file.metadata().get(QdqMetadata.DIGEST);
       boolean ours =
@@ -131,6 +137,8 @@ public final class IntegerModel {
       return new IntegerModel(source, layers, contract(file.metadata(), Contract.FP32));
     } catch (GraphException | IllegalArgumentException e) {
       throw new OnnxException(file.where(), e.getMessage(), e);
+    } catch (InvalidProtocolBufferException e) {
+      throw new IllegalStateException("what was parsed once cannot be parsed again", e);
     }
   }
 
@@ -472,7 +480,7 @@ public final class IntegerModel {
         List<Value> in = new ArrayList<>(of(add.a()));
         in.addAll(of(add.b(), in.get(0).spec().layout()));
         in.addAll(List.of(scale(y), zeroPoint(y)));
-        return builder.node(y.name(), new AddCodes(spec, false, contract.addition()), in);
+        return builder.node(y.name(), new AddCodes(spec, y.relu(), contract.addition()), in);
       } else if (layer instanceof IntegerLayer.Concat concat) {
         List<Value> in = new ArrayList<>();
         Layout layout = codes.get(concat.parts().get(0).name()).spec().layout();
@@ -583,7 +591,7 @@ public final class IntegerModel {
           new Contract.Product(op, product.output(), scale(x), w[1], w[2], w[3], null);
       String multiplier = y.name() + "/multiplier";
       return contract.requantize(
-          builder, y.name(), multiplier, spec, false, sum, scale(y), zeroPoint(y));
+          builder, y.name(), multiplier, spec, y.relu(), sum, scale(y), zeroPoint(y));
     }
 
     private Node globalPool(CodesTensor x, CodesTensor y, QuantSpec spec) {

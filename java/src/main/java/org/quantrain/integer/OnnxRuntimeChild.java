@@ -3,6 +3,7 @@ package org.quantrain.integer;
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.ModelProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
+import ai.onnx.proto.OnnxMl.TensorProto;
 import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import ai.onnxruntime.OnnxTensor;
@@ -21,6 +22,9 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.quantrain.onnx.CompilerForm;
+import org.quantrain.onnx.OnnxFile;
+import org.quantrain.onnx.UnsignedProducts;
 
 /** ONNX Runtime in a process of its own, see {@link RuntimeChild}. */
 public final class OnnxRuntimeChild implements RuntimeChild.Session {
@@ -36,6 +40,7 @@ public final class OnnxRuntimeChild implements RuntimeChild.Session {
   private final OrtEnvironment environment =
       OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
   private final RuntimeChild.Request request;
+  private final boolean signed;
   private final Path folder = Files.createTempDirectory("optimized");
   private final Path plainOptimized = folder.resolve("plain.onnx");
   private final Path exposedOptimized = folder.resolve("exposed.onnx");
@@ -44,8 +49,16 @@ public final class OnnxRuntimeChild implements RuntimeChild.Session {
 
   private OnnxRuntimeChild(RuntimeChild.Request request) throws IOException, OrtException {
     this.request = request;
-    plain = session(request.model(), plainOptimized);
-    exposed = session(exposing(request.model(), request.codes()), exposedOptimized);
+    byte[] model = executable(request.model());
+    signed = UnsignedProducts.hasSignedCodes(ModelProto.parseFrom(model).getGraph());
+    plain = session(model, plainOptimized);
+    exposed = session(exposing(model, request.codes()), exposedOptimized);
+  }
+
+  /** The file, or how files for other runtimes are executed by this one. */
+  private static byte[] executable(byte[] file) throws IOException {
+    boolean translated = CompilerForm.isOne(OnnxFile.parse("the file", file));
+    return UnsignedProducts.of(translated ? CompilerForm.toQdq(file) : file);
   }
 
   /** Serves one verification, then ends. */
@@ -57,6 +70,9 @@ public final class OnnxRuntimeChild implements RuntimeChild.Session {
     try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
       options.setOptimizationLevel(LEVEL);
       options.addConfigEntry(EXACT_PRODUCTS, "1");
+      if (signed) {
+        options.addConfigEntry(UnsignedProducts.KEEP_SIGNED, "1");
+      }
       options.setIntraOpNumThreads(request.threads());
       options.setInterOpNumThreads(1);
       options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
@@ -65,18 +81,20 @@ public final class OnnxRuntimeChild implements RuntimeChild.Session {
     }
   }
 
-  private static byte[] exposing(byte[] model, List<String> codes) throws IOException {
+  private byte[] exposing(byte[] model, List<String> codes) throws IOException {
     ModelProto.Builder builder = ModelProto.parseFrom(model).toBuilder();
     GraphProto.Builder graph = builder.getGraphBuilder();
     Set<String> outputs = new HashSet<>();
     graph.getOutputList().forEach(o -> outputs.add(o.getName()));
-    TypeProto.Tensor uint8 = TypeProto.Tensor.newBuilder().setElemType(2).build();
+    TensorProto.DataType codeType = signed ? TensorProto.DataType.INT8 : TensorProto.DataType.UINT8;
+    TypeProto.Tensor type =
+        TypeProto.Tensor.newBuilder().setElemType(codeType.getNumber()).build();
     for (String name : codes) {
       if (outputs.add(name)) {
         graph.addOutput(
             ValueInfoProto.newBuilder()
                 .setName(name)
-                .setType(TypeProto.newBuilder().setTensorType(uint8)));
+                .setType(TypeProto.newBuilder().setTensorType(type)));
       }
     }
     return builder.build().toByteArray();

@@ -53,6 +53,9 @@ final class QdqParser {
   /** Outputs of DequantizeLinear on codes: the codes they stand for. */
   private final Map<String, CodesTensor> real = new HashMap<>();
 
+  /** Weights of 4 bits by the output of the Cast that makes them int8. */
+  private final Map<String, OnnxTensor> unpacked = new HashMap<>();
+
   /** Outputs of DequantizeLinear on constants: that node. */
   private final Map<String, OnnxNode> constants = new HashMap<>();
 
@@ -154,6 +157,7 @@ final class QdqParser {
     switch (node.op()) {
       case "QuantizeLinear" -> readQuantize(node);
       case "DequantizeLinear" -> readDequantize(node);
+      case "Cast" -> readCast(node);
       case "Clip" ->
           require(
               clipped.contains(node.output()),
@@ -259,7 +263,7 @@ final class QdqParser {
   }
 
   private static long largest(CodesTensor x) {
-    return AccumulatorBound.largestInput(x.zeroPoint(), x.qmin(), x.qmax());
+    return AccumulatorBound.largestInput(x.zeroPoint(), x.lowest(), x.qmax());
   }
 
   /** Whether a node is, or should be, one of the integer forms. */
@@ -411,7 +415,7 @@ final class QdqParser {
             && t.type() == OnnxTensor.INT64
             && t.elements() == 2 * rank,
         node.label() + ": expected " + 2 * rank + " constant pads");
-    int zero = scalar(node, 2, OnnxTensor.UINT8).data()[0] & 0xff;
+    int zero = code(node, 2);
     require(
         zero == x.zeroPoint(),
         node.label() + ": pads with " + zero + ", the code of zero is " + x.zeroPoint());
@@ -460,17 +464,28 @@ final class QdqParser {
   private void readQuantize(OnnxNode node) {
     String x = node.input(0);
     OnnxNode clip = clipAfter(node);
-    int qmax = clip == null ? 255 : qmaxOf(clip);
     String name = clip == null ? node.output() : clip.output();
     float scale = scalar(node, 1, OnnxTensor.FLOAT).floats()[0];
-    int zeroPoint = scalar(node, 2, OnnxTensor.UINT8).data()[0] & 0xff;
+    int zeroPoint = code(node, 2);
+    int least = isSigned(node, 2) ? Byte.MIN_VALUE : 0;
+    int low = clip == null ? least : code(clip, 1);
+    int qmax = clip == null ? least + 255 : code(clip, 2);
+    int qmin = least == 0 ? 0 : -qmax - 1;
+    boolean relu = low == zeroPoint && low > qmin;
+    require(
+        low == qmin || relu,
+        (clip == null ? node : clip).label()
+            + ": expected a grid from "
+            + qmin
+            + " or the zero-point, got from "
+            + low);
     if (inputs.containsKey(x)) {
       require(
           inputs.get(x).dtype() == DType.F32, node.label() + ": its input \"" + x + "\" is INT32");
       Shape shape = inputs.get(x).shape();
       add(
           new IntegerLayer.QuantizeInput(
-              new CodesTensor(name, shape, scale, zeroPoint, qmax)));
+              new CodesTensor(name, shape, scale, zeroPoint, qmin, qmax, relu)));
     } else if (real.containsKey(x)) {
       require(
           clip != null,
@@ -478,22 +493,28 @@ final class QdqParser {
       CodesTensor wide = operand(node, 0);
       add(
           new IntegerLayer.RequantizeCodes(
-              wide, new CodesTensor(name, wide.shape(), scale, zeroPoint, qmax)));
+              wide, new CodesTensor(name, wide.shape(), scale, zeroPoint, qmin, qmax, relu)));
     } else if (floats.containsKey(x)) {
       IntegerLayer.Floats island = floats(x);
       Shape shape = island.model().graph().outputs().get(0).spec().shape();
-      add(new IntegerLayer.Island(island, new CodesTensor(name, shape, scale, zeroPoint, qmax)));
+      add(
+          new IntegerLayer.Island(
+              island, new CodesTensor(name, shape, scale, zeroPoint, qmin, qmax, relu)));
     } else {
       OnnxNode layer = pending.remove(x);
       require(layer != null, node.label() + ": its input \"" + x + "\" is no layer on codes");
       onlyReader(layer, x);
-      CodesTensor y = new CodesTensor(name, pendingShapes.get(x), scale, zeroPoint, qmax);
+      Shape shape = pendingShapes.get(x);
+      CodesTensor y = new CodesTensor(name, shape, scale, zeroPoint, qmin, qmax, relu);
       add(finished(layer, y));
     }
   }
 
   private IntegerLayer.ToCodes finished(OnnxNode node, CodesTensor y) {
     CodesTensor x = operand(node, 0);
+    require(
+        !y.relu() || Set.of("Conv", "Gemm", "Add").contains(node.op()),
+        node.label() + ": its codes are clipped at the zero-point as behind a ReLU");
     return switch (node.op()) {
       case "Conv" -> new IntegerLayer.Conv(x, weights(node, x), geometry(node), y);
       case "Gemm" -> new IntegerLayer.Linear(x, weights(node, x), y);
@@ -526,21 +547,42 @@ final class QdqParser {
     return clip ? readers.get(0) : null;
   }
 
-  private int qmaxOf(OnnxNode clip) {
-    int low = scalar(clip, 1, OnnxTensor.UINT8).data()[0] & 0xff;
-    int high = scalar(clip, 2, OnnxTensor.UINT8).data()[0] & 0xff;
-    require(low == 0, clip.label() + ": expected a grid from 0, got from " + low);
-    return high;
+  /** A constant code, of any container. */
+  private int code(OnnxNode node, int input) {
+    boolean signed = isSigned(node, input);
+    int code = scalar(node, input, signed ? OnnxTensor.INT8 : OnnxTensor.UINT8).data()[0];
+    return signed ? code : code & 0xff;
+  }
+
+  private boolean isSigned(OnnxNode node, int input) {
+    OnnxTensor t = file.constants().get(node.input(input));
+    return t != null && t.type() == OnnxTensor.INT8;
+  }
+
+  /** Packed weights to int8. */
+  private void readCast(OnnxNode node) {
+    OnnxTensor packed = file.constants().get(node.input(0));
+    require(
+        packed != null
+            && packed.type() == OnnxTensor.INT4
+            && node.integer("to", 0) == OnnxTensor.INT8,
+        node.label() + ": expected constant weights from INT4 to INT8");
+    unpacked.put(node.output(), packed.unpacked());
+  }
+
+  private OnnxTensor codesOf(OnnxNode dequantize) {
+    String codes = dequantize.input(0);
+    return unpacked.getOrDefault(codes, file.constants().get(codes));
   }
 
   private void readDequantize(OnnxNode node) {
-    if (file.isConstant(node.input(0))) {
+    if (codesOf(node) != null) {
       constants.put(node.output(), node);
       return;
     }
     CodesTensor x = codes(node, 0);
     float scale = scalar(node, 1, OnnxTensor.FLOAT).floats()[0];
-    int zeroPoint = scalar(node, 2, OnnxTensor.UINT8).data()[0] & 0xff;
+    int zeroPoint = code(node, 2);
     require(
         Float.floatToRawIntBits(scale) == Float.floatToRawIntBits(x.scale())
             && zeroPoint == x.zeroPoint(),
@@ -618,7 +660,7 @@ final class QdqParser {
             + " \""
             + node.input(input)
             + "\" is not a dequantized constant");
-    OnnxTensor codes = file.constants().get(dequantize.input(0));
+    OnnxTensor codes = codesOf(dequantize);
     require(
         codes.type() == type,
         node.label() + ": input " + input + " is of unexpected type: " + codes);
@@ -628,7 +670,7 @@ final class QdqParser {
 
   private Shape weightShape(OnnxNode node, int rank) {
     OnnxNode dequantize = constantOperand(node, 1, OnnxTensor.INT8);
-    OnnxTensor w = file.constants().get(dequantize.input(0));
+    OnnxTensor w = codesOf(dequantize);
     require(
         w.shape().rank() == rank && w.elements() > 0,
         node.label() + ": expected weights of rank " + rank + ", got " + w);
@@ -637,7 +679,7 @@ final class QdqParser {
 
   private IntegerWeights weights(OnnxNode node, CodesTensor x) {
     OnnxNode dequantize = constantOperand(node, 1, OnnxTensor.INT8);
-    OnnxTensor w = file.constants().get(dequantize.input(0));
+    OnnxTensor w = codesOf(dequantize);
     int k = w.shape().dim(0);
     float[] scale = scales(dequantize, k);
     requireZeroPoints(dequantize, scalesOf(dequantize), OnnxTensor.INT8);

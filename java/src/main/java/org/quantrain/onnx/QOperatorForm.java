@@ -4,7 +4,6 @@ import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.ModelProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.OperatorSetIdProto;
-import ai.onnx.proto.OnnxMl.StringStringEntryProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
 import com.google.protobuf.InvalidProtocolBufferException;
 import java.nio.ByteBuffer;
@@ -56,15 +55,12 @@ public final class QOperatorForm {
     String where = "QOperator export";
     try {
       ModelProto.Builder model = ModelProto.parseFrom(qdq).toBuilder();
+      if (UnsignedProducts.hasSignedCodes(model.getGraph())) {
+        throw new OnnxException(where, "ONNX Runtime has no integer operators for signed codes");
+      }
       new Fusion(model.getGraphBuilder()).run();
       model.addOpsetImport(OperatorSetIdProto.newBuilder().setDomain(MICROSOFT).setVersion(1));
-      String digest = OnnxFile.parse(where, model.build().toByteArray()).digest();
-      for (StringStringEntryProto.Builder entry : model.getMetadataPropsBuilderList()) {
-        if (entry.getKey().equals(QdqMetadata.DIGEST)) {
-          entry.setValue(digest);
-        }
-      }
-      return model.build().toByteArray();
+      return OnnxFile.sealed(where, model);
     } catch (InvalidProtocolBufferException e) {
       throw new OnnxException(where, "its own QDQ form cannot be read", e);
     }

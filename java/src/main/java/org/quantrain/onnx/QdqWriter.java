@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -65,18 +66,24 @@ import org.quantrain.tensor.TensorSpec;
  *
  * <ul>
  *   <li>Each reader of codes has a DequantizeLinear of its own.
- *   <li>Activation functions are left out: the grid's clamp is the ReLU.
- *   <li>Grids narrower than 8 bits are QuantizeLinear, then Clip on uint8. Codes that are
+ *   <li>Activation functions are left out: the grid's clamp is the ReLU, and where it is not, on
+ *       signed grids, a Clip on codes.
+ *   <li>Grids narrower than 8 bits are QuantizeLinear, then Clip on codes. Codes that are
  *       requantized have such a Clip always: without it ONNX Runtime merges the two grids into one.
  *   <li>Max pooling and what only moves or reshapes stand on the codes themselves.
  *   <li>Operations without an integer form are float operators between DequantizeLinear and
  *       QuantizeLinear. Where ONNX Runtime has an integer kernel of its own for the last one, whose
  *       arithmetic is no contract of ours, a Max with the lowest float keeps them apart.
+ *   <li>Weights of at most 4 bits are stored two in a byte and cast to int8 before anything else:
+ *       ONNX Runtime does that once and then computes as with any weights. A DequantizeLinear of 4
+ *       bits would leave the layer in float.
  *   <li>The scale of a bias is the product of the scales of input and weights, to the bit;
  *       otherwise ONNX Runtime would take it for another bias without a word.
  * </ul>
  */
 public final class QdqWriter {
+  private static final int PACKED_BITS = 4;
+
   private final Graph graph;
   private final Function<Value, HostTensor> contents;
   private final OnnxGraphBuilder out = new OnnxGraphBuilder("quantrain");
@@ -88,10 +95,20 @@ public final class QdqWriter {
   /** Grid of each tensor of codes. */
   private final Map<Value, Grid> grids = new HashMap<>();
 
+  private final Set<String> layers = new HashSet<>();
+
   /** Names of the initializers of each scale and zero-point. */
   private final Map<Value, String> constants = new HashMap<>();
 
-  private record Grid(Value scale, Value zeroPoint, int qmax) {}
+  /**
+   * @param lowest the lowest code that occurs: the zero-point behind a ReLU
+   */
+  private record Grid(Value scale, Value zeroPoint, QuantSpec spec, int lowest) {
+    boolean fillsItsContainer() {
+      int least = spec.signed() ? Byte.MIN_VALUE : 0;
+      return lowest == least && spec.qmax() == least + 255;
+    }
+  }
 
   private static final class Refusal extends RuntimeException {
     private static final long serialVersionUID = 1L;
@@ -243,7 +260,7 @@ public final class QdqWriter {
     if (isFloat(node)) {
       FloatOperators.write(new FloatNodeWriter(node, out));
     } else if (op instanceof Quantize quantize) {
-      Grid grid = grid(node, node.input(1), node.input(2), quantize.spec());
+      Grid grid = grid(node, node.input(1), node.input(2), quantize.spec(), false);
       quantize(node, keptFloat(node.input(0)), grid, false);
     } else if (op instanceof Dequantize) {
       dequantize(node, node.input(0), node.input(1), node.input(2), node.output().name());
@@ -252,8 +269,7 @@ public final class QdqWriter {
     } else if (op instanceof DequantizeAcc) {
       writeLogits(node);
     } else if (op instanceof AddCodes add) {
-      Grid grid = grid(node, node.input(6), node.input(7), add.spec());
-      requireReluByClamp(node, add.relu(), grid);
+      Grid grid = grid(node, node.input(6), node.input(7), add.spec(), add.relu());
       String a = dequantize(node, node.input(0), node.input(1), node.input(2));
       String b = dequantize(node, node.input(3), node.input(4), node.input(5));
       String sum = out.unique(node.output(0).name() + ".real");
@@ -261,7 +277,7 @@ public final class QdqWriter {
       quantize(node, sum, grid, false);
     } else if (op instanceof ConcatCodes concat) {
       int parts = ConcatCodes.parts(node.inputs().size());
-      Grid grid = grid(node, node.input(3 * parts), node.input(3 * parts + 1), concat.spec());
+      Grid grid = grid(node, node.input(3 * parts), node.input(3 * parts + 1), concat.spec(), false);
       List<String> real = new ArrayList<>();
       for (int i = 0; i < 3 * parts; i += 3) {
         real.add(dequantize(node, node.input(i), node.input(i + 1), node.input(i + 2)));
@@ -271,7 +287,7 @@ public final class QdqWriter {
           .with("axis", concat.axis());
       quantize(node, whole, grid, false);
     } else if (op instanceof AveragePoolCodes pool) {
-      Grid grid = grid(node, node.input(3), node.input(4), pool.spec());
+      Grid grid = grid(node, node.input(3), node.input(4), pool.spec(), false);
       String x = dequantize(node, node.input(0), node.input(1), node.input(2));
       String mean = out.unique(node.output(0).name() + ".real");
       OnnxWriter.window(
@@ -280,7 +296,7 @@ public final class QdqWriter {
           .with("count_include_pad", pool.countPadding() ? 1 : 0);
       quantize(node, mean, grid, false);
     } else if (op instanceof RequantizeCodes requantize) {
-      Grid grid = grid(node, node.input(3), node.input(4), requantize.spec());
+      Grid grid = grid(node, node.input(3), node.input(4), requantize.spec(), false);
       String x = dequantize(node, node.input(0), node.input(1), node.input(2));
       quantize(node, x, grid, true);
     } else if (op instanceof MaxPool pool) {
@@ -324,8 +340,7 @@ public final class QdqWriter {
     require(
         node, node.inputs().size() <= 4, "the accumulator of a folded layer has no keep factor");
     Node multiplier = producer(node, node.input(1));
-    Grid grid = grid(node, multiplier.input(1), node.input(2), op.spec());
-    requireReluByClamp(node, op.relu(), grid);
+    Grid grid = grid(node, multiplier.input(1), node.input(2), op.spec(), op.relu());
     Node product = producer(node, node.input(0));
     String real;
     if (product.op() instanceof MatMulCodes) {
@@ -372,7 +387,7 @@ public final class QdqWriter {
   private long largestInput(Value codes) {
     Grid grid = grids.get(codes);
     int zeroPoint = contents.apply(grid.zeroPoint()).ints()[0];
-    return AccumulatorBound.largestInput(zeroPoint, 0, grid.qmax());
+    return AccumulatorBound.largestInput(zeroPoint, grid.lowest(), grid.spec().qmax());
   }
 
   /** The real values to quantize, in the way of any integer kernel that could compute them. */
@@ -449,11 +464,16 @@ public final class QdqWriter {
     in.addAll(writeWeights(product, fold));
     boolean logits = node.op() instanceof DequantizeAcc;
     String real = logits ? node.output(0).name() : out.unique(node.output(0).name() + ".real");
+    // A sum that goes to several grids is computed for each.
+    String layer = layerName(product);
+    for (int i = 2; !layers.add(layer); i++) {
+      layer = layerName(product) + "_" + i;
+    }
     if (product.op() instanceof ConvCodes conv) {
       Shape w = fold.output(0).spec().shape();
-      OnnxWriter.convolution(out.node("Conv", layerName(product), in, real), conv.geometry(), w);
+      OnnxWriter.convolution(out.node("Conv", layer, in, real), conv.geometry(), w);
     } else {
-      out.node("Gemm", layerName(product), in, real).with("transB", 1);
+      out.node("Gemm", layer, in, real).with("transB", 1);
     }
     return real;
   }
@@ -473,7 +493,14 @@ public final class QdqWriter {
       throw new Refusal(fold, e.getMessage());
     }
     String name = fold.input(0).name();
-    String w = out.constant(out.unique(name), weights.codes());
+    String w = out.unique(name);
+    if (((FoldWeight) fold.op()).spec().bits() > PACKED_BITS) {
+      out.constant(w, weights.codes());
+    } else {
+      String packed = out.int4(w, weights.codes());
+      w = out.unique(name + ".int8");
+      out.node("Cast", w, List.of(packed), w).with("to", OnnxTensor.INT8);
+    }
     String b = out.unique(name + ".bias");
     out.constant(b, weights.bias());
     return List.of(
@@ -500,20 +527,26 @@ public final class QdqWriter {
   }
 
   /** Notes the grid of the node's codes and writes its scale and zero-point. */
-  private Grid grid(Node node, Value scale, Value zeroPoint, QuantSpec spec) {
+  private Grid grid(Node node, Value scale, Value zeroPoint, QuantSpec spec, boolean relu) {
     Value codes = node.output(0);
     float s = contents.apply(scale).floats()[0];
     int z = contents.apply(zeroPoint).ints()[0];
-    require(node, spec.container() == DType.U8, "ONNX Runtime is fast on unsigned codes only");
     require(node, s > 0 && Float.isFinite(s), "scale " + s);
-    require(node, z >= 0 && z <= spec.qmax(), "zero-point " + z + " is not on the grid " + spec);
-    Grid grid = new Grid(scale, zeroPoint, spec.qmax());
+    require(
+        node,
+        z >= spec.qmin() && z <= spec.qmax(),
+        "zero-point " + z + " is not on the grid " + spec);
+    require(
+        node,
+        !relu || spec.signed() || z == 0,
+        "a ReLU is the clamp of an unsigned grid only at zero-point 0, got " + z);
+    Grid grid = new Grid(scale, zeroPoint, spec, relu ? z : spec.qmin());
     grids.put(codes, grid);
     if (!constants.containsKey(scale)) {
       constants.put(scale, out.scalar(out.unique(codes.name() + ".scale"), contents.apply(scale)));
     }
     if (!constants.containsKey(zeroPoint)) {
-      constants.put(zeroPoint, out.scalarU8(out.unique(codes.name() + ".zero_point"), z));
+      constants.put(zeroPoint, code(codes.name() + ".zero_point", z, spec));
     }
     return grid;
   }
@@ -524,10 +557,9 @@ public final class QdqWriter {
     }
   }
 
-  private void requireReluByClamp(Node node, boolean relu, Grid grid) {
-    int z = contents.apply(grid.zeroPoint()).ints()[0];
-    require(
-        node, !relu || z == 0, "a ReLU is the clamp of the grid only at zero-point 0, got " + z);
+  /** A code as a constant, whose name is returned. */
+  private String code(String name, int code, QuantSpec spec) {
+    return out.code(out.unique(name), code, spec.container());
   }
 
   private Node producer(Node reader, Value value) {
@@ -539,15 +571,15 @@ public final class QdqWriter {
   /** Writes the codes of the node from the real tensor. */
   private void quantize(Node node, String real, Grid grid, boolean alwaysClip) {
     String codes = node.output(0).name();
-    boolean clip = alwaysClip || grid.qmax() < 255;
+    boolean clip = alwaysClip || !grid.fillsItsContainer();
     String wide = clip ? out.unique(codes + ".wide") : codes;
     String scale = constants.get(grid.scale());
     String zeroPoint = constants.get(grid.zeroPoint());
     out.node(
         "QuantizeLinear", out.unique(wide + ".quantize"), List.of(real, scale, zeroPoint), wide);
     if (clip) {
-      String min = out.scalarU8(out.unique(codes + ".qmin"), 0);
-      String max = out.scalarU8(out.unique(codes + ".qmax"), grid.qmax());
+      String min = code(codes + ".qmin", grid.lowest(), grid.spec());
+      String max = code(codes + ".qmax", grid.spec().qmax(), grid.spec());
       out.node("Clip", out.unique(codes + ".clip"), List.of(wide, min, max), codes);
     }
   }

@@ -36,6 +36,7 @@ public record QuantPolicy(
     target.weight(weightBits, perChannelWeights);
     target.activation(activationBits);
     target.weight(firstAndLastBits, perChannelWeights);
+    target.requireQuantizer(quantizer);
     if (quantizer.weights().isLearned() && !perChannelWeights) {
       throw new IllegalArgumentException(
           "quantizer " + quantizer.id() + " learns weight scales per channel, not per tensor");
