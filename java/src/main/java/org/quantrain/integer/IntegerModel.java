@@ -129,7 +129,7 @@ public final class IntegerModel {
               file.outputs().get(0),
               matches);
       return new IntegerModel(source, layers, contract(file.metadata(), Contract.FP32));
-    } catch (GraphException | IllegalArgumentException e) {
+    } catch (GraphException | ArithmeticException | IllegalArgumentException e) {
       throw new OnnxException(file.where(), e.getMessage(), e);
     }
   }

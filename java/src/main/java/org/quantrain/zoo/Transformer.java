@@ -125,7 +125,9 @@ final class Transformer {
     Value v = heads(name + ".value", x, heads, List.of(0, 2, 1, 3));
     Value scores = net.node(name + ".scores", new MatMul(false, false), q, k);
     float scale = (float) (1 / Math.sqrt((double) dim / heads));
-    scores = net.node(name + ".scaled", new Unary(Unary.Kind.AFFINE, scale), scores);
+    if (scale != 1) {
+      scores = net.node(name + ".scaled", new Unary(Unary.Kind.AFFINE, scale), scores);
+    }
     if (mask != null) {
       scores = net.node(name + ".masked", new Binary(Binary.Kind.ADD), scores, mask);
     }
