@@ -135,7 +135,7 @@ public final class IntegerModel {
               file.outputs().get(0),
               matches);
       return new IntegerModel(source, layers, contract(file.metadata(), Contract.FP32));
-    } catch (GraphException | IllegalArgumentException e) {
+    } catch (GraphException | ArithmeticException | IllegalArgumentException e) {
       throw new OnnxException(file.where(), e.getMessage(), e);
     } catch (InvalidProtocolBufferException e) {
       throw new IllegalStateException("what was parsed once cannot be parsed again", e);

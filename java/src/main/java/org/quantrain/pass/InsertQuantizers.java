@@ -129,7 +129,8 @@ public final class InsertQuantizers {
     return layer
         || isProduct(before)
         || before.op() instanceof Add
-        || before.op() instanceof BatchNorm;
+        || before.op() instanceof BatchNorm
+        || before.op() instanceof Relu;
   }
 
   /** Whether the value is the network's, or an integer operation computes it; or only moved it. */
