@@ -272,6 +272,9 @@ final class QdqParser {
   private boolean isInteger(OnnxNode node) {
     return switch (node.op()) {
       case "QuantizeLinear", "DequantizeLinear" -> true;
+      case "Cast" ->
+          file.isConstant(node.input(0))
+              && file.constants().get(node.input(0)).type() == OnnxTensor.INT4;
       case "Clip" -> clipped.contains(node.output()) || codes.containsKey(node.input(0));
       case "Conv", "Gemm" -> real.containsKey(node.input(0)) || constants.containsKey(node.input(1));
       case "MatMul", "Add", "Concat", "AveragePool", "GlobalAveragePool" ->

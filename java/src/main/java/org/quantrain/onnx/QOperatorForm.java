@@ -42,6 +42,7 @@ public final class QOperatorForm {
       Set.of(
           "QuantizeLinear",
           "DequantizeLinear",
+          "Cast",
           "Clip",
           "MaxPool",
           "Flatten",
