@@ -6,8 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -15,6 +17,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.quantrain.data.DataSource;
+import org.quantrain.data.Datasets;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Value;
 import org.quantrain.integer.BitExactVerifier;
@@ -25,10 +29,12 @@ import org.quantrain.integer.IntegerModel;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.onnx.OnnxReader;
 import org.quantrain.quant.QuantPolicy;
+import org.quantrain.quant.Quantizer;
 import org.quantrain.quant.Target;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 import org.quantrain.testkit.Calibrated;
+import org.quantrain.train.Recipe;
 import org.quantrain.zoo.Zoo;
 
 /**
@@ -83,6 +89,35 @@ class FloatIslandsTest {
       quantized.export(file);
       return quantized.verify(file, images);
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"ema", "lsq"})
+  void aVisionTransformerIsTrainedThroughItsQuantizersInEveryPart(String quantizer)
+      throws IOException {
+    Model model = Zoo.build("vit-tiny?patch=4&dim=8&depth=1&heads=2", 1, 8, 8, 10, 1);
+    QuantPolicy policy =
+        QuantPolicy.forTarget(Target.ORT).quantizer(Quantizer.of(quantizer));
+    try (Quantrain quantrain = Quantrain.open()) {
+      DataSource images = Datasets.load("digits?limit=96").train();
+      QuantizedNetwork quantized = quantrain.network(model).quantize(policy);
+      quantized.train(images, Recipe.defaults().epochs(0, 1).batch(16).validationFraction(0));
+      Map<String, HostTensor> trained = quantized.model().contents();
+      List<String> unmoved =
+          model.graph().persistent().stream()
+              .map(Value::name)
+              .filter(name -> Arrays.equals(before(model, name), trained.get(name).bytes()))
+              .toList();
+      assertEquals(List.of(), unmoved);
+      Path file = folder.resolve("trained.onnx");
+      quantized.export(file);
+      VerificationReport report = quantized.verify(file, images);
+      assertTrue(report.holds(), report::toString);
+    }
+  }
+
+  private static byte[] before(Model model, String name) {
+    return model.contents().get(name).bytes();
   }
 
   /** With one element for each head nothing scales the scores: softmax alone is between codes. */
