@@ -17,8 +17,9 @@ import org.quantrain.tensor.TensorSpec;
 /**
  * Vision transformers (Dosovitskiy et al. 2021, arXiv:2010.11929): patches, a class token, learned
  * positions, norms before the layers. Initialization as in its authors' code: Glorot's for linear
- * layers, LeCun's for patches, zeros for class token and head. "Tiny" is the size of DeiT (Touvron et
- * al. 2021, arXiv:2012.12877), table 1.
+ * layers, LeCun's for patches, zeros for the class token; the head is a linear layer like others,
+ * because a learned scale cannot start from zeros. "Tiny" is the size of DeiT (Touvron et al. 2021,
+ * arXiv:2012.12877), table 1.
  */
 final class VisionTransformer {
   /** Options; patch is the side of a patch in pixels. */
@@ -76,6 +77,6 @@ final class VisionTransformer {
       x = layers.preNorm("block" + i, x, size.heads(), null, 1);
     }
     Value first = layers.norm("norm", layers.token("class.result", x, 0));
-    return net.build(name.name(), net.linear("head", first, image.classes(), 0));
+    return net.build(name.name(), layers.linear("head", first, image.classes()));
   }
 }
