@@ -8,6 +8,7 @@ import org.quantrain.integer.Accuracy;
 import org.quantrain.integer.Claim;
 import org.quantrain.integer.Difference;
 import org.quantrain.integer.IntegerModel;
+import org.quantrain.integer.LayerHeadroom;
 import org.quantrain.integer.TensorCount;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.report.ClaimResult;
@@ -81,6 +82,12 @@ final class Claims {
       claims.add(one);
     }
     putAccuracy(json, report);
+    ArrayNode layers = json.putArray("headroom");
+    for (LayerHeadroom layer : report.headroom()) {
+      ObjectNode row = layers.addObject().put("layer", layer.layer());
+      row.put("largestSum", layer.largestSum()).put("bound", layer.bound());
+      row.put("codes", layer.codes()).put("saturated", layer.saturated());
+    }
     return json;
   }
 
@@ -120,5 +127,6 @@ final class Claims {
         console.fact("", "first: " + claim.firstDifference());
       }
     }
+    report.headroomLine().ifPresent(line -> console.fact("headroom", line));
   }
 }

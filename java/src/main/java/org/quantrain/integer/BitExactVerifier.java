@@ -119,6 +119,7 @@ public final class BitExactVerifier {
     if (training != null) {
       v3.weights(training.weights());
     }
+    Headroom headroom = new Headroom(model);
     Top1 interpreted = new Top1();
     Top1 executed = new Top1();
     ImageBatch batch = batches.next();
@@ -148,6 +149,7 @@ public final class BitExactVerifier {
         v3.logits(logitsName, own.logits(), trained.logits(), batch.count());
         v3.endBatch(batch.count());
       }
+      headroom.add(own.codes(), batch.count());
       interpreted.add(own.logits(), batch);
       executed.add(theirs.plainLogits(), batch);
       images += batch.count();
@@ -165,7 +167,13 @@ public final class BitExactVerifier {
       accuracy.add(executed.accuracy(title));
     }
     return new VerificationReport(
-        model.where(), images, claims, facts, model.digestMatches().orElse(null), accuracy);
+        model.where(),
+        images,
+        claims,
+        facts,
+        model.digestMatches().orElse(null),
+        accuracy,
+        headroom.layers(interpreter.largestSums()));
   }
 
   private static Future<RuntimeProcess.Answer.Result> submit(

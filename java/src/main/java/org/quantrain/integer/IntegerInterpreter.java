@@ -1,12 +1,18 @@
 package org.quantrain.integer;
 
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
+import org.quantrain.op.AccStats;
+import org.quantrain.op.ConvCodes;
+import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
 import org.quantrain.plan.Plan;
 import org.quantrain.plan.PlanCompiler;
@@ -14,6 +20,7 @@ import org.quantrain.plan.PlanOptions;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.TensorSpec;
 
 /**
  * Executes a quantized file, by one of two roads to the same codes. The reference road is plain
@@ -34,6 +41,12 @@ public final class IntegerInterpreter implements CodesSource {
 
   /** Codes, and the logits behind them. */
   private final List<Value> outputs;
+
+  private final List<Sums> sums = new ArrayList<>();
+  private final Map<String, Long> largestSums = new HashMap<>();
+
+  /** Smallest and largest sum of a layer's products in a run, by output channel. */
+  private record Sums(String name, Value min, Value max, int[] bias) {}
 
   /**
    * The reference road.
@@ -60,14 +73,17 @@ public final class IntegerInterpreter implements CodesSource {
   }
 
   private IntegerInterpreter(
-      String description, Backend backend, IntegerModel model, Graph graph, int batch) {
+      String description, Backend backend, IntegerModel model, Graph plain, int batch) {
     this.description = description;
     this.batch = batch;
-    outputs = graph.outputs();
-    input = graph.inputs().get(0);
+    outputs = plain.outputs();
+    input = plain.inputs().get(0);
+    boolean logitsAlone = outputs.size() == 1;
+    Graph graph = logitsAlone ? plain : withSums(plain, model);
     store = new ParameterStore(backend, graph.persistent(), model.contents());
     try {
-      PlanOptions options = PlanOptions.defaults().asFrozen();
+      List<Value> ends = sums.stream().flatMap(s -> Stream.of(s.min, s.max)).toList();
+      PlanOptions options = PlanOptions.defaults().keep(ends).asFrozen();
       plan = PlanCompiler.compile(graph, slice(graph, batch), backend, store, options);
     } catch (RuntimeException e) {
       store.close();
@@ -97,11 +113,58 @@ public final class IntegerInterpreter implements CodesSource {
       pixels.position(pixels.position() + slice.capacity());
       plan.run();
       targets.forEach(plan::readInto);
+      sums.forEach(this::note);
     }
     HostTensor logits = found.remove(outputs.get(outputs.size() - 1));
     Map<String, HostTensor> codes = new LinkedHashMap<>();
     found.forEach((value, tensor) -> codes.put(value.name(), tensor));
     return new CodesBatch(codes, logits);
+  }
+
+  /** The graph with the ends of every layer's sums. */
+  private Graph withSums(Graph graph, IntegerModel model) {
+    Map<String, IntegerWeights> weights = new HashMap<>();
+    model.weights().forEach(w -> weights.put(w.name() + "/codes", w));
+    List<Node> nodes = new ArrayList<>();
+    for (Node node : graph.nodes()) {
+      nodes.add(node);
+      if (node.op() instanceof ConvCodes || node.op() instanceof LinearCodes) {
+        AccStats op = new AccStats();
+        List<TensorSpec> specs = op.infer(List.of(node.output().spec()));
+        List<Value> ends = new ArrayList<>();
+        for (String end : List.of("sum", "squares", "min", "max")) {
+          String name = node.name() + "/" + end;
+          ends.add(new Value(name, specs.get(ends.size()), Value.Role.COMPUTED));
+        }
+        nodes.add(new Node(node.name() + "/ends", op, node.outputs(), ends));
+        int[] bias = weights.get(node.input(3).name()).bias().ints();
+        sums.add(new Sums(layer(node), ends.get(2), ends.get(3), bias));
+      }
+    }
+    return new Graph(graph.inputs(), nodes, graph.outputs());
+  }
+
+  /** Name of the tensor that a product becomes. */
+  private static String layer(Node product) {
+    String name = product.name();
+    return name.substring(0, name.length() - IntegerModel.SUM.length());
+  }
+
+  private void note(Sums layer) {
+    int[] min = plan.read(layer.min).ints();
+    int[] max = plan.read(layer.max).ints();
+    long largest = largestSums.getOrDefault(layer.name, 0L);
+    for (int k = 0; k < layer.bias.length; k++) {
+      for (long sum : new long[] {min[k], max[k]}) {
+        largest = Math.max(largest, Math.max(Math.abs(sum), Math.abs(sum + layer.bias[k])));
+      }
+    }
+    largestSums.put(layer.name, largest);
+  }
+
+  @Override
+  public Map<String, Long> largestSums() {
+    return Map.copyOf(largestSums);
   }
 
   /**

@@ -1,6 +1,7 @@
 package org.quantrain.integer;
 
 import java.util.Arrays;
+import java.util.Map;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.QuantrainException;
 import org.quantrain.tensor.HostTensor;
@@ -70,6 +71,11 @@ public final class SampledInterpreter implements CodesSource {
                   + " it")
               .formatted(model.where(), name));
     }
+  }
+
+  @Override
+  public Map<String, Long> largestSums() {
+    return fast.largestSums();
   }
 
   @Override
