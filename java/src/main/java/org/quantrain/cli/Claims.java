@@ -119,6 +119,7 @@ final class Claims {
     for (String problem : report.runtime().keptFloat()) {
       console.fact("runtime", "not executed as expected: " + problem);
     }
+    report.headroomLine().ifPresent(line -> console.fact("headroom", line));
     for (ClaimResult claim : of(report)) {
       console.fact(
           claim.claim(),
@@ -127,6 +128,5 @@ final class Claims {
         console.fact("", "first: " + claim.firstDifference());
       }
     }
-    report.headroomLine().ifPresent(line -> console.fact("headroom", line));
   }
 }

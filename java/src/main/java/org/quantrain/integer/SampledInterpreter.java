@@ -38,7 +38,7 @@ public final class SampledInterpreter implements CodesSource {
 
   @Override
   public String description() {
-    return fast.description() + ", by the reference loops too for the first batch";
+    return "IntegerInterpreter (fast road, loops on the first batch)";
   }
 
   /**
