@@ -7,6 +7,7 @@ import java.util.function.Function;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Value;
 import org.quantrain.io.AtomicFile;
+import org.quantrain.onnx.CompilerForm;
 import org.quantrain.onnx.QOperatorForm;
 import org.quantrain.onnx.QdqWriter;
 import org.quantrain.quant.IntegerFormat;
@@ -24,7 +25,7 @@ final class IntegerExport {
    */
   static void check(IntegerFormat format, Graph graph) throws IOException {
     switch (format) {
-      case ONNX_QDQ, ONNX_QOPERATOR -> QdqWriter.check(graph);
+      case ONNX_QDQ, ONNX_QOPERATOR, ONNX_COMPILER -> QdqWriter.check(graph);
       case TFLITE, TFLITE_FLOATS -> TfliteWriter.check(graph);
     }
   }
@@ -40,6 +41,8 @@ final class IntegerExport {
       case ONNX_QDQ -> QdqWriter.write(graph, contents, metadata, file);
       case ONNX_QOPERATOR ->
           AtomicFile.write(file, QOperatorForm.of(QdqWriter.toBytes(graph, contents, metadata)));
+      case ONNX_COMPILER ->
+          AtomicFile.write(file, CompilerForm.of(QdqWriter.toBytes(graph, contents, metadata)));
       case TFLITE -> TfliteWriter.write(graph, contents, false, metadata, file);
       case TFLITE_FLOATS -> TfliteWriter.write(graph, contents, true, metadata, file);
     }

@@ -84,6 +84,19 @@ class TfliteExportTest {
     assertTrue(report.holds(), report::toString);
   }
 
+  /** Concatenations of what others read too, batch norm and activations that stand alone. */
+  @ParameterizedTest(name = "{0} for {1}")
+  @CsvSource({
+    "densenet_13, tflite", "densenet_13, tflite-builtin",
+    "googlenet_13, tflite", "googlenet_13, tflite-builtin"
+  })
+  void branchesOfOtherGridsAreJoined(String name, String target) throws IOException {
+    Model model = OnnxReader.read(Path.of("src/test/resources/onnx", name + ".onnx"));
+    QuantPolicy policy = QuantPolicy.forTarget(Target.of(target));
+    VerificationReport report = verified(model, policy, IntegerFormat.TFLITE, 3);
+    assertTrue(report.holds(), report::toString);
+  }
+
   @Test
   void floatsGoInAndComeOutWhereTheyAreAskedFor() throws IOException {
     Model model = Zoo.build("lenet", 3, SIDE, SIDE, 5, 1);

@@ -63,7 +63,9 @@ final class EvalCommand extends Verb {
     if (data == null && !isRun) {
       throw new UsageException("--data is missing: which images?");
     }
-    DataSource images = Datasets.load(data == null ? run.config().data() : data).test();
+    String spec = data == null ? run.config().data() : data;
+    Path model = isRun ? run.integerModel() : subject;
+    DataSource images = Datasets.load(spec, ModelFile.preprocessing(model)).test();
     ObjectNode result = Json.object();
     try (Quantrain quantrain = Networks.open("auto", threads)) {
       if (isRun) {
@@ -96,7 +98,7 @@ final class EvalCommand extends Verb {
     IntegerModel model = IntegerModel.read(file);
     Networks.checkFit(file.toString(), model.toGraph(), images);
     try (IntegerInterpreter interpreter =
-        new IntegerInterpreter(quantrain.backend(), model, ImageBatches.BATCH)) {
+        IntegerInterpreter.forLogits(quantrain.backend(), model, ImageBatches.BATCH)) {
       return said("integer", IntegerEvaluation.of(interpreter, images));
     }
   }

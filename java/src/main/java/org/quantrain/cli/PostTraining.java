@@ -55,7 +55,7 @@ final class PostTraining {
     if (Files.exists(out) && Files.isSameFile(model, out)) {
       throw new UsageException("out: " + out + " is the float model itself; name another file");
     }
-    DataSplit data = Datasets.load(config.data());
+    DataSplit data = Datasets.load(config.data(), ModelFile.preprocessing(model));
     DataSource calibration = data.train().limit(calibrationImages, Datasets.LIMIT_SEED);
     try (Quantrain quantrain = Networks.open(config)) {
       Network network = quantrain.load(model);
@@ -71,7 +71,7 @@ final class PostTraining {
       }
       Results.sayFloat(console, real);
       quantized.calibrate(calibration, calibrator);
-      quantized.export(out, Results.metadata(config, calibrator.id(), model));
+      quantized.export(out, Results.metadata(calibrator.id(), model, calibration));
       List<LayerError> errors =
           quantized.layerErrors(data.test().limit(ERROR_IMAGES, Datasets.LIMIT_SEED));
       sayErrors(errors);

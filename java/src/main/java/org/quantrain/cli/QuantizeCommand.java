@@ -25,7 +25,8 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       "Ranges come from the training images, accuracy and proof are of the test images.",
-      "The normalization (mean, std) must be the one that the model was trained with.",
+      "The normalization (mean, std) must be the one that the model was trained with; a file of",
+      "quantrain knows it, and its size.",
       "",
       "Examples:",
       "  quantrain quantize resnet8.onnx --data fashion-mnist --out resnet8.int8.onnx",

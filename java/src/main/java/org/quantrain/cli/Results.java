@@ -7,7 +7,10 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import org.quantrain.data.DataSource;
+import org.quantrain.data.Preprocessing;
 import org.quantrain.onnx.QdqMetadata;
 import org.quantrain.report.Json;
 import org.quantrain.report.Numbers;
@@ -18,15 +21,20 @@ final class Results {
   private Results() {}
 
   /** What an exported integer model says about itself. */
-  static Map<String, String> metadata(RunConfig config, String quantizer, Path floatModel)
+  static Map<String, String> metadata(String quantizer, Path floatModel, DataSource images)
       throws IOException {
-    return Map.of(
-        QdqMetadata.VERSION,
-        Version.NUMBER,
-        QdqMetadata.QUANTIZER,
-        quantizer,
-        QdqMetadata.SOURCE,
-        "sha256:" + sha256(floatModel));
+    Map<String, String> metadata = metadata(images);
+    metadata.put(QdqMetadata.QUANTIZER, quantizer);
+    metadata.put(QdqMetadata.SOURCE, "sha256:" + sha256(floatModel));
+    return metadata;
+  }
+
+  /** What any model says about itself and the images it was made of. */
+  static Map<String, String> metadata(DataSource images) {
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put(QdqMetadata.VERSION, Version.NUMBER);
+    Preprocessing.of(images).ifPresent(p -> metadata.putAll(p.toMetadata()));
+    return metadata;
   }
 
   private static String sha256(Path file) throws IOException {

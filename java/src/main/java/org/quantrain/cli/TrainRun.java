@@ -10,15 +10,16 @@ import java.time.format.DateTimeFormatter;
 import java.time.temporal.ChronoUnit;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import org.quantrain.Network;
 import org.quantrain.QuantizedNetwork;
 import org.quantrain.Quantrain;
 import org.quantrain.data.DataSource;
 import org.quantrain.data.DataSplit;
 import org.quantrain.data.Datasets;
+import org.quantrain.data.Preprocessing;
 import org.quantrain.integer.IntegerModel;
 import org.quantrain.integer.VerificationReport;
-import org.quantrain.onnx.QdqMetadata;
 import org.quantrain.report.EpochMetrics;
 import org.quantrain.report.HtmlReport;
 import org.quantrain.report.Json;
@@ -99,6 +100,12 @@ final class TrainRun {
     return full;
   }
 
+  /** What a model from a file knows about its images; with a new head it may learn others. */
+  private Optional<Preprocessing> recorded() throws IOException {
+    boolean keeps = RunConfig.isFile(config.model()) && !config.replaceHead();
+    return keeps ? ModelFile.preprocessing(Path.of(config.model())) : Optional.empty();
+  }
+
   /** The exit code. */
   int execute() throws IOException {
     RunDirectory.Lock lock = run.lock();
@@ -115,7 +122,7 @@ final class TrainRun {
       Network network;
       QuantizedNetwork quantized;
       try {
-        data = Datasets.load(config.data());
+        data = Datasets.load(config.data(), recorded());
         requireOwnTestImages();
         config = merged(settings, data.train().size());
         requireBatch(config.recipe(), data.train());
@@ -218,14 +225,14 @@ final class TrainRun {
         network.train(data.train(), recipe, listener, run.checkpoints());
         quantized = network.quantize(config.policy());
       }
-      network.export(run.floatModel(), Map.of(QdqMetadata.VERSION, Version.NUMBER));
+      network.export(run.floatModel(), Results.metadata(data.train()));
       quantized.train(data.train(), recipe, listener, run.checkpoints());
     } catch (UncheckedIOException e) {
       throw e.getCause();
     }
     Path integerModel = run.integerModel(config.bits(), config.suffix());
     quantized.export(
-        integerModel, Results.metadata(config, config.quantizer(), run.floatModel()));
+        integerModel, Results.metadata(config.quantizer(), run.floatModel(), data.train()));
 
     console.fact("verify", "every code of " + Numbers.count(data.test().size()) + " test images");
     Evaluation real = network.evaluate(data.test());

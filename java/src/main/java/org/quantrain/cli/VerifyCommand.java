@@ -9,10 +9,11 @@ import org.quantrain.ImageBatches;
 import org.quantrain.Quantrain;
 import org.quantrain.data.DataSource;
 import org.quantrain.data.Datasets;
+import org.quantrain.data.Preprocessing;
 import org.quantrain.integer.BitExactVerifier;
 import org.quantrain.integer.ImageBatch;
-import org.quantrain.integer.IntegerInterpreter;
 import org.quantrain.integer.IntegerModel;
+import org.quantrain.integer.SampledInterpreter;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.op.Contract;
 import org.quantrain.report.Json;
@@ -93,7 +94,7 @@ final class VerifyCommand extends Verb {
     Path file = run.integerModel();
     IntegerModel model = IntegerModel.read(file);
     String spec = data == null ? run.config().data() : data;
-    DataSource images = Datasets.load(spec).test();
+    DataSource images = load(spec, file, model);
     say(file, model);
     console().fact("data", "%s, %s images".formatted(spec, Numbers.count(images.size())));
     if (!run.hasCheckpoint()) {
@@ -114,7 +115,7 @@ final class VerifyCommand extends Verb {
       throw new FailureException(file + ": not an integer model; it has no quantized values");
     }
     IntegerModel model = IntegerModel.read(file);
-    DataSource images = data == null ? null : Datasets.load(data).test();
+    DataSource images = data == null ? null : load(data, file, model);
     say(file, model);
     console()
         .fact(
@@ -123,6 +124,10 @@ final class VerifyCommand extends Verb {
                 ? (GeneratedImages.BATCH * GeneratedImages.BATCHES) + " generated images"
                 : "%s, %s images".formatted(data, Numbers.count(images.size())));
     return verify(file, model, images);
+  }
+
+  private static DataSource load(String spec, Path file, IntegerModel model) throws IOException {
+    return Datasets.load(spec, Preprocessing.read(file.toString(), model.metadata())).test();
   }
 
   private void say(Path file, IntegerModel model) {
@@ -143,8 +148,8 @@ final class VerifyCommand extends Verb {
         images == null ? new GeneratedImages(model) : ImageBatches.of(images);
     int batch = images == null ? GeneratedImages.BATCH : ImageBatches.BATCH;
     try (Quantrain quantrain = Networks.open("auto", threads);
-        IntegerInterpreter interpreter =
-            new IntegerInterpreter(quantrain.backend(), model, batch)) {
+        SampledInterpreter interpreter =
+            SampledInterpreter.of(quantrain.backend(), model, batch)) {
       return BitExactVerifier.of(file).withContract(arithmetic).verify(interpreter, null, batches);
     }
   }

@@ -2,6 +2,7 @@ package org.quantrain.data;
 
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
@@ -16,6 +17,7 @@ final class ByteImages implements DataSource {
   private final byte[] pixels; // (N, H, W, C)
   private final byte[] labels; // (N), unsigned
   private final List<String> classNames;
+  private final Normalization normalization;
   private final PixelTable table;
 
   /**
@@ -49,6 +51,7 @@ final class ByteImages implements DataSource {
     this.pixels = pixels;
     this.labels = labels;
     this.classNames = List.copyOf(classNames);
+    this.normalization = normalization;
     this.table = new PixelTable(normalization, channels, maximum);
   }
 
@@ -93,6 +96,11 @@ final class ByteImages implements DataSource {
   @Override
   public int label(int index) {
     return labels[index] & 0xff;
+  }
+
+  @Override
+  public Optional<Normalization> normalization() {
+    return Optional.of(normalization);
   }
 
   @Override

@@ -2,6 +2,7 @@ package org.quantrain.data;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Labelled images of one size. This is the interface to implement for own data; six methods are
@@ -82,6 +83,11 @@ public interface DataSource {
    */
   default float paddingValue(int channel) {
     return 0f;
+  }
+
+  /** What was done to the pixels, for whoever deploys a model of them; empty if that is unknown. */
+  default Optional<Normalization> normalization() {
+    return Optional.empty();
   }
 
   /**

@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -80,6 +81,17 @@ public final class Datasets {
    *     message lists the valid ones), or if the data cannot be found or read
    */
   public static DataSplit load(String spec) throws DataException {
+    return load(spec, Optional.empty());
+  }
+
+  /**
+   * Loads what a spec names for a model that knows what becomes of its images: mean, std and size
+   * that the spec leaves out are the model's, not the dataset's.
+   *
+   * @throws DataException as above, and if the spec names others than the model's
+   */
+  public static DataSplit load(String spec, Optional<Preprocessing> recorded)
+      throws DataException {
     int question = spec.indexOf('?');
     String name = question < 0 ? spec : spec.substring(0, question);
     String prefix = prefix(name);
@@ -89,6 +101,9 @@ public final class Datasets {
     Map<String, String> options = options(spec, question);
     if (options.containsKey("channels") && !prefix.equals(IMAGE_FOLDER)) {
       throw new DataException(spec, "channels is an option of imagefolder only", "remove it");
+    }
+    if (recorded.isPresent()) {
+      take(spec, options, recorded.get());
     }
     ImageSize size = size(spec, options.get("size"));
     DataSplit split =
@@ -109,10 +124,28 @@ public final class Datasets {
                   size,
                   channels(spec, options.get("channels")));
         };
-    if (size != null && !prefix.equals(IMAGE_FOLDER)) {
+    if (size != null && !size.equals(new ImageSize(split.train().height(), split.train().width()))) {
       split = split.map(source -> new Resized(source, size));
     }
     return limit(spec, options, chosen(spec, options, split));
+  }
+
+  /** Fills in what is recorded. */
+  private static void take(String spec, Map<String, String> options, Preprocessing recorded)
+      throws DataException {
+    Normalization own = recorded.normalization();
+    Normalization normalization = normalization(spec, options, own);
+    ImageSize size = size(spec, options.getOrDefault("size", recorded.size().toString()));
+    if (!normalization.isSame(own) || !size.equals(recorded.size())) {
+      throw new DataException(
+          spec,
+          "asks for %s&size=%s, the model was made with %s&size=%s"
+              .formatted(normalization, size, own, recorded.size()),
+          "leave mean, std and size out to take the model's");
+    }
+    options.put("mean", Normalization.join(own.mean()));
+    options.put("std", Normalization.join(own.std()));
+    options.put("size", size.toString());
   }
 
   /** The same spec with its path, if it has one, made absolute: it holds in any folder. */
@@ -170,7 +203,7 @@ public final class Datasets {
     }
   }
 
-  private static ImageSize size(String spec, String text) throws DataException {
+  static ImageSize size(String spec, String text) throws DataException {
     if (text == null) {
       return null;
     }
@@ -234,8 +267,10 @@ public final class Datasets {
 
   private static Normalization normalization(
       String spec, Map<String, String> options, Normalization standard) throws DataException {
-    float[] mean = numbers(spec, "mean", options.get("mean"), standard.mean());
-    float[] std = numbers(spec, "std", options.get("std"), standard.std());
+    String given = options.get("mean");
+    float[] mean = given == null ? standard.mean() : numbers(spec, "mean", given);
+    given = options.get("std");
+    float[] std = given == null ? standard.std() : numbers(spec, "std", given);
     // One number holds for all channels, also beside several of the other kind.
     int channels = Math.max(mean.length, std.length);
     try {
@@ -255,11 +290,7 @@ public final class Datasets {
     return repeated;
   }
 
-  private static float[] numbers(String spec, String option, String text, float[] standard)
-      throws DataException {
-    if (text == null) {
-      return standard;
-    }
+  static float[] numbers(String spec, String option, String text) throws DataException {
     String[] words = text.split(",", -1);
     float[] numbers = new float[words.length];
     for (int i = 0; i < words.length; i++) {

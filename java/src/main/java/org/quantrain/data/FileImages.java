@@ -3,6 +3,7 @@ package org.quantrain.data;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReferenceArray;
@@ -20,6 +21,7 @@ final class FileImages implements DataSource {
   private final ImageSize size;
   private final boolean scaled;
   private final int channels;
+  private final Normalization normalization;
   private final PixelTable table;
   private final AtomicReferenceArray<byte[]> decoded;
   private final AtomicLong room = new AtomicLong(Runtime.getRuntime().maxMemory() / 4);
@@ -45,6 +47,7 @@ final class FileImages implements DataSource {
     this.size = size;
     this.scaled = scaled;
     this.channels = channels;
+    this.normalization = normalization;
     this.table = new PixelTable(normalization, channels, 255);
     this.decoded = new AtomicReferenceArray<>(files.size());
   }
@@ -126,6 +129,11 @@ final class FileImages implements DataSource {
   @Override
   public int label(int index) {
     return labels[index];
+  }
+
+  @Override
+  public Optional<Normalization> normalization() {
+    return Optional.of(normalization);
   }
 
   @Override

@@ -56,6 +56,19 @@ public record Normalization(float[] mean, float[] std) {
     return mean.length == 1 || mean.length == channels;
   }
 
+  /** Whether both do the same; one number stands for any channels. */
+  boolean isSame(Normalization other) {
+    boolean same = fits(other.mean.length) || other.mean.length == 1;
+    for (int c = 0; same && c < Math.max(mean.length, other.mean.length); c++) {
+      same = of(mean, c) == of(other.mean, c) && of(std, c) == of(other.std, c);
+    }
+    return same;
+  }
+
+  private static float of(float[] values, int channel) {
+    return values[values.length == 1 ? 0 : channel];
+  }
+
   /**
    * The normalized value of a pixel.
    *
@@ -63,8 +76,7 @@ public record Normalization(float[] mean, float[] std) {
    * @param maximum the integer that means 1, at least 1
    */
   public float apply(int value, int maximum, int channel) {
-    int c = mean.length == 1 ? 0 : channel;
-    return ((float) value / (float) maximum - mean[c]) / std[c];
+    return ((float) value / (float) maximum - of(mean, channel)) / of(std, channel);
   }
 
   /**
@@ -95,7 +107,7 @@ public record Normalization(float[] mean, float[] std) {
     return "mean=" + join(mean) + "&std=" + join(std);
   }
 
-  private static String join(float[] values) {
+  static String join(float[] values) {
     StringBuilder joined = new StringBuilder();
     for (float value : values) {
       joined.append(joined.isEmpty() ? "" : ",").append(value);

@@ -2,6 +2,7 @@ package org.quantrain.data;
 
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 
 /** The images of another source at another size, scaled as they are read. */
 final class Resized implements DataSource {
@@ -61,6 +62,11 @@ final class Resized implements DataSource {
   @Override
   public float paddingValue(int channel) {
     return source.paddingValue(channel);
+  }
+
+  @Override
+  public Optional<Normalization> normalization() {
+    return source.normalization();
   }
 
   @Override

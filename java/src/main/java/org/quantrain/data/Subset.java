@@ -2,6 +2,7 @@ package org.quantrain.data;
 
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 
 /** A view of some images of another source, in an order of its own. */
 final class Subset implements DataSource {
@@ -62,6 +63,11 @@ final class Subset implements DataSource {
   @Override
   public float paddingValue(int channel) {
     return source.paddingValue(channel);
+  }
+
+  @Override
+  public Optional<Normalization> normalization() {
+    return source.normalization();
   }
 
   @Override

@@ -9,9 +9,10 @@ import org.quantrain.tensor.Shape;
  *
  * @param qmin 0, or -2^(bits - 1) where the codes are signed
  * @param qmax largest code: qmin + 2^bits - 1
+ * @param relu codes below the zero-point do not occur, though the grid has them
  */
 public record CodesTensor(
-    String name, Shape shape, float scale, int zeroPoint, int qmin, int qmax) {
+    String name, Shape shape, float scale, int zeroPoint, int qmin, int qmax, boolean relu) {
   public CodesTensor {
     if (!(scale > 0 && Float.isFinite(scale))) {
       throw new IllegalArgumentException(name + ": expected a scale above 0, got " + scale);
@@ -30,9 +31,14 @@ public record CodesTensor(
     }
   }
 
-  /** One of unsigned codes. */
-  public CodesTensor(String name, Shape shape, float scale, int zeroPoint, int qmax) {
-    this(name, shape, scale, zeroPoint, 0, qmax);
+  /** One whose codes are all of the grid's. */
+  public CodesTensor(String name, Shape shape, float scale, int zeroPoint, int qmin, int qmax) {
+    this(name, shape, scale, zeroPoint, qmin, qmax, false);
+  }
+
+  /** The lowest code that occurs. */
+  int lowest() {
+    return relu ? zeroPoint : qmin;
   }
 
   public int bits() {
@@ -55,7 +61,7 @@ public record CodesTensor(
 
   /** The same grid under another name and shape. */
   CodesTensor as(String otherName, Shape otherShape) {
-    return new CodesTensor(otherName, otherShape, scale, zeroPoint, qmin, qmax);
+    return new CodesTensor(otherName, otherShape, scale, zeroPoint, qmin, qmax, relu);
   }
 
   /** The code of a float32: QuantizeLinear. NaN gets the lowest. */

@@ -3,6 +3,7 @@ package org.quantrain.integer;
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.ModelProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
+import ai.onnx.proto.OnnxMl.TensorProto;
 import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import ai.onnxruntime.OnnxTensor;
@@ -16,10 +17,14 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.quantrain.onnx.CompilerForm;
+import org.quantrain.onnx.OnnxFile;
+import org.quantrain.onnx.UnsignedProducts;
 
 /** ONNX Runtime in a process of its own, see {@link RuntimeChild}. */
 public final class OnnxRuntimeChild implements RuntimeChild.Session {
@@ -35,6 +40,7 @@ public final class OnnxRuntimeChild implements RuntimeChild.Session {
   private final OrtEnvironment environment =
       OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
   private final RuntimeChild.Request request;
+  private final boolean signed;
   private final Path folder = Files.createTempDirectory("optimized");
   private final Path plainOptimized = folder.resolve("plain.onnx");
   private final Path exposedOptimized = folder.resolve("exposed.onnx");
@@ -43,8 +49,16 @@ public final class OnnxRuntimeChild implements RuntimeChild.Session {
 
   private OnnxRuntimeChild(RuntimeChild.Request request) throws IOException, OrtException {
     this.request = request;
-    plain = session(request.model(), plainOptimized);
-    exposed = session(exposing(request.model(), request.codes()), exposedOptimized);
+    byte[] model = executable(request.model());
+    signed = UnsignedProducts.hasSignedCodes(ModelProto.parseFrom(model).getGraph());
+    plain = session(model, plainOptimized);
+    exposed = session(exposing(model, request.codes()), exposedOptimized);
+  }
+
+  /** The file, or how files for other runtimes are executed by this one. */
+  private static byte[] executable(byte[] file) throws IOException {
+    boolean translated = CompilerForm.isOne(OnnxFile.parse("the file", file));
+    return UnsignedProducts.of(translated ? CompilerForm.toQdq(file) : file);
   }
 
   /** Serves one verification, then ends. */
@@ -56,6 +70,9 @@ public final class OnnxRuntimeChild implements RuntimeChild.Session {
     try (OrtSession.SessionOptions options = new OrtSession.SessionOptions()) {
       options.setOptimizationLevel(LEVEL);
       options.addConfigEntry(EXACT_PRODUCTS, "1");
+      if (signed) {
+        options.addConfigEntry(UnsignedProducts.KEEP_SIGNED, "1");
+      }
       options.setIntraOpNumThreads(request.threads());
       options.setInterOpNumThreads(1);
       options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
@@ -64,18 +81,20 @@ public final class OnnxRuntimeChild implements RuntimeChild.Session {
     }
   }
 
-  private static byte[] exposing(byte[] model, List<String> codes) throws IOException {
+  private byte[] exposing(byte[] model, List<String> codes) throws IOException {
     ModelProto.Builder builder = ModelProto.parseFrom(model).toBuilder();
     GraphProto.Builder graph = builder.getGraphBuilder();
     Set<String> outputs = new HashSet<>();
     graph.getOutputList().forEach(o -> outputs.add(o.getName()));
-    TypeProto.Tensor uint8 = TypeProto.Tensor.newBuilder().setElemType(2).build();
+    TensorProto.DataType codeType = signed ? TensorProto.DataType.INT8 : TensorProto.DataType.UINT8;
+    TypeProto.Tensor type =
+        TypeProto.Tensor.newBuilder().setElemType(codeType.getNumber()).build();
     for (String name : codes) {
       if (outputs.add(name)) {
         graph.addOutput(
             ValueInfoProto.newBuilder()
                 .setName(name)
-                .setType(TypeProto.newBuilder().setTensorType(uint8)));
+                .setType(TypeProto.newBuilder().setTensorType(type)));
       }
     }
     return builder.build().toByteArray();
@@ -116,25 +135,41 @@ public final class OnnxRuntimeChild implements RuntimeChild.Session {
   }
 
   @Override
-  public List<byte[]> run(int count, byte[] pixels) throws OrtException {
-    ByteBuffer direct =
-        ByteBuffer.allocateDirect(pixels.length).order(ByteOrder.nativeOrder()).put(pixels);
-    int[] image = request.image();
-    long[] shape = {count, image[0], image[1], image[2]};
+  public List<byte[]> run(int count, List<byte[]> inputs) throws OrtException {
+    Map<String, OnnxTensor> feed = new HashMap<>();
     List<byte[]> answers = new ArrayList<>();
-    try (OnnxTensor x =
-        OnnxTensor.createTensor(environment, direct.flip().asFloatBuffer(), shape)) {
-      try (OrtSession.Result result = exposed.run(Map.of(request.input(), x))) {
+    try {
+      for (int i = 0; i < inputs.size(); i++) {
+        RuntimeChild.Input input = request.inputs().get(i);
+        feed.put(input.name(), tensor(input, count, inputs.get(i)));
+      }
+      try (OrtSession.Result result = exposed.run(feed)) {
         for (String name : request.codes()) {
           answers.add(bytes(result, name));
         }
         answers.add(bytes(result, request.output()));
       }
-      try (OrtSession.Result result = plain.run(Map.of(request.input(), x))) {
+      try (OrtSession.Result result = plain.run(feed)) {
         answers.add(bytes(result, request.output()));
       }
+    } finally {
+      feed.values().forEach(OnnxTensor::close);
     }
     return answers;
+  }
+
+  private OnnxTensor tensor(RuntimeChild.Input input, int count, byte[] values)
+      throws OrtException {
+    ByteBuffer direct =
+        ByteBuffer.allocateDirect(values.length).order(ByteOrder.nativeOrder()).put(values).flip();
+    long[] shape = new long[1 + input.dims().length];
+    shape[0] = count;
+    for (int i = 1; i < shape.length; i++) {
+      shape[i] = input.dims()[i - 1];
+    }
+    return input.real()
+        ? OnnxTensor.createTensor(environment, direct.asFloatBuffer(), shape)
+        : OnnxTensor.createTensor(environment, direct.asIntBuffer(), shape);
   }
 
   private static byte[] bytes(OrtSession.Result result, String name) {

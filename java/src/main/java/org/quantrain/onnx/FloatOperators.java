@@ -292,21 +292,13 @@ final class FloatOperators {
     node.with("keepdims", op.keepDims() ? 1 : 0);
   }
 
-  /** The batch is what is left. */
   private static void reshape(FloatNodeWriter w) {
-    int[] dims = w.op(Reshape.class).to().dims();
-    List<Integer> to = Arrays.stream(dims).map(d -> Math.max(d, -1)).boxed().toList();
-    w.last("Reshape", w.in(0), w.integers("shape", to));
+    w.last("Reshape", OnnxWriter.reshaped(w.out(), w.node(), w.op(Reshape.class)));
   }
 
-  /** Files know no order in memory. */
   private static void transpose(FloatNodeWriter w) {
-    int[] perm = w.op(Transpose.class).perm().stream().mapToInt(Integer::intValue).toArray();
-    if (Arrays.equals(perm, IntStream.range(0, perm.length).toArray())) {
-      w.last("Identity", w.in(0));
-    } else {
-      w.last("Transpose", w.in(0)).with("perm", perm);
-    }
+    Transpose op = w.op(Transpose.class);
+    OnnxWriter.permuted(w.last(OnnxWriter.operator(op), w.in(0)), op);
   }
 
   private static void slice(FloatNodeWriter w) {

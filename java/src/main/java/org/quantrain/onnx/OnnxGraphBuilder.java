@@ -11,6 +11,7 @@ import ai.onnx.proto.OnnxMl.TensorShapeProto;
 import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import com.google.protobuf.ByteString;
+import com.google.protobuf.UnsafeByteOperations;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.HashSet;
@@ -30,8 +31,14 @@ final class OnnxGraphBuilder {
   /** The oldest that has everything of opset 13, so that old runtimes read the file too. */
   private static final long IR_VERSION = 8;
 
+  /** The oldest that has 4-bit integers, and its own oldest version. */
+  private static final long INT4_OPSET = 21;
+
+  private static final long INT4_IR_VERSION = 10;
+
   private final GraphProto.Builder graph = GraphProto.newBuilder();
   private final Set<String> names = new HashSet<>();
+  private boolean hasInt4;
 
   OnnxGraphBuilder(String name) {
     graph.setName(name);
@@ -104,12 +111,27 @@ final class OnnxGraphBuilder {
   }
 
   private String constant(String name, int type, Shape shape, HostTensor contents) {
+    return constant(name, type, shape, MemoryOrder.toOnnx(contents));
+  }
+
+  private String constant(String name, int type, Shape shape, byte[] raw) {
     TensorProto.Builder tensor = TensorProto.newBuilder().setName(name).setDataType(type);
     for (int dim : shape.dims()) {
       tensor.addDims(dim);
     }
-    graph.addInitializer(tensor.setRawData(ByteString.copyFrom(MemoryOrder.toOnnx(contents))));
+    graph.addInitializer(tensor.setRawData(UnsafeByteOperations.unsafeWrap(raw)));
     return name;
+  }
+
+  /** An initializer of codes of -8 to 7, two in a byte; returns its name. */
+  String int4(String name, HostTensor codes) {
+    byte[] wide = MemoryOrder.toOnnx(codes);
+    byte[] packed = new byte[(wide.length + 1) / 2];
+    for (int i = 0; i < wide.length; i++) {
+      packed[i / 2] |= (byte) ((wide[i] & 0xf) << (i % 2 == 0 ? 0 : 4));
+    }
+    hasInt4 = true;
+    return constant(name, OnnxTensor.INT4, codes.shape(), packed);
   }
 
   /** A vector of type INT64. */
@@ -126,15 +148,9 @@ final class OnnxGraphBuilder {
     return name;
   }
 
-  /** A small integer as a scalar of type UINT8. */
-  String scalarU8(String name, int value) {
-    byte[] raw = {(byte) value};
-    graph.addInitializer(
-        TensorProto.newBuilder()
-            .setName(name)
-            .setDataType(OnnxTensor.UINT8)
-            .setRawData(ByteString.copyFrom(raw)));
-    return name;
+  /** A code as a scalar of type U8 or S8. */
+  String code(String name, int code, DType container) {
+    return constant(name, type(container), Shape.of(), new byte[] {(byte) code});
   }
 
   /** Adds a node with one output. */
@@ -181,10 +197,13 @@ final class OnnxGraphBuilder {
   byte[] bytes(Map<String, String> metadata) {
     ModelProto.Builder model =
         ModelProto.newBuilder()
-            .setIrVersion(IR_VERSION)
+            .setIrVersion(hasInt4 ? INT4_IR_VERSION : IR_VERSION)
             .setProducerName(OnnxWriter.PRODUCER)
             .setGraph(graph)
-            .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(OPSET));
+            .addOpsetImport(
+                OperatorSetIdProto.newBuilder()
+                    .setDomain("")
+                    .setVersion(hasInt4 ? INT4_OPSET : OPSET));
     new TreeMap<>(metadata)
         .forEach(
             (key, value) ->

@@ -22,6 +22,9 @@ public record OnnxTensor(String name, int type, Shape shape, ByteBuffer contents
   public static final int DOUBLE = 11;
   public static final int BFLOAT16 = 16;
 
+  /** Two in a byte, the first in its lower half; what is left of the last byte is 0. */
+  public static final int INT4 = 22;
+
   public OnnxTensor {
     contents = contents.slice().asReadOnlyBuffer();
   }
@@ -36,7 +39,23 @@ public record OnnxTensor(String name, int type, Shape shape, ByteBuffer contents
     return new OnnxTensor(other, type, shape, contents);
   }
 
-  /** Bytes of an element; 0 for types that are not read. */
+  /** INT4 as INT8. */
+  public OnnxTensor unpacked() {
+    require(INT4);
+    byte[] wide = new byte[elements()];
+    for (int i = 0; i < wide.length; i++) {
+      int pair = contents.get(i / 2);
+      wide[i] = (byte) ((i % 2 == 0 ? pair << 28 : pair << 24) >> 28);
+    }
+    return new OnnxTensor(name, INT8, shape, wide);
+  }
+
+  /** Bytes of so many elements; 0 for types that are not read. */
+  static long bytesOf(int type, long elements) {
+    return type == INT4 ? (elements + 1) / 2 : elements * bytesOf(type);
+  }
+
+  /** Bytes of an element; 0 for types that are not read, or have several in a byte. */
   static int bytesOf(int type) {
     return switch (type) {
       case UINT8, INT8, BOOL -> 1;
@@ -65,7 +84,13 @@ public record OnnxTensor(String name, int type, Shape shape, ByteBuffer contents
       "UINT64",
       "COMPLEX64",
       "COMPLEX128",
-      "BFLOAT16"
+      "BFLOAT16",
+      "FLOAT8E4M3FN",
+      "FLOAT8E4M3FNUZ",
+      "FLOAT8E5M2",
+      "FLOAT8E5M2FNUZ",
+      "UINT4",
+      "INT4"
     };
     return type >= 0 && type < names.length ? names[type] : "type " + type;
   }

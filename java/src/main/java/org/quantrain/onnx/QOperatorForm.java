@@ -4,7 +4,6 @@ import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.ModelProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.OperatorSetIdProto;
-import ai.onnx.proto.OnnxMl.StringStringEntryProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
 import com.google.protobuf.InvalidProtocolBufferException;
 import java.nio.ByteBuffer;
@@ -38,6 +37,20 @@ public final class QOperatorForm {
           "AveragePool", "QLinearAveragePool",
           "GlobalAveragePool", "QLinearGlobalAveragePool");
 
+  /** On codes already. */
+  private static final Set<String> KEPT =
+      Set.of(
+          "QuantizeLinear",
+          "DequantizeLinear",
+          "Clip",
+          "MaxPool",
+          "Flatten",
+          "Slice",
+          "Pad",
+          "Reshape",
+          "Transpose",
+          "Identity");
+
   private QOperatorForm() {}
 
   /** Whether a file has integer operators. */
@@ -51,20 +64,27 @@ public final class QOperatorForm {
    * The file in this form; its digest is its own.
    *
    * @param qdq of {@link QdqWriter}
+   * @throws OnnxException naming the nodes that have no integer operator
    */
   public static byte[] of(byte[] qdq) throws OnnxException {
     String where = "QOperator export";
     try {
       ModelProto.Builder model = ModelProto.parseFrom(qdq).toBuilder();
+      if (UnsignedProducts.hasSignedCodes(model.getGraph())) {
+        throw new OnnxException(where, "ONNX Runtime has no integer operators for signed codes");
+      }
+      List<String> floats =
+          model.getGraphBuilder().getNodeList().stream()
+              .filter(n -> !OPERATORS.containsKey(n.getOpType()) && !KEPT.contains(n.getOpType()))
+              .map(n -> n.getOpType() + " \"" + n.getName() + "\"")
+              .toList();
+      if (!floats.isEmpty()) {
+        throw new OnnxException(
+            where, "no integer operator for " + String.join(", ", floats) + "; QDQ has a form");
+      }
       new Fusion(model.getGraphBuilder()).run();
       model.addOpsetImport(OperatorSetIdProto.newBuilder().setDomain(MICROSOFT).setVersion(1));
-      String digest = OnnxFile.parse(where, model.build().toByteArray()).digest();
-      for (StringStringEntryProto.Builder entry : model.getMetadataPropsBuilderList()) {
-        if (entry.getKey().equals(QdqMetadata.DIGEST)) {
-          entry.setValue(digest);
-        }
-      }
-      return model.build().toByteArray();
+      return OnnxFile.sealed(where, model);
     } catch (InvalidProtocolBufferException e) {
       throw new OnnxException(where, "its own QDQ form cannot be read", e);
     }

@@ -17,6 +17,9 @@ public final class QdqMetadata {
   /** Hash of what was exported: the float model or checkpoint. */
   public static final String SOURCE = "quantrain.source";
 
+  /** Order of an image's dimensions: NCHW or NHWC. */
+  public static final String LAYOUT = "quantrain.input.layout";
+
   /** Set by the writer: {@link OnnxFile#digest()} of the file. */
   public static final String DIGEST = "quantrain.digest";
 

@@ -17,7 +17,6 @@ final class TensorParser {
   static OnnxTensor tensor(ExternalData external, TensorProto proto, String label) {
     check(!proto.hasSegment(), label + " is in segments, which are not read");
     int type = proto.getDataType();
-    int width = OnnxTensor.bytesOf(type);
     int[] dims = new int[proto.getDimsCount()];
     long elements = 1;
     for (int i = 0; i < dims.length; i++) {
@@ -31,11 +30,11 @@ final class TensorParser {
           elements <= Integer.MAX_VALUE,
           () -> label + ": dimensions " + proto.getDimsList() + " are huge");
     }
-    if (width == 0) {
+    if (OnnxTensor.bytesOf(type, 1) == 0) {
       // Of a type that is not read; whoever needs it will say so.
       return new OnnxTensor(proto.getName(), type, Shape.of(0), new byte[0]);
     }
-    long needed = elements * width;
+    long needed = OnnxTensor.bytesOf(type, elements);
     boolean outside =
         proto.getDataLocation() == TensorProto.DataLocation.EXTERNAL
             || proto.getExternalDataCount() > 0;
@@ -44,7 +43,7 @@ final class TensorParser {
       data = external.read(proto, needed, label);
     } else {
       boolean raw = proto.hasRawData() && !proto.getRawData().isEmpty();
-      long present = raw ? proto.getRawData().size() : (long) width * typedCount(proto, type);
+      long present = raw ? proto.getRawData().size() : typedBytes(proto, type);
       check(
           present == needed,
           () ->
@@ -65,6 +64,11 @@ final class TensorParser {
           new OnnxTensor(proto.getName(), OnnxTensor.FLOAT, shape, widened(data, type));
       default -> new OnnxTensor(proto.getName(), type, shape, data);
     };
+  }
+
+  private static long typedBytes(TensorProto proto, int type) {
+    int width = type == OnnxTensor.INT4 ? 1 : OnnxTensor.bytesOf(type);
+    return (long) width * typedCount(proto, type);
   }
 
   private static int typedCount(TensorProto proto, int type) {

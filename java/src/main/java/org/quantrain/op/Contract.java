@@ -24,6 +24,7 @@ public enum Contract {
       Requantization.FP32_RNE,
       Requantization.FP32_RNE,
       Addition.FLOAT,
+      false,
       false),
   /** XNNPACK, which TensorFlow Lite runs by default. Average pooling is TensorFlow Lite's own. */
   XNNPACK(
@@ -31,6 +32,7 @@ public enum Contract {
       Requantization.FP32_RNE,
       Requantization.FP32_RNE,
       Addition.XNNPACK,
+      true,
       true),
   /** TensorFlow Lite without delegates, on x86. */
   TFLITE(
@@ -38,6 +40,7 @@ public enum Contract {
       Requantization.FIXED_DOUBLE,
       Requantization.FIXED_RUY,
       Addition.TFLITE,
+      true,
       true);
 
   private final Requantization convolution;
@@ -45,18 +48,21 @@ public enum Contract {
   private final Requantization linear;
   private final Addition addition;
   private final boolean averagesOnGrid;
+  private final boolean joinsOneGrid;
 
   Contract(
       Requantization convolution,
       Requantization depthwise,
       Requantization linear,
       Addition addition,
-      boolean averagesOnGrid) {
+      boolean averagesOnGrid,
+      boolean joinsOneGrid) {
     this.convolution = convolution;
     this.depthwise = depthwise;
     this.linear = linear;
     this.addition = addition;
     this.averagesOnGrid = averagesOnGrid;
+    this.joinsOneGrid = joinsOneGrid;
   }
 
   /** The name in files and reports. */
@@ -89,7 +95,7 @@ public enum Contract {
     rules.put("depthwise convolution", depthwise.name());
     rules.put("linear", linear.name());
     rules.put("add", addition.name());
-    rules.put("average pool", averagesOnGrid ? "INTEGER, halves away from 0" : "FLOAT");
+    rules.put("average pool", averagesOnGrid ? "INTEGER, halves away from 0" : "FLOAT, row-major");
     return rules;
   }
 
@@ -105,6 +111,14 @@ public enum Contract {
     return averagesOnGrid;
   }
 
+  /**
+   * Whether a concatenation only moves codes, so that all its parts must be on the grid of the whole
+   * before.
+   */
+  public boolean joinsOneGrid() {
+    return joinsOneGrid;
+  }
+
   private Requantization of(Op product) {
     if (product instanceof ConvCodes conv) {
       return conv.geometry().groups() > 1 ? depthwise : convolution;
@@ -115,10 +129,10 @@ public enum Contract {
   /**
    * An accumulator and what its real value needs.
    *
-   * @param op {@link ConvCodes} or {@link LinearCodes}
+   * @param op {@link ConvCodes}, {@link LinearCodes} or {@link MatMulCodes}
    * @param acc what the codes are made of; not the op's own output where batch norm stands between
    * @param wScale null where only the out scale is known, because batch norm moves with the batch
-   * @param bias [C]
+   * @param bias [C] or null
    * @param keep [C] or null
    */
   public record Product(
@@ -145,7 +159,10 @@ public enum Contract {
     List<Value> in = new ArrayList<>(List.of(product.acc()));
     if (rule == Requantization.FP32_RNE || product.wScale() == null) {
       in.add(builder.add(multiplier, new Multiplier(), product.outScale(), yScale));
-      in.addAll(List.of(yZeroPoint, product.bias()));
+      in.add(yZeroPoint);
+      if (product.bias() != null) {
+        in.add(product.bias());
+      }
       if (product.keep() != null) {
         in.add(product.keep());
       }

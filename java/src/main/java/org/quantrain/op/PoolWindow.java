@@ -45,6 +45,11 @@ public record PoolWindow(
     return new PoolWindow(kernelH, kernelW, strideH, strideW, 0, 0, 0, 0);
   }
 
+  /** Whether the window is the whole image, without padding. */
+  public boolean isAllOf(Shape x) {
+    return !isPadded() && kernelH == x.dim(2) && kernelW == x.dim(3);
+  }
+
   /** Output shape [N,C,P,Q] for input [N,C,H,W]. */
   public Shape output(Shape x) {
     if (x.rank() != 4) {

@@ -23,10 +23,11 @@ public final class Pipelines {
 
   /** A model with quantizers in its graph and their initial state in its contents. */
   public static Model quantize(Model model, QuantPolicy policy) {
-    Model plain = ConvolveBatchNorm.apply(AbsorbBias.apply(model));
-    Graph pooled = PoolEverything.apply(plain.graph());
-    Graph graph = InsertQuantizers.apply(ReluBeforeMaxPool.apply(pooled), policy);
+    Model plain = AbsorbBias.apply(model);
+    Graph early = ActivateEarly.apply(PoolEverything.apply(plain.graph()));
+    Graph graph = InsertQuantizers.apply(InsertIdentities.apply(early), policy);
     Map<String, HostTensor> contents = new HashMap<>(plain.contents());
+    contents.putAll(InsertIdentities.contents(graph));
     for (Node node : graph.nodes()) {
       if (node.op() instanceof FakeQuant quant && hasState(node)) {
         contents.putAll(QuantizerState.initial(quant.quantizer(), LearnedValues.scales(node)));

@@ -10,12 +10,11 @@ import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.GlobalAveragePool;
-import org.quantrain.op.PoolWindow;
-import org.quantrain.tensor.Shape;
 
 /**
  * An average pool whose window is the whole image is a global one. On codes the two differ:
- * runtimes sum the global one in integers and the other in floats, in an order of their own.
+ * runtimes sum the global one in integers, and so a window that is the whole image, but smaller ones
+ * in floats.
  */
 final class PoolEverything {
   private PoolEverything() {}
@@ -36,12 +35,7 @@ final class PoolEverything {
   }
 
   private static boolean poolsEverything(Node node) {
-    if (!(node.op() instanceof AveragePool pool)) {
-      return false;
-    }
-    PoolWindow w = pool.window();
-    Shape x = node.input(0).spec().shape();
-    boolean padded = w.padTop() + w.padLeft() + w.padBottom() + w.padRight() > 0;
-    return !padded && w.kernelH() == x.dim(2) && w.kernelW() == x.dim(3);
+    return node.op() instanceof AveragePool pool
+        && pool.window().isAllOf(node.input(0).spec().shape());
   }
 }

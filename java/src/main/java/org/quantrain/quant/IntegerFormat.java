@@ -10,6 +10,11 @@ public enum IntegerFormat {
   ONNX_QDQ(".onnx"),
   /** ONNX with integer operators: QLinearConv and its like, some of them ONNX Runtime's own. */
   ONNX_QOPERATOR(".onnx"),
+  /**
+   * ONNX as the compilers of accelerators read it: signed codes, everything between QuantizeLinear
+   * and DequantizeLinear, ReLU as an operator, float biases.
+   */
+  ONNX_COMPILER(".onnx"),
   /** TensorFlow Lite with int8 operators; input and output are codes. */
   TFLITE(".tflite"),
   /** The same with float32 input and output. */
@@ -24,6 +29,11 @@ public enum IntegerFormat {
   /** The name users write. */
   public String id() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  /** Order of an image's dimensions in the file. */
+  public String layout() {
+    return this == TFLITE || this == TFLITE_FLOATS ? "NHWC" : "NCHW";
   }
 
   /** End of a file's name, with the dot. */

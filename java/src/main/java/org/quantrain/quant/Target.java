@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
 import org.quantrain.op.Contract;
+import org.quantrain.op.ScaleRule;
 import org.quantrain.tensor.QuantSpec;
 
 /**
@@ -102,6 +103,20 @@ public enum Target {
       Logits.FLOAT,
       Contract.FP32,
       IntegerFormat.ONNX_QDQ),
+  /**
+   * NVIDIA TensorRT: signed activations with zero-point 0, float biases, every operator between
+   * DequantizeLinear and QuantizeLinear. What it does with a float bias is not compared: here a bias
+   * is an int32 on the grid of the accumulator.
+   */
+  TENSORRT(
+      "NVIDIA TensorRT",
+      Activations.SYMMETRIC,
+      Bits.from(8, 8),
+      Weights.PER_CHANNEL_OR_TENSOR,
+      Bits.from(8, 8),
+      Logits.FLOAT,
+      Contract.FP32,
+      IntegerFormat.ONNX_COMPILER),
   /** No hardware: the grids of the literature, as many bits as wanted. */
   ACADEMIC(
       "no hardware, for experiments",
@@ -117,7 +132,9 @@ public enum Target {
     /** Affine, from 0. */
     UNSIGNED,
     /** Affine, two's complement. */
-    SIGNED
+    SIGNED,
+    /** Two's complement with zero-point 0. */
+    SYMMETRIC
   }
 
   private enum Weights {
@@ -212,6 +229,14 @@ public enum Target {
     return logits == Logits.CODES;
   }
 
+  /**
+   * Whether the target computes products of activations in integers, and in float what has no
+   * integer form (layer norm, softmax, GELU), between integer layers.
+   */
+  public boolean mixesFloats() {
+    return this == ORT || this == ACADEMIC;
+  }
+
   /** Whether a layer's weights may have a scale for each output channel. */
   public boolean scalesPerChannel() {
     return weights == Weights.PER_CHANNEL_OR_TENSOR;
@@ -224,7 +249,9 @@ public enum Target {
    */
   public QuantSpec activation(int bits) {
     requireBits("activation bits", bits, activationBits);
-    return new QuantSpec(bits, activations == Activations.SIGNED, false, false, false);
+    boolean symmetric = activations == Activations.SYMMETRIC;
+    return new QuantSpec(
+        bits, activations != Activations.UNSIGNED, false, symmetric, false);
   }
 
   /**
@@ -239,6 +266,22 @@ public enum Target {
           "weights: target " + id() + " has one scale for each tensor, not one per channel");
     }
     return new QuantSpec(bits, true, true, true, perChannel);
+  }
+
+  /**
+   * @throws IllegalArgumentException if the quantizer moves zero-points that are 0 here
+   */
+  void requireQuantizer(Quantizer quantizer) {
+    for (boolean nonNegative : new boolean[] {false, true}) {
+      ScaleRule rule = quantizer.activations(nonNegative);
+      if (activations == Activations.SYMMETRIC
+          && rule != ScaleRule.OBSERVED
+          && rule != ScaleRule.STEP) {
+        throw new IllegalArgumentException(
+            "quantizer %s learns ends of a range, target %s has zero-points of 0: use %s or %s"
+                .formatted(quantizer.id(), id(), Quantizer.EMA.id(), Quantizer.LSQ.id()));
+      }
+    }
   }
 
   private void requireBits(String what, int bits, Bits legal) {

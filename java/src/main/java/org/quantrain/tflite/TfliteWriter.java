@@ -195,6 +195,8 @@ public final class TfliteWriter {
       return node.input(0).spec().dtype().isCodes();
     } else if (op instanceof Slice slice) {
       return slice.step() > 0 && slice.axis() > 0 && node.input(0).spec().dtype().isCodes();
+    } else if (op instanceof ConcatCodes) {
+      return joinsOneGrid(node);
     }
     return op instanceof FoldWeight
         || op instanceof LearnedQParams
@@ -202,9 +204,19 @@ public final class TfliteWriter {
         || op instanceof LinearCodes
         || op instanceof Multiplier
         || op instanceof FixedMultiplier
-        || op instanceof ConcatCodes
         || op instanceof PadCodes
         || op instanceof AveragePoolOnGrid;
+  }
+
+  /** The operator only moves codes. */
+  private static boolean joinsOneGrid(Node concat) {
+    int whole = 3 * ConcatCodes.parts(concat.inputs().size());
+    for (int i = 0; i < whole; i += 3) {
+      if (concat.input(i + 1) != concat.input(whole)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private static boolean isInt8(QuantSpec spec) {

@@ -36,8 +36,7 @@ import org.quantrain.tensor.TensorSpec;
  * concatenated, grouped, dilated and strided convolutions with padding that differs per side, batch
  * norm behind a layer and standing alone, slices, padding, all poolings, odd sizes, 2 to 8 bits.
  *
- * <p>Every network can run in integers: an activation function stands behind a layer, a batch norm
- * or a sum, or behind a max pool of one.
+ * <p>Every network can run in integers.
  */
 public final class RandomNetwork {
   public static final int CLASSES = 5;
@@ -105,7 +104,7 @@ public final class RandomNetwork {
   }
 
   private Value step(Value x) {
-    return switch (random.nextInt(14)) {
+    return switch (random.nextInt(16)) {
       case 0 -> pooled(x, true);
       case 1 -> pooled(x, false);
       case 2 -> activated(batchNorm(x));
@@ -114,6 +113,7 @@ public final class RandomNetwork {
       case 7 -> reluBehindPool(layerWithoutActivation(x));
       case 8 -> slice(x);
       case 9 -> pad(x);
+      case 10 -> add("relu", random.nextBoolean() ? new Relu() : new Relu(6), x);
       default -> layer(x);
     };
   }

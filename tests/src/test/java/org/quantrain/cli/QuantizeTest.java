@@ -78,6 +78,30 @@ class QuantizeTest {
   }
 
   @Test
+  void theFileKnowsWhatBecomesOfItsImages() throws Exception {
+    String bare = data.substring(0, data.indexOf('?'));
+    Path out = folder.resolve("bare.onnx");
+    Path same = folder.resolve("same.onnx");
+    assertEquals(0, quantize("--out", same.toString()).code());
+    Cli cli = Cli.run("quantize", model.toString(), "--data", bare, "--out", out.toString());
+    assertEquals(0, cli.code(), cli.err());
+    assertArrayEquals(Files.readAllBytes(same), Files.readAllBytes(out));
+    assertEquals(0, Cli.run("verify", out.toString(), "--data", bare).code());
+    String metadata = Cli.run("inspect", out.toString()).out();
+    for (String line :
+        new String[] {"mean = 0.5,0.5,0.5", "std = 0.25,0.25,0.25", "size = 8x8", "layout = NCHW"}) {
+      assertTrue(metadata.contains("quantrain.input." + line), metadata);
+    }
+    for (String verb : new String[] {"verify", "eval", "quantize"}) {
+      Path file = verb.equals("quantize") ? model : out;
+      Cli other = Cli.run(verb, file.toString(), "--data", bare + "?mean=0.4");
+      assertEquals(1, other.code(), other.toString());
+      assertTrue(other.err().contains("mean=0.4,0.4,0.4&std=0.25"), other.err());
+      assertTrue(other.err().contains("mean=0.5,0.5,0.5&std=0.25"), other.err());
+    }
+  }
+
+  @Test
   void peopleReadTheErrorOfEveryLayerAndTheProofLast() {
     Cli cli = quantize("--out", folder.resolve("w4.onnx").toString(), "--wbits=4", "--abits=4");
     assertEquals(0, cli.code(), cli.err());
@@ -102,7 +126,7 @@ class QuantizeTest {
     assertEquals(2, quantize("--out", out.toString(), "--wbits=9").code());
     Cli other = Cli.run("quantize", model.toString(), "--data=digits", "--out", out.toString());
     assertEquals(1, other.code());
-    assertTrue(other.err().contains("takes images of 3x8x8"), other.err());
+    assertTrue(other.err().contains("1 channel, mean and std have 3 values"), other.err());
     Path integer = folder.resolve("run").resolve("model.w8a8.onnx");
     Cli twice = Cli.run("quantize", integer.toString(), "--data", data, "--out", out.toString());
     assertEquals(1, twice.code());

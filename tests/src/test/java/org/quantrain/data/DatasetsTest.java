@@ -9,7 +9,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HashSet;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -37,6 +40,41 @@ class DatasetsTest {
     assertEquals(7, split.train().size());
     assertEquals(6, split.test().size());
     assertEquals(-1f, split.test().paddingValue(0));
+  }
+
+  @Test
+  void whatTheModelKnowsOfItsImagesNeedNotBeSaidAgain() throws Exception {
+    Preprocessing model =
+        new Preprocessing(Normalization.of(0.25f, 0.5f), new ImageSize(10, 12));
+    Optional<Preprocessing> recorded = Preprocessing.read("m.onnx", model.toMetadata());
+    assertEquals(Optional.of(model), recorded);
+    DataSource said = Datasets.load("digits?mean=0.25&std=0.5&size=10x12").test();
+    DataSource taken = Datasets.load("digits", recorded).test();
+    assertEquals(Optional.of(model), Preprocessing.of(taken.limit(7, 1)));
+    assertArrayEquals(IdxFiles.pixels(said, 3), IdxFiles.pixels(taken, 3));
+    Datasets.load("digits?mean=0.25&size=10x12", recorded);
+    for (String other : new String[] {"mean=0.2", "std=0.4", "mean=0.2,0.2,0.2", "size=8"}) {
+      DataException e =
+          assertThrows(DataException.class, () -> Datasets.load("digits?" + other, recorded));
+      assertTrue(e.getMessage().contains(other), e.getMessage());
+      assertTrue(e.getMessage().contains("mean=0.25&std=0.5&size=10x12"), e.getMessage());
+    }
+  }
+
+  @Test
+  void whatAFileSaysOfItsImagesIsCompleteOrRefused() throws Exception {
+    assertEquals(Optional.empty(), Preprocessing.read("m.onnx", Map.of("author", "me")));
+    Map<String, String> whole =
+        new Preprocessing(Normalization.UNIT, new ImageSize(8, 8)).toMetadata();
+    for (String key : whole.keySet()) {
+      for (String damaged : new String[] {null, "", "x", "-1x"}) {
+        Map<String, String> metadata = new HashMap<>(whole);
+        metadata.computeIfPresent(key, (k, v) -> damaged);
+        DataException e =
+            assertThrows(DataException.class, () -> Preprocessing.read("m.onnx", metadata));
+        assertTrue(e.getMessage().startsWith("m.onnx: "), e.getMessage());
+      }
+    }
   }
 
   @Test

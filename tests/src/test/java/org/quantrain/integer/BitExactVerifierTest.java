@@ -28,6 +28,7 @@ class BitExactVerifierTest {
     return switch (kind) {
       case "residual" -> RandomIntegers.residual(seed, powersOfTwo);
       case "varied" -> RandomIntegers.varied(seed, powersOfTwo);
+      case "averaging" -> RandomIntegers.averaging(seed, powersOfTwo);
       default -> RandomIntegers.narrow(seed, powersOfTwo);
     };
   }
@@ -36,7 +37,10 @@ class BitExactVerifierTest {
   @CsvSource({
     "residual, 1, false", "residual, 2, true",
     "varied, 3, false", "varied, 4, true",
-    "narrow, 5, false", "narrow, 6, true"
+    "narrow, 5, false", "narrow, 6, true",
+    "averaging, 1, false", "averaging, 2, true", "averaging, 3, false", "averaging, 4, true",
+    "averaging, 5, false", "averaging, 6, true", "averaging, 7, false", "averaging, 8, true",
+    "averaging, 9, false", "averaging, 10, true", "averaging, 11, false", "averaging, 12, true"
   })
   void onnxRuntimeComputesTheCodesOfPlainJava(String kind, long seed, boolean powersOfTwo)
       throws IOException {

@@ -98,6 +98,24 @@ class IntegerModelTest {
     }
   }
 
+  @Test
+  void narrowWeightsAreTwoInAByte() throws IOException {
+    Path file = RandomIntegers.narrow(3, false).write(folder);
+    GraphProto graph = ModelProto.parseFrom(Files.readAllBytes(file)).getGraph();
+    TensorProto stem =
+        graph.getInitializerList().stream()
+            .filter(t -> t.getName().equals("stem.weight"))
+            .findFirst()
+            .orElseThrow();
+    assertEquals(22, stem.getDataType());
+    assertEquals((7 * 3 * 3 * 3 + 1) / 2, stem.getRawData().size());
+    refuses(
+        RandomIntegers.narrow(3, false),
+        m -> node(m, "stem.weight.int8").getAttributeBuilder(0).setI(2),
+        "stem.weight.int8",
+        "expected constant weights from INT4 to INT8");
+  }
+
   private static void assertEveryWeightIsTheOneWritten(RandomIntegers net, IntegerModel model) {
     int found = 0;
     for (Node node : net.graph().nodes()) {
@@ -264,7 +282,7 @@ class IntegerModelTest {
               .addNode(
                   NodeProto.newBuilder().setOpType("Relu").addInput("image").addOutput("logits"));
         },
-        "Relu \"logits\" is no part of a quantized file");
+        "the output \"logits\" is not the float result of a Gemm on codes");
   }
 
   @Test

@@ -77,6 +77,9 @@ final class PlainJavaCodes implements CodesSource {
     } else if (layer instanceof IntegerLayer.MaxPool pool) {
       return pooled(pool.x(), pool.window(), y, true, false);
     } else if (layer instanceof IntegerLayer.AveragePool pool) {
+      if (pool.window().isAllOf(pool.x().shape())) {
+        return global(pool.x(), y);
+      }
       return pooled(pool.x(), pool.window(), y, false, pool.countPadding());
     } else if (layer instanceof IntegerLayer.GlobalAveragePool pool) {
       return global(pool.x(), y);

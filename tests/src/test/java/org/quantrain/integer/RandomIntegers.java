@@ -46,6 +46,7 @@ final class RandomIntegers {
   private final boolean powersOfTwo;
   private Graph graph;
   private TensorSpec inputSpec;
+  private int weightBits = 8;
 
   /** Codes with what is needed to read them. */
   record Codes(Value codes, Value scale, Value zeroPoint, float s, int bits) {}
@@ -91,21 +92,23 @@ final class RandomIntegers {
 
   private Node fold(String name, Codes x, Shape shape, boolean perChannel) {
     int k = shape.dim(0);
-    QuantSpec spec = new QuantSpec(8, true, true, true, perChannel);
+    QuantSpec spec = new QuantSpec(weightBits, true, true, true, perChannel);
+    int qmax = spec.qmax();
     Value w = builder.param(name + ".weight", new TensorSpec(DType.F32, shape));
     Node fold = builder.node(name + ".fold", new FoldWeight(spec, false, false, 0), w, x.scale());
     byte[] codes = new byte[(int) shape.elements()];
     for (int i = 0; i < codes.length; i++) {
-      codes[i] = (byte) (random.nextInt(255) - 127);
+      codes[i] = (byte) (random.nextInt(2 * qmax + 1) - qmax);
     }
     float[] sw = new float[k];
     float[] so = new float[k];
     int[] bias = new int[k];
-    float common = about(0.0005);
+    double step = 0.0635 / qmax;
+    float common = about(step);
     for (int i = 0; i < k; i++) {
-      sw[i] = perChannel ? about(0.0005) : common;
+      sw[i] = perChannel ? about(step) : common;
       so[i] = x.s() * sw[i];
-      bias[i] = random.nextInt(20001) - 10000;
+      bias[i] = (random.nextInt(20001) - 10000) * qmax / 127;
     }
     contents.put(fold.output(0), HostTensor.ofBytes(new TensorSpec(DType.S8, shape), codes));
     contents.put(fold.output(1), HostTensor.of(Shape.of(k), sw));
@@ -183,9 +186,14 @@ final class RandomIntegers {
   }
 
   Codes averagePool(String name, Codes x, PoolWindow window, boolean countPadding, int bits) {
+    return averagePool(name, x, window, countPadding, bits, 0);
+  }
+
+  Codes averagePool(
+      String name, Codes x, PoolWindow window, boolean countPadding, int bits, int zero) {
     float s = about(0.7 * x.s() * (1 << x.bits()) / (1 << bits));
     Value scale = scale(name, s);
-    Value zp = zeroPoint(name, 0);
+    Value zp = zeroPoint(name, zero);
     AveragePoolCodes op = new AveragePoolCodes(window, countPadding, unsigned(bits));
     Value y =
         builder.node(name + ".codes", op, x.codes(), x.scale(), x.zeroPoint(), scale, zp).output(0);
@@ -293,14 +301,54 @@ final class RandomIntegers {
     return net.logits(f, 10, false);
   }
 
-  /** 4-bit grids inside, 8 bits where an add needs them. */
+  /** Average pools of windows, strides and padding of every kind, on grids of every kind. */
+  static RandomIntegers averaging(long seed, boolean powersOfTwo) {
+    RandomIntegers net = new RandomIntegers(seed, powersOfTwo);
+    Random random = net.random;
+    Codes x = net.input(1 + random.nextInt(4), 19, 22, 100 + random.nextInt(50));
+    if (random.nextBoolean()) {
+      x = net.window("first", x);
+    }
+    for (int i = 0; i < 3; i++) {
+      int zero = random.nextBoolean() ? 0 : 100 + random.nextInt(50);
+      x = net.conv("conv" + i, x, 5 + random.nextInt(16), 3, ConvGeometry.of(1, 1), 8, zero);
+      x = net.window("mean" + i, x);
+    }
+    Shape image = x.codes().spec().shape();
+    PoolWindow whole = new PoolWindow(image.dim(2), image.dim(3), 1, 1, 0, 0, 0, 0);
+    x = net.averagePool("pool", x, whole, random.nextBoolean(), 8, 0);
+    return net.logits(net.flatten("flat", x), 10, true);
+  }
+
+  private Codes window(String name, Codes x) {
+    int h = 1 + random.nextInt(4);
+    int w = 1 + random.nextInt(4);
+    PoolWindow window =
+        new PoolWindow(
+            h,
+            w,
+            1 + random.nextInt(2),
+            1 + random.nextInt(2),
+            random.nextInt(h),
+            random.nextInt(w),
+            random.nextInt(h),
+            random.nextInt(w));
+    int bits = random.nextInt(3) > 0 ? 8 : 4 + random.nextInt(4);
+    int zero = random.nextBoolean() ? 0 : (1 << bits) / 2 - random.nextInt(4);
+    return averagePool(name, x, window, random.nextBoolean(), bits, zero);
+  }
+
+  /** Weights of 2 to 4 bits, 4-bit grids inside, 8 bits where an add needs them. */
   static RandomIntegers narrow(long seed, boolean powersOfTwo) {
     RandomIntegers net = new RandomIntegers(seed, powersOfTwo);
+    net.weightBits = 4;
     Codes x = net.input(3, 8, 8, 121);
-    Codes wide = net.conv("stem", x, 8, 3, ConvGeometry.of(1, 1), 8, 0);
+    Codes wide = net.conv("stem", x, 7, 3, ConvGeometry.of(1, 1), 8, 0);
     Codes four = net.requantize("stem4", wide, 4, 0);
+    net.weightBits = 2;
     Codes a = net.conv("one", four, 8, 3, ConvGeometry.of(1, 1), 4, 0);
-    Codes b = net.conv("two", a, 8, 3, ConvGeometry.of(1, 1), 8, 127);
+    net.weightBits = 3;
+    Codes b = net.conv("two", a, 7, 3, ConvGeometry.of(1, 1), 8, 127);
     Codes sum = net.add("sum", b, wide, 8, 0);
     Codes eight = net.requantize("again", sum, 8, 3);
     Codes three = net.requantize("sum3", eight, 3, 1);

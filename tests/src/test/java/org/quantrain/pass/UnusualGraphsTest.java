@@ -5,14 +5,18 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.graph.Graph;
+import org.quantrain.graph.GraphException;
 import org.quantrain.graph.Model;
+import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.onnx.OnnxException;
 import org.quantrain.onnx.QdqWriter;
@@ -26,6 +30,7 @@ import org.quantrain.op.Relu;
 import org.quantrain.plan.Plan;
 import org.quantrain.plan.PlanCompiler;
 import org.quantrain.plan.PlanOptions;
+import org.quantrain.quant.IntegerFormat;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Target;
 import org.quantrain.runtime.Backend;
@@ -33,11 +38,13 @@ import org.quantrain.runtime.ParameterStore;
 import org.quantrain.runtime.StepScalars;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
+import org.quantrain.tflite.TfliteWriter;
 import org.quantrain.zoo.NetworkBuilder;
 
 /** Networks as exporters write them, apart from the usual conv, batch norm, activation. */
 class UnusualGraphsTest {
   private static final ConvGeometry SAME = ConvGeometry.of(1, 1);
+  private static final ConvGeometry POINTWISE = ConvGeometry.of(1, 0);
   private static final QuantPolicy W8A8 = QuantPolicy.forTarget(Target.ORT);
 
   /** A pre-activation block: batch norm behind an add and behind a convolution with two readers. */
@@ -69,19 +76,71 @@ class UnusualGraphsTest {
   }
 
   @Test
-  void whatCannotBeExportedIsNamedBeforeTraining() {
+  void whatATargetCannotRunIsNamedBeforeTraining() throws OnnxException {
     NetworkBuilder net = new NetworkBuilder(1);
-    Value x = net.relu("relu0", net.input(3, 8, 8));
-    x = net.flatten("flatten", net.relu("relu1", net.conv("conv1", x, 8, 3, SAME)));
-    Model model = net.build("islands", net.linear("fc", net.batchNorm("bn1", x), 4, 1));
+    Value x = net.relu("relu1", net.conv("conv1", net.input(3, 8, 8), 8, 3, SAME));
+    x = net.flatten("flatten", x);
+    x = net.add("add", net.batchNorm("bn1", x), net.relu("relu0", x));
+    Model model = net.build("islands", net.linear("fc", x, 4, 1));
+    QuantPolicy tflite = QuantPolicy.forTarget(Target.TFLITE);
+    String message =
+        assertThrows(GraphException.class, () -> Pipelines.quantize(model, tflite)).getMessage();
+    assertTrue(message.contains("Relu \"relu0\""), message);
+    assertTrue(message.contains("BatchNorm \"bn1\""), message);
+    assertFalse(message.contains("relu1"), message);
+    QdqWriter.check(
+        Pipelines.forward(Pipelines.quantize(model, W8A8).graph(), Phase.EVAL, Lowering.INTEGER));
+  }
+
+  @Test
+  void logitsThatAFloatOperationMakesAreNamedBeforeTraining() {
+    NetworkBuilder net = new NetworkBuilder(1);
+    Value x = net.flatten("flatten", net.convBias("conv1", net.input(3, 8, 8), 8, 3, SAME));
+    Model model = net.build("last", net.relu("last", net.linear("fc", x, 4, 1)));
     Graph graph = Pipelines.quantize(model, W8A8).graph();
     String message =
         assertThrows(
                 OnnxException.class,
                 () -> QdqWriter.check(Pipelines.forward(graph, Phase.EVAL, Lowering.INTEGER)))
             .getMessage();
-    assertTrue(message.contains("Relu \"relu0\""), message);
-    assertTrue(message.contains("BatchNorm \"bn1\""), message);
+    assertTrue(message.contains("\"last"), message);
+  }
+
+  /** Behind the input, an average, and what others read too; parts of concatenations. */
+  @Test
+  void anActivationMayStandAnywhereOnImages() throws IOException {
+    NetworkBuilder net = new NetworkBuilder(1);
+    Value x = net.relu("relu1", net.input(3, 8, 8));
+    Value a = net.conv("conv1", x, 8, 3, SAME);
+    Value b = net.concat("concat1", a, net.conv("conv2", x, 8, 3, SAME));
+    Value c = net.relu("relu2", b, 6);
+    Value d = net.relu("relu3", net.concat("concat2", b, net.conv("conv3", c, 4, 1, POINTWISE)));
+    Value e = net.relu("relu4", net.relu("relu5", net.conv("conv4", d, 4, 3, SAME), 6));
+    Value f = net.flatten("flatten", net.relu("relu6", net.globalAveragePool("pool", e)));
+    Model model = net.build("activations", net.linear("fc", f, 4, 1));
+    for (Target target : Target.values()) {
+      QuantPolicy policy = QuantPolicy.forTarget(target);
+      Graph graph = Pipelines.quantize(model, policy).graph();
+      Graph lowered = Pipelines.forward(graph, Phase.EVAL, Lowering.INTEGER);
+      if (target.format() == IntegerFormat.TFLITE) {
+        TfliteWriter.check(lowered);
+      } else {
+        QdqWriter.check(lowered);
+      }
+      assertFalse(lowered.nodes().stream().anyMatch(n -> n.op() instanceof Relu));
+    }
+  }
+
+  @Test
+  void aReluBehindAConcatenationMovesToItsParts() {
+    NetworkBuilder net = new NetworkBuilder(1);
+    Value x = net.input(3, 8, 8);
+    Value a = net.conv("conv1", x, 8, 3, SAME);
+    Value y = net.relu("relu", net.concat("concat", a, net.conv("conv2", x, 8, 3, SAME)));
+    Graph moved = ActivateEarly.apply(net.build("parts", net.flatten("flatten", y)).graph());
+    Node concat = moved.producer(moved.value("concat").orElseThrow()).orElseThrow();
+    assertEquals(
+        List.of("relu.part0", "relu.part1"), concat.inputs().stream().map(Value::name).toList());
   }
 
   @Test
@@ -90,7 +149,7 @@ class UnusualGraphsTest {
     Value x = net.convBias("conv1", net.input(1, 8, 8), 4, 3, SAME);
     x = net.relu("relu1", net.maxPool("pool1", x, PoolWindow.of(2, 2)));
     Model model = net.build("poolrelu", net.linear("fc", net.flatten("flatten", x), 4, 1));
-    Graph moved = ReluBeforeMaxPool.apply(model.graph());
+    Graph moved = ActivateEarly.apply(model.graph());
     assertTrue(
         moved.producer(moved.value("pool1").orElseThrow()).orElseThrow().op() instanceof MaxPool);
     assertEquals(
