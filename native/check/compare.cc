@@ -218,9 +218,10 @@ void CompareOnDevice(Call* call, qt_context* device, bool emulated, Report* repo
   const Outcome want = RunOn(cpu, call, {});
   qt_context_destroy(cpu);
   Outcome first;
-  for (uint32_t seed = 0; seed < 4; ++seed) {    // 0: threads in ascending order
-    for (const unsigned limit : {0u, 1u, 3u}) {  // 0: the grid that the launch asks for
-      if (emulated ? seed != 0 && limit != seed % 3 : limit != 0) continue;
+  constexpr unsigned kLimits[] = {0, 1, 3};    // 0: the grid that the launch asks for
+  for (uint32_t seed = 0; seed < 4; ++seed) {  // 0: threads in ascending order, with every limit
+    for (const unsigned limit : kLimits) {
+      if (emulated ? seed != 0 && limit != kLimits[seed % 3] : limit != 0) continue;
       emulator::SetSeed(seed);
       emulator::LimitGrid(limit);
       const Placement placement = {/*unaligned=*/seed == 1 || limit == 1, /*in_place=*/seed == 2};

@@ -31,7 +31,8 @@ QT_HD Oscillation TrackOscillation(Oscillation s, float w, float scale, float qm
   const float frequency = momentum * oscillated + keep * s.frequency;
   const float mean = momentum * q + keep * s.mean;
   const bool freezes = frequency > threshold;
-  const Oscillation tracked = {Choose(freezes, Clamp(rintf(mean), qmin, qmax), q),
+  // + 0 turns -0, which no integer in memory is, into +0.
+  const Oscillation tracked = {Choose(freezes, Clamp(rintf(mean), qmin, qmax) + 0.0f, q),
                                Choose(sign != 0.0f, sign, s.direction),
                                Choose(freezes, kFrozen, kTracked), frequency, mean};
   const bool first = s.phase == kNotSeen, frozen = s.phase == kFrozen;

@@ -3,6 +3,7 @@ package org.quantrain;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.quantrain.graph.Graph;
@@ -49,7 +50,8 @@ final class EvaluationCodes implements CodesSource {
     }
     Set<Value> kept = new LinkedHashSet<>(codes);
     kept.addAll(weightCodes.values());
-    plan = PlanCompiler.compile(graph, batch, backend, store, PlanOptions.defaults().keep(kept));
+    PlanOptions options = PlanOptions.defaults().keep(kept).asFrozen();
+    plan = PlanCompiler.compile(graph, batch, backend, store, options);
     plan.run();
     weightCodes.forEach((layer, value) -> weights.put(layer, plan.read(value)));
   }
@@ -61,8 +63,15 @@ final class EvaluationCodes implements CodesSource {
 
   @Override
   public CodesBatch run(HostTensor images) {
-    ByteBuffer pixels = images.buffer();
-    plan.input(plan.graph().inputs().get(0)).put(0, pixels, 0, pixels.limit());
+    return run(List.of(images));
+  }
+
+  @Override
+  public CodesBatch run(List<HostTensor> inputs) {
+    for (int i = 0; i < inputs.size(); i++) {
+      ByteBuffer values = inputs.get(i).buffer();
+      plan.input(plan.graph().inputs().get(i)).put(0, values, 0, values.limit());
+    }
     plan.run();
     Map<String, HostTensor> found = new LinkedHashMap<>();
     codes.forEach(v -> found.put(v.name(), plan.read(v)));

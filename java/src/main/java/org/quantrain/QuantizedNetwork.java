@@ -13,8 +13,8 @@ import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.integer.BitExactVerifier;
-import org.quantrain.integer.IntegerInterpreter;
 import org.quantrain.integer.IntegerModel;
+import org.quantrain.integer.SampledInterpreter;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.onnx.QdqMetadata;
 import org.quantrain.op.FoldWeight;
@@ -171,12 +171,13 @@ public final class QuantizedNetwork {
 
   /**
    * Proves the exported file: V2 against the runtime that its format is for, V3 against this
-   * network's evaluation plan, every code tensor of every image.
+   * network's evaluation plan, every code tensor of every image; both against the interpreter as
+   * {@link SampledInterpreter} runs it.
    */
   public VerificationReport verify(Path exported, DataSource images) throws IOException {
     IntegerModel integer = IntegerModel.read(exported);
-    try (IntegerInterpreter interpreter =
-            new IntegerInterpreter(backend, integer, ImageBatches.BATCH);
+    try (SampledInterpreter interpreter =
+            SampledInterpreter.of(backend, integer, ImageBatches.BATCH);
         EvaluationCodes training = new EvaluationCodes(backend, model, ImageBatches.BATCH)) {
       return BitExactVerifier.of(exported).verify(interpreter, training, ImageBatches.of(images));
     }

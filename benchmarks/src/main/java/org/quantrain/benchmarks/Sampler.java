@@ -15,6 +15,14 @@ final class Sampler {
    * @return one or two medians
    */
   static double[] medians(int samples, Runnable first, Runnable second) {
+    return medians(samples, 0, first, second);
+  }
+
+  /**
+   * As above, with a rest before every sample: threads of the other side may spin for a while when
+   * they have nothing to do, and would take a core away.
+   */
+  static double[] medians(int samples, long restMillis, Runnable first, Runnable second) {
     Runnable[] calls = second == null ? new Runnable[] {first} : new Runnable[] {first, second};
     int[] repeats = new int[calls.length];
     for (int i = 0; i < calls.length; i++) {
@@ -24,6 +32,10 @@ final class Sampler {
     double[][] seconds = new double[calls.length][samples];
     for (int s = 0; s < samples; s++) {
       for (int i = 0; i < calls.length; i++) {
+        if (restMillis > 0) {
+          rest(restMillis);
+          calls[i].run(); // wakes its threads
+        }
         seconds[i][s] = once(calls[i], repeats[i]);
       }
     }
@@ -33,6 +45,15 @@ final class Sampler {
       medians[i] = seconds[i][samples / 2];
     }
     return medians;
+  }
+
+  private static void rest(long millis) {
+    try {
+      Thread.sleep(millis);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted while measuring", e);
+    }
   }
 
   private static double once(Runnable call, int repeats) {

@@ -9,10 +9,16 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "bench",
     description =
-        "Time the native kernels beside a copy and beside libtorch, from the source tree.",
+        "Time the native kernels beside a copy and beside libtorch, and the integer interpreter"
+            + " beside ONNX Runtime, from the source tree.",
     abbreviateSynopsis = true,
     optionListHeading = "%nOptions:%n",
-    footer = {"", "Example:", "  ./quantrain bench kernels", "  ./quantrain bench kernels --help"})
+    footer = {
+      "",
+      "Examples:",
+      "  ./quantrain bench kernels",
+      "  ./quantrain bench interpreter --help"
+    })
 final class BenchCommand implements Callable<Integer> {
   @Option(
       names = {"-h", "--help"},
@@ -20,12 +26,15 @@ final class BenchCommand implements Callable<Integer> {
       description = "Print this help.")
   private boolean help;
 
-  @Parameters(paramLabel = "WHAT", arity = "0..*", description = "kernels, and its options.")
+  @Parameters(
+      paramLabel = "WHAT",
+      arity = "0..*",
+      description = "kernels or interpreter, and its options.")
   private String[] what;
 
   @Override
   public Integer call() {
     throw new UsageException(
-        "benchmarks are run by the launcher in the source tree: ./quantrain bench kernels");
+        "benchmarks are run by the launcher in the source tree: ./quantrain bench --help");
   }
 }

@@ -29,6 +29,8 @@ final class Claims {
               claim.differing(),
               claim.logitsCompared(),
               claim.logitsDiffering(),
+              claim.islandsCompared(),
+              claim.islandsDiffering(),
               claim.first() == null ? null : of(claim.first()),
               claim.tensors().stream().map(Claims::of).toList()));
     }
@@ -36,7 +38,7 @@ final class Claims {
   }
 
   private static ClaimResult.TensorResult of(TensorCount count) {
-    return new ClaimResult.TensorResult(count.tensor(), count.compared(), count.differing());
+    return new ClaimResult.TensorResult(count.tensor(), count.compared(), count.differing(), count.claimed());
   }
 
   private static ClaimResult.Difference of(Difference first) {

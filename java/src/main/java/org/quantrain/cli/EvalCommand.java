@@ -98,7 +98,7 @@ final class EvalCommand extends Verb {
     IntegerModel model = IntegerModel.read(file);
     Networks.checkFit(file.toString(), model.toGraph(), images);
     try (IntegerInterpreter interpreter =
-        new IntegerInterpreter(quantrain.backend(), model, ImageBatches.BATCH)) {
+        IntegerInterpreter.forLogits(quantrain.backend(), model, ImageBatches.BATCH)) {
       return said("integer", IntegerEvaluation.of(interpreter, images));
     }
   }

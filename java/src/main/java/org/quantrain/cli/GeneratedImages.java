@@ -6,6 +6,7 @@ import java.util.SplittableRandom;
 import org.quantrain.integer.CodesTensor;
 import org.quantrain.integer.ImageBatch;
 import org.quantrain.integer.IntegerModel;
+import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 
@@ -26,6 +27,11 @@ final class GeneratedImages implements Iterator<ImageBatch> {
   private int made;
 
   GeneratedImages(IntegerModel model) {
+    if (model.inputs().size() > 1 || model.inputSpec().dtype() != DType.F32) {
+      throw new FailureException(
+          "%s takes %s: only images can be generated"
+              .formatted(model.where(), model.inputs()));
+    }
     this.input = model.codes().get(0);
     this.shape = model.inputSpec().shape().withBatch(BATCH);
   }

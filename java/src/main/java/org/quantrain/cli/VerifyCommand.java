@@ -12,8 +12,8 @@ import org.quantrain.data.Datasets;
 import org.quantrain.data.Preprocessing;
 import org.quantrain.integer.BitExactVerifier;
 import org.quantrain.integer.ImageBatch;
-import org.quantrain.integer.IntegerInterpreter;
 import org.quantrain.integer.IntegerModel;
+import org.quantrain.integer.SampledInterpreter;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.op.Contract;
 import org.quantrain.report.Json;
@@ -148,8 +148,8 @@ final class VerifyCommand extends Verb {
         images == null ? new GeneratedImages(model) : ImageBatches.of(images);
     int batch = images == null ? GeneratedImages.BATCH : ImageBatches.BATCH;
     try (Quantrain quantrain = Networks.open("auto", threads);
-        IntegerInterpreter interpreter =
-            new IntegerInterpreter(quantrain.backend(), model, batch)) {
+        SampledInterpreter interpreter =
+            SampledInterpreter.of(quantrain.backend(), model, batch)) {
       return BitExactVerifier.of(file).withContract(arithmetic).verify(interpreter, null, batches);
     }
   }

@@ -4,10 +4,12 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -20,6 +22,10 @@ import org.quantrain.tensor.HostTensor;
  * Proves, image by image and code by code, that a quantized file computes the same integers in
  * three places: in its runtime, in the interpreter (claim V2), and in the network that was trained
  * (claim V3).
+ *
+ * <p>V2 is claimed of every integer segment: floats may differ in the last bit between runtimes, so
+ * behind a float island the interpreter goes on with the runtime's codes. How many of its own codes
+ * differ there is counted apart.
  *
  * <pre>{@code
  * try (IntegerInterpreter interpreter = new IntegerInterpreter(backend, model, 64)) {
@@ -74,7 +80,8 @@ public final class BitExactVerifier {
    * Runs all batches everywhere and compares. The runtime works while the interpreter does; both
    * sources are called from this thread.
    *
-   * @param interpreter of the same file
+   * @param interpreter of the same file: {@link IntegerInterpreter}, or for many images {@link
+   *     SampledInterpreter}; the claims name it
    * @param training codes of the trained network; null: V3 is not looked at
    * @param batches at least one
    * @throws IOException if the runtime fails, dies or takes too long
@@ -113,8 +120,9 @@ public final class BitExactVerifier {
     String title = model.runtime().title();
     String logitsName = model.layers().get(model.layers().size() - 1).name();
     String plainName = logitsName + " (nothing else exposed)";
-    Comparison v2 = new Comparison(model, List.of(logitsName, plainName));
-    Comparison v3 = new Comparison(model, List.of(logitsName));
+    Set<String> islands = model.islands();
+    Comparison v2 = new Comparison(model, List.of(logitsName, plainName), islands);
+    Comparison v3 = new Comparison(model, List.of(logitsName), Set.of());
     if (training != null) {
       v3.weights(training.weights());
     }
@@ -124,8 +132,10 @@ public final class BitExactVerifier {
     Future<RuntimeProcess.Answer.Result> answer = submit(worker, process, batch);
     long images = 0;
     while (batch != null) {
-      CodesBatch own = interpreter.run(batch.images());
-      CodesBatch trained = training == null ? null : training.run(batch.images());
+      // What follows an island needs the runtime's codes; without one both work at the same time.
+      boolean whole = islands.isEmpty() || training != null;
+      CodesBatch own = whole ? interpreter.run(batch.inputs()) : null;
+      CodesBatch trained = training == null ? null : training.run(batch.inputs());
       RuntimeProcess.Answer.Result theirs = await(answer);
       ImageBatch next = batches.hasNext() ? batches.next() : null;
       answer = next == null ? null : submit(worker, process, next);
@@ -133,9 +143,15 @@ public final class BitExactVerifier {
       for (int i = 0; i < tensors.size(); i++) {
         runtime.put(tensors.get(i).name(), theirs.codes().get(i));
       }
-      v2.codes(interpreter.description(), own.codes(), title, runtime, batch.count());
-      v2.logits(logitsName, own.logits(), theirs.logits(), batch.count());
-      v2.logits(plainName, own.logits(), theirs.plainLogits(), batch.count());
+      CodesBatch segments = own;
+      if (!islands.isEmpty()) {
+        Map<String, HostTensor> given = new HashMap<>();
+        islands.forEach(name -> given.put(name, runtime.get(name)));
+        segments = interpreter.run(batch.inputs(), given);
+      }
+      v2.codes(interpreter.description(), segments.codes(), title, runtime, batch.count());
+      v2.logits(logitsName, segments.logits(), theirs.logits(), batch.count());
+      v2.logits(plainName, segments.logits(), theirs.plainLogits(), batch.count());
       v2.endBatch(batch.count());
       if (trained != null) {
         v3.codes(
@@ -147,7 +163,7 @@ public final class BitExactVerifier {
         v3.logits(logitsName, own.logits(), trained.logits(), batch.count());
         v3.endBatch(batch.count());
       }
-      interpreted.add(own.logits(), batch);
+      interpreted.add(segments.logits(), batch);
       executed.add(theirs.plainLogits(), batch);
       images += batch.count();
       batch = next;
@@ -169,7 +185,7 @@ public final class BitExactVerifier {
 
   private static Future<RuntimeProcess.Answer.Result> submit(
       ExecutorService worker, RuntimeProcess process, ImageBatch batch) {
-    return worker.submit(() -> process.run(batch.images(), batch.count()));
+    return worker.submit(() -> process.run(batch.inputs()));
   }
 
   private static <T> T await(Future<T> future) throws IOException {

@@ -10,9 +10,9 @@ import java.nio.charset.StandardCharsets;
  * raw bytes in native order.
  *
  * <p>To the child: {@link #START}, the model's bytes, the threads to use, names of the code
- * tensors, name of the output, dimensions of an image, whether to use delegates; then for each
- * batch {@link #RUN}, the number of images and the images as the model takes them; at the end
- * {@link #STOP}.
+ * tensors, name of the output, name, type and dimensions behind the batch of each input, whether to
+ * use delegates; then for each batch {@link #RUN}, the number of images and each input as the model
+ * takes it; at the end {@link #STOP}.
  *
  * <p>From the child: {@link #READY} with the runtime's version, the optimization level and the
  * nodes of the two optimized graphs; for each batch {@link #RESULT} with the codes of each tensor,

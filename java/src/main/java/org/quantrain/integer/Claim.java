@@ -5,7 +5,7 @@ import java.util.Locale;
 
 /**
  * What was found for one claim. The counts are of codes; logits are counted apart, by their float32
- * bits.
+ * bits, and so are codes that end a float island, which the claim is not about.
  *
  * @param claim V2: the file in its runtime is the interpreter; V3: the trained network is
  * @param subject the side that is the reference
@@ -21,6 +21,8 @@ public record Claim(
     long differing,
     long logitsCompared,
     long logitsDiffering,
+    long islandsCompared,
+    long islandsDiffering,
     Difference first,
     List<TensorCount> tensors) {
   public Claim {
@@ -46,6 +48,14 @@ public record Claim(
     if (logitsDiffering > 0) {
       line +=
           String.format(Locale.ROOT, "; %,d of %,d logits differ", logitsDiffering, logitsCompared);
+    }
+    if (islandsCompared > 0) {
+      line +=
+          String.format(
+              Locale.ROOT,
+              "; behind float islands, which the claim is not about, %,d of %,d",
+              islandsDiffering,
+              islandsCompared);
     }
     return first == null ? line : line + "; first: " + first;
   }

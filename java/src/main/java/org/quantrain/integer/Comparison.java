@@ -7,8 +7,11 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import org.quantrain.onnx.MemoryOrder;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
+import org.quantrain.tensor.TensorSpec;
 
 /** Counts what differs between two sides, batch after batch, and locates the first difference. */
 final class Comparison {
@@ -16,15 +19,18 @@ final class Comparison {
   private final List<CodesTensor> tensors;
   private final Map<String, long[]> counts = new LinkedHashMap<>();
   private final List<String> logits;
+  private final Set<String> islands;
   private Difference first;
   private Difference firstOfBatch;
   private long images;
 
   /**
    * @param logits names under which logits are counted
+   * @param islands names of the codes that are counted apart, because floats made them
    */
-  Comparison(IntegerModel model, List<String> logits) {
+  Comparison(IntegerModel model, List<String> logits, Set<String> islands) {
     this.model = model;
+    this.islands = islands;
     this.tensors = model.codes();
     this.logits = logits;
     tensors.forEach(t -> counts.put(t.name(), new long[2]));
@@ -119,12 +125,18 @@ final class Comparison {
   }
 
   private static boolean sameSample(Shape a, Shape b) {
-    return a.rank() == b.rank() && Arrays.equals(a.dims(), 1, a.rank(), b.dims(), 1, b.rank());
+    int batch = Math.max(b.batchDim(), 0);
+    return a.rank() == b.rank()
+        && Arrays.equals(a.with(batch, 1).dims(), b.with(batch, 1).dims());
   }
 
   private void compare(String name, CodesTensor tensor, HostTensor a, HostTensor b, int rows) {
     if (!sameSample(a.shape(), b.shape()) || a.spec().dtype() != b.spec().dtype()) {
       throw new IllegalArgumentException(name + ": " + a.spec() + " and " + b.spec());
+    }
+    if (tensor != null && !isImageByImage(tensor.shape(), a, b)) {
+      a = imageByImage(tensor.shape(), a);
+      b = imageByImage(tensor.shape(), b);
     }
     int width = (int) a.spec().dtype().bytes(1);
     int perImage = (int) a.shape().elementsPerSample();
@@ -143,9 +155,44 @@ final class Comparison {
       }
     }
     int image = mismatch / width / perImage;
+    if (islands.contains(name)) {
+      return;
+    }
     if (first == null && (firstOfBatch == null || images + image < firstOfBatch.image())) {
       firstOfBatch = locate(name, tensor, a, b, image);
     }
+  }
+
+  /** Whether the first dimension counts images, and both have one order in memory. */
+  private static boolean isImageByImage(Shape shape, HostTensor a, HostTensor b) {
+    boolean images = shape.rank() != 4 || (a.spec().isChannelsLast() && b.spec().isChannelsLast());
+    return images && shape.dim(0) == Shape.BATCH;
+  }
+
+  /**
+   * [images, of each] in logical order, from a tensor that has its images in another dimension, or
+   * several rows of the first for each.
+   */
+  private static HostTensor imageByImage(Shape shape, HostTensor x) {
+    int at = shape.batchDim();
+    byte[] from = MemoryOrder.toOnnx(x);
+    int rows = -shape.dim(at);
+    int images = x.shape().dim(at) / rows;
+    int outer = 1;
+    int inner = 1;
+    for (int i = 0; i < shape.rank(); i++) {
+      outer *= i < at ? shape.dim(i) : 1;
+      inner *= i > at ? shape.dim(i) : 1;
+    }
+    byte[] to = new byte[from.length];
+    int run = rows * inner;
+    for (int image = 0; image < images; image++) {
+      for (int o = 0; o < outer; o++) {
+        System.arraycopy(
+            from, (o * images + image) * run, to, (image * outer + o) * run, run);
+      }
+    }
+    return HostTensor.ofBytes(new TensorSpec(x.spec().dtype(), Shape.of(images, outer * run)), to);
   }
 
   private Difference locate(
@@ -224,14 +271,26 @@ final class Comparison {
     List<TensorCount> perTensor = new ArrayList<>();
     long[] codes = new long[2];
     long[] ofLogits = new long[2];
+    long[] ofIslands = new long[2];
     counts.forEach(
         (tensor, count) -> {
-          perTensor.add(new TensorCount(tensor, count[0], count[1]));
-          long[] sum = logits.contains(tensor) ? ofLogits : codes;
+          perTensor.add(new TensorCount(tensor, count[0], count[1], !islands.contains(tensor)));
+          long[] floats = logits.contains(tensor) ? ofLogits : ofIslands;
+          long[] sum = floats == ofLogits || islands.contains(tensor) ? floats : codes;
           sum[0] += count[0];
           sum[1] += count[1];
         });
     return new Claim(
-        name, subject, against, codes[0], codes[1], ofLogits[0], ofLogits[1], first, perTensor);
+        name,
+        subject,
+        against,
+        codes[0],
+        codes[1],
+        ofLogits[0],
+        ofLogits[1],
+        ofIslands[0],
+        ofIslands[1],
+        first,
+        perTensor);
   }
 }

@@ -1,5 +1,6 @@
 package org.quantrain.integer;
 
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -40,8 +41,14 @@ final class ExecutedOperators {
       List<ChildProtocol.OptimizedNode> nodes,
       String suffix,
       List<String> problems) {
+    Set<String> islands = new HashSet<>();
+    for (IntegerLayer layer : layers) {
+      if (layer instanceof IntegerLayer.Island island) {
+        island.floats().operators().forEach(op -> islands.addAll(inFloat(op)));
+      }
+    }
     for (ChildProtocol.OptimizedNode node : nodes) {
-      if (FLOAT.contains(node.op())) {
+      if (FLOAT.contains(node.op()) && !islands.contains(node.op())) {
         problems.add(node.op() + " \"" + node.name() + "\" is computed in float" + suffix);
       }
     }
@@ -62,11 +69,22 @@ final class ExecutedOperators {
         });
   }
 
+  /** What an operator of a float island may have become. */
+  private static Set<String> inFloat(String operator) {
+    return switch (operator) {
+      case "Add" -> Set.of("Add", "Sum", "BiasAdd");
+      case "MatMul" -> Set.of("MatMul", "FusedMatMul");
+      default -> Set.of(operator);
+    };
+  }
+
   private static String operator(IntegerLayer layer) {
     if (layer instanceof IntegerLayer.Conv) {
       return "QLinearConv";
     } else if (layer instanceof IntegerLayer.Linear || layer instanceof IntegerLayer.Logits) {
       return "QGemm";
+    } else if (layer instanceof IntegerLayer.MatMul) {
+      return "QLinearMatMul";
     } else if (layer instanceof IntegerLayer.Add) {
       return "QLinearAdd";
     } else if (layer instanceof IntegerLayer.Concat) {

@@ -1,6 +1,8 @@
 package org.quantrain.integer;
 
 import java.util.List;
+import java.util.Map;
+import org.quantrain.graph.Model;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.PoolWindow;
 
@@ -27,7 +29,7 @@ public sealed interface IntegerLayer {
 
   record Linear(CodesTensor x, IntegerWeights w, CodesTensor y) implements ToCodes {}
 
-  /** The last linear layer; its result is float32. */
+  /** The last linear layer, of whose rows there may be several for an image; its result is float32. */
   record Logits(CodesTensor x, IntegerWeights w, String name) implements IntegerLayer {}
 
   /** Logits that are codes, as the float32 that they stand for. */
@@ -54,6 +56,41 @@ public sealed interface IntegerLayer {
   record GlobalAveragePool(CodesTensor x, CodesTensor y) implements ToCodes {}
 
   record RequantizeCodes(CodesTensor x, CodesTensor y) implements ToCodes {}
+
+  /** Product of two computed operands. */
+  record MatMul(CodesTensor a, CodesTensor b, CodesTensor y) implements ToCodes {}
+
+  record Reshape(CodesTensor x, CodesTensor y) implements ToCodes {}
+
+  record Transpose(CodesTensor x, List<Integer> perm, CodesTensor y) implements ToCodes {
+    public Transpose {
+      perm = List.copyOf(perm);
+    }
+  }
+
+  /**
+   * Float operations between integer layers, then their result as codes. Runtimes may differ in the
+   * last bit of a float, so what follows is the runtime's own codes where two are compared.
+   */
+  record Island(Floats floats, CodesTensor y) implements ToCodes {}
+
+  /** The logits in another shape: the network's output. */
+  record Output(Floats floats, String name) implements IntegerLayer {}
+
+  /**
+   * Float operations of a file.
+   *
+   * @param model of one output; its inputs are the network's, float results of layers, or {@code
+   *     reads}
+   * @param reads codes of which an input is the real values, by the input's name
+   * @param operators of the file that it was read from
+   */
+  record Floats(Model model, Map<String, CodesTensor> reads, List<String> operators) {
+    public Floats {
+      reads = Map.copyOf(reads);
+      operators = List.copyOf(operators);
+    }
+  }
 
   record Flatten(CodesTensor x, CodesTensor y) implements ToCodes {}
 

@@ -10,6 +10,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.GraphException;
@@ -27,6 +29,7 @@ import org.quantrain.onnx.QdqMetadata;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePoolCodes;
 import org.quantrain.op.AveragePoolOnGrid;
+import org.quantrain.op.BatchNorm;
 import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.Contract;
 import org.quantrain.op.ConvCodes;
@@ -36,13 +39,20 @@ import org.quantrain.op.Flatten;
 import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
+import org.quantrain.op.MatMulCodes;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
+import org.quantrain.op.ProductScale;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.Reshape;
+import org.quantrain.op.Transpose;
+import org.quantrain.pass.SetBatchNormMode;
+import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.Layout;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
@@ -58,12 +68,13 @@ public final class IntegerModel {
   private final List<IntegerLayer> layers;
   private final Contract contract;
   private final Graph graph;
-  private final Map<String, HostTensor> contents = new HashMap<>();
+  private final Map<String, HostTensor> contents;
+  private final Map<String, TensorSpec> specs = new HashMap<>();
 
   /**
    * The file that was read.
    *
-   * @param input name of the network's input
+   * @param inputs of the network by name
    * @param output name of its output
    * @param digestMatches null where there is none and none is due
    */
@@ -71,16 +82,18 @@ public final class IntegerModel {
       String where,
       ModelRuntime runtime,
       Map<String, String> metadata,
-      String input,
+      Map<String, TensorSpec> inputs,
       String output,
-      TensorSpec inputSpec,
       Boolean digestMatches) {}
 
   private IntegerModel(Source source, List<IntegerLayer> layers, Contract contract) {
     this.source = source;
     this.layers = List.copyOf(layers);
     this.contract = contract;
-    this.graph = new GraphMaker().make();
+    GraphMaker maker = new GraphMaker(false);
+    this.graph = maker.make();
+    this.contents = Map.copyOf(maker.contents);
+    graph.outputs().forEach(v -> specs.put(v.name(), v.spec()));
   }
 
   /**
@@ -118,9 +131,8 @@ public final class IntegerModel {
               file.where(),
               ModelRuntime.ONNX_RUNTIME,
               file.metadata(),
-              file.graphInputs().get(0).name(),
+              parser.inputs(),
               file.outputs().get(0),
-              parser.inputSpec(),
               matches);
       return new IntegerModel(source, layers, contract(file.metadata(), Contract.FP32));
     } catch (GraphException | IllegalArgumentException e) {
@@ -140,9 +152,8 @@ public final class IntegerModel {
               file.where(),
               ModelRuntime.TFLITE,
               file.metadata(),
-              file.tensors().get(file.inputs().get(0)).name(),
+              Map.of(file.tensors().get(file.inputs().get(0)).name(), parser.inputSpec()),
               file.tensors().get(file.outputs().get(0)).name(),
-              parser.inputSpec(),
               ours ? (Boolean) file.digestMatches() : null);
       return new IntegerModel(source, layers, contract(file.metadata(), Contract.XNNPACK));
     } catch (GraphException | ArithmeticException | IllegalArgumentException e) {
@@ -182,9 +193,17 @@ public final class IntegerModel {
     return source.where();
   }
 
-  /** Name of the network's input. */
+  /**
+   * The network's inputs by name, in order: F32 [N,C,H,W] for images, of which there is one at most,
+   * S32 [N,...] for tokens.
+   */
+  public Map<String, TensorSpec> inputs() {
+    return source.inputs();
+  }
+
+  /** Name of the network's first input. */
   public String input() {
-    return source.input();
+    return inputs().keySet().iterator().next();
   }
 
   /** Name of the network's output. */
@@ -192,9 +211,9 @@ public final class IntegerModel {
     return source.output();
   }
 
-  /** F32 [N,C,H,W]. */
+  /** What the first input is. */
   public TensorSpec inputSpec() {
-    return source.inputSpec();
+    return inputs().get(input());
   }
 
   /** F32 [N,classes]. */
@@ -227,8 +246,8 @@ public final class IntegerModel {
   }
 
   /**
-   * In the order in which they are executed; the last one is {@link IntegerLayer.Logits} or {@link
-   * IntegerLayer.Dequantize}.
+   * In the order in which they are executed; the last one is {@link IntegerLayer.Logits}, {@link
+   * IntegerLayer.Output} or {@link IntegerLayer.Dequantize}.
    */
   public List<IntegerLayer> layers() {
     return layers;
@@ -243,6 +262,14 @@ public final class IntegerModel {
       }
     }
     return codes;
+  }
+
+  /** Names of the codes that end float islands. */
+  public Set<String> islands() {
+    return layers.stream()
+        .filter(IntegerLayer.Island.class::isInstance)
+        .map(IntegerLayer::name)
+        .collect(Collectors.toUnmodifiableSet());
   }
 
   /** What the file says about itself; keys are in {@link QdqMetadata}. */
@@ -275,9 +302,9 @@ public final class IntegerModel {
   }
 
   /**
-   * Images for the runtime: a file whose input is codes gets them quantized, as its user would.
+   * An input for the runtime: a file whose input is codes gets them quantized, as its user would.
    *
-   * @param images F32 [B,C,H,W] in memory order
+   * @param images in memory order
    */
   byte[] encode(HostTensor images) {
     if (!isChannelsLast()) {
@@ -296,7 +323,7 @@ public final class IntegerModel {
 
   /** A tensor's codes from the runtime. */
   HostTensor decode(CodesTensor tensor, int count, byte[] bytes) {
-    TensorSpec spec = new TensorSpec(tensor.dtype(), tensor.shape().withBatch(count));
+    TensorSpec spec = specs.get(tensor.name()).withBatch(count);
     if (!isChannelsLast()) {
       return MemoryOrder.fromOnnx(spec, bytes);
     }
@@ -338,9 +365,45 @@ public final class IntegerModel {
     return graph;
   }
 
+  /** The same graph with products that are executed otherwise, to the same accumulators. */
+  Graph toGraph(Lowering lowering) {
+    return lowered(graph, lowering);
+  }
+
+  /**
+   * The same graph cut behind its float islands: the codes of each are an output, as there, but
+   * what follows reads an input instead, the codes that another runtime found. Inputs are the
+   * network's, then one for each of {@link #islands} in the order of the layers.
+   */
+  Graph toSegments(Lowering lowering) {
+    return lowered(new GraphMaker(true).make(), lowering);
+  }
+
+  private static Graph lowered(Graph graph, Lowering lowering) {
+    List<Node> nodes =
+        graph.nodes().stream()
+            .map(n -> new Node(n.name(), lowered(n.op(), lowering), n.inputs(), n.outputs()))
+            .toList();
+    return new Graph(graph.inputs(), nodes, graph.outputs());
+  }
+
+  private static Op lowered(Op op, Lowering lowering) {
+    if (op instanceof ConvCodes conv) {
+      return new ConvCodes(conv.geometry(), lowering);
+    }
+    return op instanceof LinearCodes ? new LinearCodes(lowering) : op;
+  }
+
+  private static final String GIVEN = "/given";
+
+  /** Name of the codes for which an input of {@link #toSegments} stands. */
+  static String island(String input) {
+    return input.substring(0, input.length() - GIVEN.length());
+  }
+
   /** Contents of the graph's STATE values by name: everything that is constant in the file. */
   public Map<String, HostTensor> contents() {
-    return Map.copyOf(contents);
+    return contents;
   }
 
   /** Makes the graph and notes the contents. */
@@ -350,11 +413,30 @@ public final class IntegerModel {
     private final Map<String, Value> scales = new HashMap<>();
     private final Map<String, Value> zeroPoints = new HashMap<>();
     private final List<Value> outputs = new ArrayList<>();
+    private final Map<String, HostTensor> contents = new HashMap<>();
+    private final boolean segments;
+
+    /** Inputs and float results of layers. */
+    private final Map<String, Value> floats = new HashMap<>();
+
+    private final Map<Value, Value> otherLayout = new HashMap<>();
+    /** The images. */
     private Value input;
 
+    GraphMaker(boolean segments) {
+      this.segments = segments;
+    }
+
     Graph make() {
-      input = builder.input(takesCodes() ? input() + ".real" : input(), inputSpec());
+      inputs()
+          .forEach(
+              (name, spec) -> {
+                Value v = builder.input(takesCodes() ? name + ".real" : name, spec);
+                floats.put(name, v);
+                input = spec.dtype() == DType.F32 ? v : input;
+              });
       layers.forEach(this::add);
+      outputs.add(floats.get(layers.get(layers.size() - 1).name()));
       return builder.build(outputs);
     }
 
@@ -365,19 +447,23 @@ public final class IntegerModel {
         Value acc = product(logits.name(), op, logits.x(), w).output();
         Value y = builder.add(logits.name(), new DequantizeAcc(), acc, w[2], w[3]);
         requireName(y, logits.name());
-        outputs.add(y);
+        floats.put(logits.name(), y);
       } else if (layer instanceof IntegerLayer.Dequantize logits) {
         Value y = builder.node(logits.name(), new Dequantize(), of(logits.x())).output();
         requireName(y, logits.name());
-        outputs.add(y);
+        floats.put(logits.name(), y);
+      } else if (layer instanceof IntegerLayer.Output output) {
+        floats.put(output.name(), floats(output.name(), output.floats()));
       } else {
         ToCodes step = (ToCodes) layer;
         CodesTensor y = step.y();
         Node node = node(step, y);
         requireName(node.output(0), y.name());
-        codes.put(y.name(), node.output(0));
+        Value found = node.output(0);
+        boolean given = segments && layer instanceof IntegerLayer.Island;
+        codes.put(y.name(), given ? builder.input(y.name() + GIVEN, found.spec()) : found);
         scale(y);
-        outputs.add(node.output(0));
+        outputs.add(found);
       }
     }
 
@@ -392,27 +478,28 @@ public final class IntegerModel {
         return layer(y, spec, new LinearCodes(Lowering.REFERENCE), linear.x(), linear.w());
       } else if (layer instanceof IntegerLayer.Add add) {
         List<Value> in = new ArrayList<>(of(add.a()));
-        in.addAll(of(add.b()));
+        in.addAll(of(add.b(), in.get(0).spec().layout()));
         in.addAll(List.of(scale(y), zeroPoint(y)));
         return builder.node(y.name(), new AddCodes(spec, y.relu(), contract.addition()), in);
       } else if (layer instanceof IntegerLayer.Concat concat) {
         List<Value> in = new ArrayList<>();
-        concat.parts().forEach(part -> in.addAll(of(part)));
+        Layout layout = codes.get(concat.parts().get(0).name()).spec().layout();
+        concat.parts().forEach(part -> in.addAll(of(part, layout)));
         in.addAll(List.of(scale(y), zeroPoint(y)));
         return builder.node(y.name(), new ConcatCodes(concat.axis(), spec), in);
       } else if (layer instanceof IntegerLayer.MaxPool pool) {
-        return builder.node(y.name(), new MaxPool(pool.window()), codes.get(pool.x().name()));
+        return builder.node(y.name(), new MaxPool(pool.window()), image(pool.x()));
       } else if (layer instanceof IntegerLayer.AveragePool pool) {
         if (pool.window().isAllOf(pool.x().shape())) {
           return globalPool(pool.x(), y, spec); // as ONNX Runtime does
         }
-        List<Value> in = new ArrayList<>(of(pool.x()));
+        List<Value> in = new ArrayList<>(of(pool.x(), Layout.CHANNELS_LAST));
         in.addAll(List.of(scale(y), zeroPoint(y)));
         Op op = new AveragePoolCodes(pool.window(), pool.countPadding(), spec);
         return builder.node(y.name(), op, in);
       } else if (layer instanceof IntegerLayer.AveragePoolOnGrid pool) {
         Op op = new AveragePoolOnGrid(pool.window());
-        return builder.node(y.name(), op, codes.get(pool.x().name()));
+        return builder.node(y.name(), op, image(pool.x()));
       } else if (layer instanceof IntegerLayer.GlobalAveragePool pool) {
         return globalPool(pool.x(), y, spec);
       } else if (layer instanceof IntegerLayer.RequantizeCodes requantize) {
@@ -427,8 +514,74 @@ public final class IntegerModel {
         Op op = new PadCodes(pad.pad());
         return builder.node(y.name(), op, codes.get(x.name()), zeroPoint(x));
       }
+      if (layer instanceof IntegerLayer.MatMul product) {
+        return matMul(product, y, spec);
+      } else if (layer instanceof IntegerLayer.Reshape reshape) {
+        Value x = in(reshape.x(), Layout.ROW_MAJOR);
+        return builder.node(y.name(), new Reshape(y.shape()), x);
+      } else if (layer instanceof IntegerLayer.Transpose transpose) {
+        Op op = new Transpose(transpose.perm(), Layout.ROW_MAJOR);
+        return builder.node(y.name(), op, codes.get(transpose.x().name()));
+      } else if (layer instanceof IntegerLayer.Island island) {
+        Value real = floats(y.name(), island.floats());
+        return builder.node(y.name(), new Quantize(spec), real, scale(y), zeroPoint(y));
+      }
       IntegerLayer.Flatten flatten = (IntegerLayer.Flatten) layer;
-      return builder.node(y.name(), new Flatten(), codes.get(flatten.x().name()));
+      return builder.node(y.name(), new Flatten(), image(flatten.x()));
+    }
+
+    private Node matMul(IntegerLayer.MatMul product, CodesTensor y, QuantSpec spec) {
+      Op op = new MatMulCodes();
+      List<Value> in = new ArrayList<>(of(product.a(), Layout.ROW_MAJOR));
+      in.addAll(of(product.b(), Layout.ROW_MAJOR));
+      Value acc = builder.node(y.name() + "/acc", op, in).output();
+      int columns = y.shape().dim(y.shape().rank() - 1);
+      Value a = scale(product.a());
+      Value b = scale(product.b());
+      Value outScale = builder.add(y.name() + "/out_scale", new ProductScale(columns), a, b);
+      Contract.Product sum = new Contract.Product(op, acc, a, b, outScale, null, null);
+      String multiplier = y.name() + "/multiplier";
+      return contract.requantize(
+          builder, y.name(), multiplier, spec, false, sum, scale(y), zeroPoint(y));
+    }
+
+    /** Adds float operations; their nodes and constants have names behind that of the result. */
+    private Value floats(String name, IntegerLayer.Floats part) {
+      Graph inner = SetBatchNormMode.apply(part.model().graph(), BatchNorm.Mode.FROZEN);
+      Map<Value, Value> made = new HashMap<>();
+      for (Value v : inner.inputs()) {
+        CodesTensor x = part.reads().get(v.name());
+        Value real =
+            x == null
+                ? floats.get(v.name())
+                : builder.node(name + "/float/" + v.name(), new Dequantize(), of(x)).output();
+        made.put(v, Transpose.relayout(builder, name + "/float/laid", real, v.spec().layout()));
+      }
+      for (Value v : inner.persistent()) {
+        made.put(v, state(name + "/float/" + v.name(), part.model().contents().get(v.name())));
+      }
+      for (Node node : inner.nodes()) {
+        List<Value> in = node.inputs().stream().map(made::get).toList();
+        Node copy = builder.node(name + "/float/" + node.name(), node.op(), in);
+        for (int i = 0; i < copy.outputs().size(); i++) {
+          made.put(node.output(i), copy.output(i));
+        }
+      }
+      return made.get(inner.outputs().get(0));
+    }
+
+    private Value image(CodesTensor x) {
+      return in(x, Layout.CHANNELS_LAST);
+    }
+
+    /** Codes in this order in memory. */
+    private Value in(CodesTensor x, Layout layout) {
+      Value v = codes.get(x.name());
+      if (v.spec().with(layout).equals(v.spec())) {
+        return v;
+      }
+      return otherLayout.computeIfAbsent(
+          v, k -> Transpose.relayout(builder, x.name() + "/laid", k, layout));
     }
 
     private Node layer(CodesTensor y, QuantSpec spec, Op op, CodesTensor x, IntegerWeights from) {
@@ -442,15 +595,14 @@ public final class IntegerModel {
     }
 
     private Node globalPool(CodesTensor x, CodesTensor y, QuantSpec spec) {
-      Value in = codes.get(x.name());
-      Value acc = builder.add(y.name() + "/acc", new GlobalPoolSum(), in, zeroPoint(x));
+      Value acc = builder.add(y.name() + "/acc", new GlobalPoolSum(), image(x), zeroPoint(x));
       Op op = new PoolMultiplier(x.shape().dim(1), x.shape().dim(2) * x.shape().dim(3));
       Value m = builder.add(y.name() + "/multiplier", op, scale(x), scale(y));
       return builder.node(y.name(), new Requantize(spec, false), acc, m, zeroPoint(y));
     }
 
     private Node product(String name, Op op, CodesTensor x, Value[] w) {
-      List<Value> in = new ArrayList<>(of(x));
+      List<Value> in = new ArrayList<>(of(x, Layout.CHANNELS_LAST));
       in.addAll(List.of(w[0], w[1]));
       return builder.node(name + "/acc", op, in);
     }
@@ -458,6 +610,10 @@ public final class IntegerModel {
     /** Codes, scale and zero-point. */
     private List<Value> of(CodesTensor x) {
       return List.of(codes.get(x.name()), scale(x), zeroPoint(x));
+    }
+
+    private List<Value> of(CodesTensor x, Layout layout) {
+      return List.of(in(x, layout), scale(x), zeroPoint(x));
     }
 
     /** Codes, scale, out scale and bias. */

@@ -17,6 +17,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -134,25 +135,41 @@ public final class OnnxRuntimeChild implements RuntimeChild.Session {
   }
 
   @Override
-  public List<byte[]> run(int count, byte[] pixels) throws OrtException {
-    ByteBuffer direct =
-        ByteBuffer.allocateDirect(pixels.length).order(ByteOrder.nativeOrder()).put(pixels);
-    int[] image = request.image();
-    long[] shape = {count, image[0], image[1], image[2]};
+  public List<byte[]> run(int count, List<byte[]> inputs) throws OrtException {
+    Map<String, OnnxTensor> feed = new HashMap<>();
     List<byte[]> answers = new ArrayList<>();
-    try (OnnxTensor x =
-        OnnxTensor.createTensor(environment, direct.flip().asFloatBuffer(), shape)) {
-      try (OrtSession.Result result = exposed.run(Map.of(request.input(), x))) {
+    try {
+      for (int i = 0; i < inputs.size(); i++) {
+        RuntimeChild.Input input = request.inputs().get(i);
+        feed.put(input.name(), tensor(input, count, inputs.get(i)));
+      }
+      try (OrtSession.Result result = exposed.run(feed)) {
         for (String name : request.codes()) {
           answers.add(bytes(result, name));
         }
         answers.add(bytes(result, request.output()));
       }
-      try (OrtSession.Result result = plain.run(Map.of(request.input(), x))) {
+      try (OrtSession.Result result = plain.run(feed)) {
         answers.add(bytes(result, request.output()));
       }
+    } finally {
+      feed.values().forEach(OnnxTensor::close);
     }
     return answers;
+  }
+
+  private OnnxTensor tensor(RuntimeChild.Input input, int count, byte[] values)
+      throws OrtException {
+    ByteBuffer direct =
+        ByteBuffer.allocateDirect(values.length).order(ByteOrder.nativeOrder()).put(values).flip();
+    long[] shape = new long[1 + input.dims().length];
+    shape[0] = count;
+    for (int i = 1; i < shape.length; i++) {
+      shape[i] = input.dims()[i - 1];
+    }
+    return input.real()
+        ? OnnxTensor.createTensor(environment, direct.asFloatBuffer(), shape)
+        : OnnxTensor.createTensor(environment, direct.asIntBuffer(), shape);
   }
 
   private static byte[] bytes(OrtSession.Result result, String name) {

@@ -1,34 +1,48 @@
 package org.quantrain.integer;
 
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.quantrain.graph.Op;
 import org.quantrain.onnx.MemoryOrder;
 import org.quantrain.onnx.OnnxFile;
 import org.quantrain.onnx.OnnxNode;
+import org.quantrain.onnx.OnnxReader;
 import org.quantrain.onnx.OnnxTensor;
 import org.quantrain.op.Concat;
 import org.quantrain.op.ConvGeometry;
+import org.quantrain.op.MatMulCodes;
 import org.quantrain.op.Pad;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Slice;
+import org.quantrain.op.Transpose;
 import org.quantrain.quant.AccumulatorBound;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.Layout;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Recognizes the QDQ forms in a file. Whatever is not exactly one of them is refused, because a
- * runtime would compute it in float or by another rule.
+ * Recognizes the QDQ forms in a file. Layers with integer weights that are not exactly one of them
+ * are refused, because a runtime would compute them in float or by another rule. Other operators
+ * between DequantizeLinear and QuantizeLinear are float islands.
  */
 final class QdqParser {
   private static final int LARGEST_IMAGE = 1 << 20;
+
+  /** Operators that leave codes on their grid, and the output what it is. */
+  private static final Set<String> MOVEMENTS =
+      Set.of("MaxPool", "Flatten", "Reshape", "Identity", "Transpose", "Slice", "Pad");
 
   private final OnnxFile file;
   private final Map<String, List<OnnxNode>> consumers;
@@ -50,54 +64,96 @@ final class QdqParser {
 
   private final Map<String, Shape> pendingShapes = new HashMap<>();
 
+  /** Inputs of the network and float results of layers. */
+  private final Map<String, TensorSpec> given = new LinkedHashMap<>();
+
+  /** Float operators by what they compute. */
+  private final Map<String, OnnxNode> floats = new LinkedHashMap<>();
+
+  /** Float operators that led to codes or to the output. */
+  private final Set<OnnxNode> used = new HashSet<>();
+
+  /** Codes that are row-major though of rank 4. */
+  private final Set<String> rowMajor = new HashSet<>();
+
   /** Clip nodes that were read together with their QuantizeLinear. */
   private final Set<String> clipped = new HashSet<>();
 
-  private TensorSpec inputSpec;
+  /** The network's, as {@link IntegerModel#inputs} has them. */
+  private final Map<String, TensorSpec> inputs = new LinkedHashMap<>();
 
   QdqParser(OnnxFile file) {
     this.file = file;
     this.consumers = file.consumers();
   }
 
-  TensorSpec inputSpec() {
-    return inputSpec;
+  Map<String, TensorSpec> inputs() {
+    return Collections.unmodifiableMap(inputs);
   }
 
   List<IntegerLayer> layers() {
-    require(file.graphInputs().size() == 1, "expected one input, got " + file.graphInputs().size());
+    require(!file.graphInputs().isEmpty(), "expected an input, got none");
     require(file.outputs().size() == 1, "expected one output, got " + file.outputs().size());
     require(file.opset() >= 13, "opset: expected at least 13, got " + file.opset());
-    readInput(file.graphInputs().get(0));
+    file.graphInputs().forEach(this::readInput);
+    long images = inputs.values().stream().filter(s -> s.dtype() == DType.F32).count();
+    require(images <= 1, "expected one input of type FLOAT, got " + images);
     file.nodes().forEach(this::readNode);
-    String logits = file.outputs().get(0);
-    OnnxNode last = pending.remove(logits);
-    require(
-        last != null && last.op().equals("Gemm"),
-        "the output \"" + logits + "\" is not the float result of a Gemm on codes");
-    require(
-        pending.isEmpty(),
-        "not quantized: " + pending.values().stream().map(OnnxNode::label).toList());
-    CodesTensor x = operand(last, 0);
-    layers.add(new IntegerLayer.Logits(x, weights(last, x), logits));
+    readOutput(file.outputs().get(0));
+    List<String> left = new ArrayList<>(pending.values().stream().map(OnnxNode::label).toList());
+    floats.values().stream().filter(n -> !used.contains(n)).forEach(n -> left.add(n.label()));
+    require(left.isEmpty(), "not quantized: " + left);
     return layers;
+  }
+
+  /** The float result of a Gemm on codes, perhaps in another shape. */
+  private void readOutput(String output) {
+    IntegerLayer logits =
+        layers.stream()
+            .filter(l -> l instanceof IntegerLayer.Logits && l.name().equals(output))
+            .findFirst()
+            .orElse(null);
+    if (logits != null) {
+      layers.remove(logits);
+      layers.add(logits);
+      return;
+    }
+    String problem = "the output \"" + output + "\" is not the float result of a Gemm on codes";
+    require(floats.containsKey(output), problem);
+    IntegerLayer.Floats shaped = floats(output);
+    require(
+        shaped.reads().isEmpty() && MOVEMENTS.containsAll(shaped.operators()),
+        problem + ", but of " + shaped.operators());
+    layers.add(new IntegerLayer.Output(shaped, output));
   }
 
   private void readInput(OnnxFile.Input input) {
     List<Long> dims = input.dims();
-    boolean image = dims.size() == 4 && input.type() == OnnxTensor.FLOAT;
-    for (int i = 1; image && i < 4; i++) {
-      image = dims.get(i) >= 1 && dims.get(i) <= LARGEST_IMAGE;
+    boolean tokens = input.type() == OnnxTensor.INT32 && dims.size() >= 2;
+    boolean fits = tokens || (dims.size() == 4 && input.type() == OnnxTensor.FLOAT);
+    for (int i = 1; fits && i < dims.size(); i++) {
+      fits = dims.get(i) >= 1 && dims.get(i) <= LARGEST_IMAGE;
     }
-    require(image, "input \"" + input.name() + "\": expected FLOAT [N,C,H,W], got " + dims);
+    require(
+        fits,
+        "input \"" + input.name() + "\": expected FLOAT [N,C,H,W] or INT32 [N,...], got " + dims);
     int[] d = dims.stream().mapToInt(Long::intValue).toArray();
-    inputSpec = TensorSpec.f32(Shape.BATCH, d[1], d[2], d[3]);
+    d[0] = Shape.BATCH;
+    inputs.put(input.name(), new TensorSpec(tokens ? DType.S32 : DType.F32, Shape.of(d)));
+    given.put(input.name(), inputs.get(input.name()));
   }
 
   private void readNode(OnnxNode node) {
     require(
         node.domain().isEmpty() && node.outputs().size() == 1,
         node.label() + " is no part of a quantized file of Quantrain");
+    if (!isInteger(node)) {
+      require(
+          node.inputs().stream().noneMatch(constants::containsKey),
+          node.label() + " is no part of a quantized file of Quantrain");
+      floats.put(node.output(), node);
+      return;
+    }
     switch (node.op()) {
       case "QuantizeLinear" -> readQuantize(node);
       case "DequantizeLinear" -> readDequantize(node);
@@ -122,7 +178,33 @@ final class QdqParser {
         require(
             x.shape().rank() == 2 && x.shape().dim(1) == w.dim(1),
             node.label() + ": input " + x.shape() + " does not fit weights " + w);
-        wait(node, Shape.of(Shape.BATCH, w.dim(0)));
+        Shape y = Shape.of(x.shape().dim(0), w.dim(0));
+        if (isQuantized(node)) {
+          wait(node, y);
+        } else {
+          layers.add(new IntegerLayer.Logits(x, weights(node, x), node.output()));
+          given.put(node.output(), new TensorSpec(DType.F32, y));
+        }
+      }
+      case "MatMul" -> {
+        CodesTensor a = operand(node, 0);
+        CodesTensor b = operand(node, 1);
+        TensorSpec y =
+            new MatMulCodes()
+                .infer(
+                    List.of(
+                        new TensorSpec(a.dtype(), a.shape(), Layout.ROW_MAJOR),
+                        TensorSpec.f32(1),
+                        TensorSpec.s32(1),
+                        new TensorSpec(b.dtype(), b.shape(), Layout.ROW_MAJOR),
+                        TensorSpec.f32(1),
+                        TensorSpec.s32(1)))
+                .get(0);
+        long terms = a.shape().dim(a.shape().rank() - 1);
+        require(
+            terms * largest(a) * largest(b) <= Integer.MAX_VALUE,
+            node.label() + ": the int32 accumulator of " + terms + " products could overflow");
+        wait(node, y.shape());
       }
       case "Add" -> {
         CodesTensor a = operand(node, 0);
@@ -156,6 +238,16 @@ final class QdqParser {
         Shape flat = Shape.of(Shape.BATCH, Math.toIntExact(s.elementsPerSample()));
         add(new IntegerLayer.Flatten(x, x.as(node.output(), flat)));
       }
+      case "Reshape" -> {
+        CodesTensor x = codes(node, 0);
+        add(new IntegerLayer.Reshape(x, x.as(node.output(), reshaped(node, x.shape()))));
+      }
+      case "Identity", "Transpose" -> {
+        CodesTensor x = codes(node, 0);
+        List<Integer> perm = permutation(node, x.shape().rank());
+        Transpose op = new Transpose(perm, Layout.ROW_MAJOR);
+        add(new IntegerLayer.Transpose(x, perm, moved(node, x, op)));
+      }
       case "Slice" -> {
         CodesTensor x = codes(node, 0);
         Slice slice = slice(node, x.shape());
@@ -166,10 +258,123 @@ final class QdqParser {
         Pad pad = pad(node, x);
         add(new IntegerLayer.Pad(x, pad, moved(node, x, pad)));
       }
-      default ->
-          throw new IllegalArgumentException(
-              node.label() + " is no part of a quantized file of Quantrain");
+      default -> throw new IllegalStateException(node.label());
     }
+  }
+
+  private static long largest(CodesTensor x) {
+    return AccumulatorBound.largestInput(x.zeroPoint(), x.lowest(), x.qmax());
+  }
+
+  /** Whether a node is, or should be, one of the integer forms. */
+  private boolean isInteger(OnnxNode node) {
+    return switch (node.op()) {
+      case "QuantizeLinear", "DequantizeLinear" -> true;
+      case "Cast" -> isPacked(node);
+      case "Clip" -> clipped.contains(node.output()) || codes.containsKey(node.input(0));
+      case "Conv", "Gemm" ->
+          real.containsKey(node.input(0)) || constants.containsKey(node.input(1));
+      case "MatMul", "Add", "Concat", "AveragePool", "GlobalAveragePool" ->
+          isQuantized(node) && node.inputs().stream().allMatch(real::containsKey);
+      default -> MOVEMENTS.contains(node.op()) && !isFloat(node.input(0));
+    };
+  }
+
+  private boolean isFloat(String tensor) {
+    return floats.containsKey(tensor)
+        || given.containsKey(tensor)
+        || real.containsKey(tensor)
+        || file.isConstant(tensor);
+  }
+
+  private boolean isQuantized(OnnxNode node) {
+    return consumers.getOrDefault(node.output(), List.of()).stream()
+            .anyMatch(reader -> reader.op().equals("QuantizeLinear"))
+        && !file.outputs().contains(node.output());
+  }
+
+  /** The float operators behind a tensor, back to codes, layers and the network's inputs. */
+  private IntegerLayer.Floats floats(String result) {
+    Set<OnnxNode> part = new HashSet<>();
+    Map<String, CodesTensor> reads = new LinkedHashMap<>();
+    Map<String, TensorSpec> inputs = new LinkedHashMap<>();
+    Map<String, OnnxTensor> values = new LinkedHashMap<>();
+    Deque<String> open = new ArrayDeque<>(List.of(result));
+    while (!open.isEmpty()) {
+      String tensor = open.pop();
+      if (floats.containsKey(tensor)) {
+        OnnxNode node = floats.get(tensor);
+        if (part.add(node)) {
+          node.inputs().stream().filter(t -> !t.isEmpty()).forEach(open::push);
+        }
+      } else if (real.containsKey(tensor)) {
+        CodesTensor x = real.get(tensor);
+        Layout layout = rowMajor.contains(x.name()) ? Layout.ROW_MAJOR : Layout.CHANNELS_LAST;
+        reads.put(tensor, x);
+        inputs.put(tensor, new TensorSpec(DType.F32, x.shape(), layout));
+      } else if (given.containsKey(tensor)) {
+        inputs.put(tensor, given.get(tensor));
+      } else {
+        require(file.isConstant(tensor), "\"" + tensor + "\" is neither float nor constant");
+        values.put(tensor, file.constants().get(tensor));
+      }
+    }
+    used.addAll(part);
+    List<OnnxNode> nodes = file.nodes().stream().filter(part::contains).toList();
+    List<OnnxFile.Input> parameters =
+        inputs.keySet().stream()
+            .map(name -> new OnnxFile.Input(name, OnnxTensor.FLOAT, List.of(), List.of()))
+            .toList();
+    OnnxFile whole =
+        new OnnxFile(
+            file.where(),
+            result,
+            file.producer(),
+            file.opset(),
+            Map.of(),
+            parameters,
+            List.of(result),
+            nodes,
+            values);
+    return new IntegerLayer.Floats(
+        OnnxReader.readPart(whole, inputs), reads, nodes.stream().map(OnnxNode::op).toList());
+  }
+
+  private Shape reshaped(OnnxNode node, Shape x) {
+    OnnxTensor t = file.constants().get(node.input(1));
+    require(
+        t != null && t.type() == OnnxTensor.INT64 && node.integer("allowzero", 0) == 0,
+        node.label() + ": expected a constant shape");
+    long[] to = t.longs();
+    require(to.length <= 8, node.label() + ": a shape of rank " + to.length);
+    int[] dims = new int[to.length];
+    long known = 1;
+    int open = -1;
+    for (int i = 0; i < dims.length; i++) {
+      boolean fits = to[i] == -1 ? open < 0 : to[i] >= 1 && to[i] <= Integer.MAX_VALUE;
+      require(fits, node.label() + ": shape " + Arrays.toString(to));
+      dims[i] = (int) to[i];
+      open = to[i] == -1 ? i : open;
+      known = to[i] == -1 ? known : Math.multiplyExact(known, to[i]);
+    }
+    long elements = Math.abs(Arrays.stream(x.dims()).asLongStream().reduce(1, (p, q) -> p * q));
+    require(
+        open >= 0 && x.hasBatch() && known > 0 && elements % known == 0,
+        node.label() + ": expected the batch to be left open in " + Arrays.toString(to));
+    dims[open] = -Math.toIntExact(elements / known);
+    return Shape.of(dims);
+  }
+
+  private static List<Integer> permutation(OnnxNode node, int rank) {
+    Object perm = node.attributes().get("perm");
+    if (node.op().equals("Identity")) {
+      return IntStream.range(0, rank).boxed().toList();
+    }
+    require(
+        perm instanceof List<?> list
+            && list.stream().allMatch(i -> i instanceof Long v && v >= 0 && v < rank),
+        node.label() + ": expected a permutation of " + rank + " dimensions, got " + perm);
+    return ((List<?>) perm).stream().map(i -> ((Long) i).intValue()).toList();
   }
 
   /** What becomes of codes that an operation takes or leaves. */
@@ -232,6 +437,28 @@ final class QdqParser {
   private void add(IntegerLayer.ToCodes layer) {
     layers.add(layer);
     codes.put(layer.y().name(), layer.y());
+    if (isRowMajor(layer)) {
+      rowMajor.add(layer.y().name());
+    }
+  }
+
+  private boolean isRowMajor(IntegerLayer layer) {
+    if (layer instanceof IntegerLayer.Island island) {
+      return !island.floats().model().graph().outputs().get(0).spec().isChannelsLast();
+    } else if (layer instanceof IntegerLayer.Add add) {
+      return rowMajor.contains(add.a().name());
+    } else if (layer instanceof IntegerLayer.Concat concat) {
+      return rowMajor.contains(concat.parts().get(0).name());
+    } else if (layer instanceof IntegerLayer.RequantizeCodes requantize) {
+      return rowMajor.contains(requantize.x().name());
+    } else if (layer instanceof IntegerLayer.Slice slice) {
+      return rowMajor.contains(slice.x().name());
+    } else if (layer instanceof IntegerLayer.Pad pad) {
+      return rowMajor.contains(pad.x().name());
+    }
+    return layer instanceof IntegerLayer.MatMul
+        || layer instanceof IntegerLayer.Reshape
+        || layer instanceof IntegerLayer.Transpose;
   }
 
   // ---- quantizers
@@ -248,16 +475,19 @@ final class QdqParser {
     int qmin = least == 0 ? 0 : -qmax - 1;
     boolean relu = low == zeroPoint && low > qmin;
     require(
-        low == qmin || relu,
+        low == qmin || relu && pending.containsKey(x),
         (clip == null ? node : clip).label()
             + ": expected a grid from "
             + qmin
             + " or the zero-point, got from "
             + low);
-    if (x.equals(file.graphInputs().get(0).name())) {
+    if (inputs.containsKey(x)) {
+      require(
+          inputs.get(x).dtype() == DType.F32, node.label() + ": its input \"" + x + "\" is INT32");
+      Shape shape = inputs.get(x).shape();
       add(
           new IntegerLayer.QuantizeInput(
-              new CodesTensor(name, inputSpec.shape(), scale, zeroPoint, qmin, qmax, relu)));
+              new CodesTensor(name, shape, scale, zeroPoint, qmin, qmax, relu)));
     } else if (real.containsKey(x)) {
       require(
           clip != null,
@@ -266,6 +496,12 @@ final class QdqParser {
       add(
           new IntegerLayer.RequantizeCodes(
               wide, new CodesTensor(name, wide.shape(), scale, zeroPoint, qmin, qmax, relu)));
+    } else if (floats.containsKey(x)) {
+      IntegerLayer.Floats island = floats(x);
+      Shape shape = island.model().graph().outputs().get(0).spec().shape();
+      add(
+          new IntegerLayer.Island(
+              island, new CodesTensor(name, shape, scale, zeroPoint, qmin, qmax, relu)));
     } else {
       OnnxNode layer = pending.remove(x);
       require(layer != null, node.label() + ": its input \"" + x + "\" is no layer on codes");
@@ -284,6 +520,7 @@ final class QdqParser {
     return switch (node.op()) {
       case "Conv" -> new IntegerLayer.Conv(x, weights(node, x), geometry(node), y);
       case "Gemm" -> new IntegerLayer.Linear(x, weights(node, x), y);
+      case "MatMul" -> new IntegerLayer.MatMul(x, operand(node, 1), y);
       case "Add" -> new IntegerLayer.Add(x, operand(node, 1), y);
       case "Concat" -> {
         List<CodesTensor> parts = operands(node);
@@ -324,15 +561,17 @@ final class QdqParser {
     return t != null && t.type() == OnnxTensor.INT8;
   }
 
+  private boolean isPacked(OnnxNode cast) {
+    OnnxTensor constant = file.constants().get(cast.input(0));
+    return constant != null && constant.type() == OnnxTensor.INT4;
+  }
+
   /** Packed weights to int8. */
   private void readCast(OnnxNode node) {
-    OnnxTensor packed = file.constants().get(node.input(0));
     require(
-        packed != null
-            && packed.type() == OnnxTensor.INT4
-            && node.integer("to", 0) == OnnxTensor.INT8,
+        node.integer("to", 0) == OnnxTensor.INT8,
         node.label() + ": expected constant weights from INT4 to INT8");
-    unpacked.put(node.output(), packed.unpacked());
+    unpacked.put(node.output(), file.constants().get(node.input(0)).unpacked());
   }
 
   private OnnxTensor codesOf(OnnxNode dequantize) {
@@ -468,8 +707,7 @@ final class QdqParser {
           node.label() + ": the bias is not at the scale of input * weights");
     }
     HostTensor codes = MemoryOrder.fromOnnx(new TensorSpec(DType.S8, w.shape()), w.data());
-    int largest = AccumulatorBound.largestInput(x.zeroPoint(), x.lowest(), x.qmax());
-    int overflow = AccumulatorBound.firstOverflow(codes, largest, bias);
+    int overflow = AccumulatorBound.firstOverflow(codes, (int) largest(x), bias);
     require(
         overflow < 0,
         node.label() + ": the int32 accumulator of channel " + overflow + " could overflow");

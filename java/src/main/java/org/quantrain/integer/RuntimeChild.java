@@ -24,7 +24,6 @@ final class RuntimeChild {
    * What the verifier asks for.
    *
    * @param codes names of the tensors of codes
-   * @param image dimensions [C,H,W]
    * @param delegates use what the runtime delegates to by default
    */
   record Request(
@@ -32,9 +31,16 @@ final class RuntimeChild {
       int threads,
       List<String> codes,
       String output,
-      String input,
-      int[] image,
+      List<Input> inputs,
       boolean delegates) {}
+
+  /**
+   * An input of the model.
+   *
+   * @param real of float32, else of int32
+   * @param dims behind the batch; [C,H,W] of images
+   */
+  record Input(String name, boolean real, int[] dims) {}
 
   /** A model in its runtime, with and without its codes as outputs. */
   interface Session extends AutoCloseable {
@@ -50,11 +56,11 @@ final class RuntimeChild {
 
     /**
      * @param count images
-     * @param pixels in the order and type of the model's input
+     * @param inputs each in the order and type of the model's
      * @return the codes of each tensor, the output beside them, and the output of the model as it
      *     is
      */
-    List<byte[]> run(int count, byte[] pixels) throws Exception;
+    List<byte[]> run(int count, List<byte[]> inputs) throws Exception;
 
     @Override
     void close();
@@ -90,7 +96,8 @@ final class RuntimeChild {
     if (in.readInt() != ChildProtocol.START) {
       throw new IllegalStateException("started by something that is not the verifier");
     }
-    try (Session session = loader.load(read(in))) {
+    Request asked = read(in);
+    try (Session session = loader.load(asked)) {
       out.writeInt(ChildProtocol.READY);
       ChildProtocol.writeText(out, session.version());
       ChildProtocol.writeText(out, session.optimization());
@@ -100,7 +107,11 @@ final class RuntimeChild {
       int request = in.readInt();
       while (request == ChildProtocol.RUN) {
         int count = in.readInt();
-        List<byte[]> answers = session.run(count, ChildProtocol.readBytes(in, Integer.MAX_VALUE));
+        List<byte[]> inputs = new ArrayList<>();
+        for (int i = 0; i < asked.inputs().size(); i++) {
+          inputs.add(ChildProtocol.readBytes(in, Integer.MAX_VALUE));
+        }
+        List<byte[]> answers = session.run(count, inputs);
         out.writeInt(ChildProtocol.RESULT);
         for (byte[] answer : answers) {
           ChildProtocol.writeBytes(out, answer);
@@ -120,9 +131,18 @@ final class RuntimeChild {
       codes.add(ChildProtocol.readText(in));
     }
     String output = ChildProtocol.readText(in);
-    String input = ChildProtocol.readText(in);
-    int[] image = {in.readInt(), in.readInt(), in.readInt()};
-    return new Request(model, threads, codes, output, input, image, in.readBoolean());
+    List<Input> inputs = new ArrayList<>();
+    int given = in.readInt();
+    for (int i = 0; i < given; i++) {
+      String name = ChildProtocol.readText(in);
+      boolean real = in.readBoolean();
+      int[] dims = new int[in.readInt()];
+      for (int d = 0; d < dims.length; d++) {
+        dims[d] = in.readInt();
+      }
+      inputs.add(new Input(name, real, dims));
+    }
+    return new Request(model, threads, codes, output, inputs, in.readBoolean());
   }
 
   private static void write(DataOutputStream out, List<ChildProtocol.OptimizedNode> nodes)

@@ -14,12 +14,15 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.TensorSpec;
 
 /** The verifier's end of {@link RuntimeChild}: starts it, talks to it, ends it whatever happens. */
 final class RuntimeProcess implements AutoCloseable {
@@ -138,9 +141,15 @@ final class RuntimeProcess implements AutoCloseable {
       ChildProtocol.writeText(out, tensor.name());
     }
     ChildProtocol.writeText(out, model.output());
-    ChildProtocol.writeText(out, model.input());
-    for (int i = 1; i < 4; i++) {
-      out.writeInt(model.inputSpec().shape().dim(i));
+    out.writeInt(model.inputs().size());
+    for (Map.Entry<String, TensorSpec> input : model.inputs().entrySet()) {
+      ChildProtocol.writeText(out, input.getKey());
+      out.writeBoolean(input.getValue().dtype() == DType.F32);
+      int[] dims = input.getValue().shape().dims();
+      out.writeInt(dims.length - 1);
+      for (int i = 1; i < dims.length; i++) {
+        out.writeInt(dims[i]);
+      }
     }
     out.writeBoolean(model.runtime().delegates(model.contract()));
     out.flush();
@@ -168,20 +177,19 @@ final class RuntimeProcess implements AutoCloseable {
   /**
    * Runs a batch; waits for the answer.
    *
-   * @param images F32 [B,C,H,W] in memory order
-   * @param count rows to run
+   * @param inputs as {@link ImageBatch} has them
    */
-  Answer.Result run(HostTensor images, int count) throws IOException {
-    return guarded(() -> exchange(images, count));
+  Answer.Result run(List<HostTensor> inputs) throws IOException {
+    return guarded(() -> exchange(inputs));
   }
 
-  private Answer.Result exchange(HostTensor images, int count) throws IOException {
-    byte[] pixels = model.encode(images);
-    int bytes = pixels.length / images.shape().dim(0) * count;
+  private Answer.Result exchange(List<HostTensor> inputs) throws IOException {
+    int count = inputs.get(0).shape().dim(0);
     out.writeInt(ChildProtocol.RUN);
     out.writeInt(count);
-    out.writeInt(bytes);
-    out.write(pixels, 0, bytes);
+    for (HostTensor input : inputs) {
+      ChildProtocol.writeBytes(out, model.encode(input));
+    }
     out.flush();
     expect(ChildProtocol.RESULT);
     List<HostTensor> codes = new ArrayList<>();

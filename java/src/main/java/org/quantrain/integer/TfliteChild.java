@@ -76,7 +76,7 @@ public final class TfliteChild implements RuntimeChild.Session {
       require(
           interpreter.SetOutputs(outputs.stream().mapToInt(i -> i).toArray()), "expose its codes");
     }
-    int[] image = request.image();
+    int[] image = request.inputs().get(0).dims();
     int[] shape = {count, image[1], image[2], image[0]};
     require(interpreter.ResizeInputTensor(input, shape), "take " + count + " images");
     require(interpreter.AllocateTensors(), "prepare its operators");
@@ -126,7 +126,8 @@ public final class TfliteChild implements RuntimeChild.Session {
   }
 
   @Override
-  public List<byte[]> run(int count, byte[] pixels) {
+  public List<byte[]> run(int count, List<byte[]> inputs) {
+    byte[] pixels = inputs.get(0);
     exposed = batch(exposed, count, true);
     plain = batch(plain, count, false);
     int output = file.outputs().get(0);

@@ -43,6 +43,7 @@ final class FloatModelReader {
   private final OnnxFile file;
   private final String name;
   private final Map<String, Integer> sizes;
+  private final Map<String, TensorSpec> inputs;
   private final Importing in;
   private final ConstantFolding folding = new ConstantFolding();
   private final Set<String> read = new HashSet<>();
@@ -50,11 +51,14 @@ final class FloatModelReader {
 
   /**
    * @param sizes of the dimensions that the file names but does not number, by name
+   * @param inputs what inputs are, where it is known better than by the file
    */
-  FloatModelReader(OnnxFile file, String name, Map<String, Integer> sizes) {
+  FloatModelReader(
+      OnnxFile file, String name, Map<String, Integer> sizes, Map<String, TensorSpec> inputs) {
     this.file = file;
     this.name = name;
     this.sizes = sizes;
+    this.inputs = inputs;
     this.in = new Importing(file);
     file.nodes().forEach(node -> read.addAll(node.inputs()));
     read.addAll(file.outputs());
@@ -86,6 +90,10 @@ final class FloatModelReader {
   }
 
   private void readInput(OnnxFile.Input input) {
+    if (inputs.containsKey(input.name())) {
+      in.put(input.name(), in.builder().input(input.name(), inputs.get(input.name())));
+      return;
+    }
     String label = "input \"" + input.name() + "\"";
     List<Long> dims = input.dims();
     DType dtype =

@@ -265,14 +265,24 @@ final class FloatOperators {
     LayerNorm norm = w.op(LayerNorm.class);
     String x = w.in(0);
     int rank = w.node().input(0).spec().shape().rank();
-    int[] axes = IntStream.range(norm.axis(), rank).toArray();
-    String mean = w.step("mean", "ReduceMean", "axes", axes, x);
+    List<Integer> axes = IntStream.range(norm.axis(), rank).boxed().toList();
+    String mean = mean(w, "mean", axes, x);
     String difference = w.step("difference", "Sub", x, mean);
     String square = w.step("square", "Pow", difference, w.scalar("two", 2));
-    String variance = w.step("variance", "ReduceMean", "axes", axes, square);
+    String variance = mean(w, "variance", axes, square);
     String sum = w.step("sum", "Add", variance, w.scalar("epsilon", norm.epsilon()));
     String normalized = w.step("normalized", "Div", difference, w.step("deviation", "Sqrt", sum));
     w.last("Add", w.step("scaled", "Mul", normalized, w.in(1)), w.in(2));
+  }
+
+  private static String mean(FloatNodeWriter w, String what, List<Integer> axes, String x) {
+    return w.axesAreInputs()
+        ? w.step(what, "ReduceMean", x, w.integers(what + ".axes", axes))
+        : w.step(what, "ReduceMean", "axes", ints(axes), x);
+  }
+
+  private static int[] ints(List<Integer> values) {
+    return values.stream().mapToInt(Integer::intValue).toArray();
   }
 
   private static void softmax(FloatNodeWriter w) {
@@ -281,32 +291,27 @@ final class FloatOperators {
 
   private static void reduce(FloatNodeWriter w) {
     Reduce op = w.op(Reduce.class);
-    int[] axes = op.axes().stream().mapToInt(Integer::intValue).toArray();
-    var node =
+    String operator =
         switch (op.function()) {
-          case SUM -> w.last("ReduceSum", w.in(0), w.integers("axes", op.axes()));
-          case MEAN -> w.last("ReduceMean", w.in(0)).with("axes", axes);
-          case MAX -> w.last("ReduceMax", w.in(0)).with("axes", axes);
-          case MIN -> w.last("ReduceMin", w.in(0)).with("axes", axes);
+          case SUM -> "ReduceSum";
+          case MEAN -> "ReduceMean";
+          case MAX -> "ReduceMax";
+          case MIN -> "ReduceMin";
         };
+    var node =
+        operator.equals("ReduceSum") || w.axesAreInputs()
+            ? w.last(operator, w.in(0), w.integers("axes", op.axes()))
+            : w.last(operator, w.in(0)).with("axes", ints(op.axes()));
     node.with("keepdims", op.keepDims() ? 1 : 0);
   }
 
-  /** The batch is what is left. */
   private static void reshape(FloatNodeWriter w) {
-    int[] dims = w.op(Reshape.class).to().dims();
-    List<Integer> to = Arrays.stream(dims).map(d -> Math.max(d, -1)).boxed().toList();
-    w.last("Reshape", w.in(0), w.integers("shape", to));
+    w.last("Reshape", OnnxWriter.reshaped(w.out(), w.node(), w.op(Reshape.class)));
   }
 
-  /** Files know no order in memory. */
   private static void transpose(FloatNodeWriter w) {
-    int[] perm = w.op(Transpose.class).perm().stream().mapToInt(Integer::intValue).toArray();
-    if (Arrays.equals(perm, IntStream.range(0, perm.length).toArray())) {
-      w.last("Identity", w.in(0));
-    } else {
-      w.last("Transpose", w.in(0)).with("perm", perm);
-    }
+    Transpose op = w.op(Transpose.class);
+    OnnxWriter.permuted(w.last(OnnxWriter.operator(op), w.in(0)), op);
   }
 
   private static void slice(FloatNodeWriter w) {

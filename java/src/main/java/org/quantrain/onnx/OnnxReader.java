@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.quantrain.graph.GraphException;
 import org.quantrain.graph.Model;
+import org.quantrain.tensor.TensorSpec;
 
 /**
  * Reads float networks from ONNX files, operator sets 7 to 21.
@@ -52,11 +53,22 @@ public final class OnnxReader {
     return read(OnnxFile.parse(name, bytes), name, Map.of());
   }
 
+  /**
+   * Reads the float operations between the integer layers of a quantized file, on their own.
+   *
+   * @param part inputs, nodes, constants and the outputs that matter
+   * @param inputs what the part's inputs are
+   * @throws IllegalArgumentException or GraphException as the other methods' OnnxException
+   */
+  public static Model readPart(OnnxFile part, Map<String, TensorSpec> inputs) {
+    return new FloatModelReader(part, part.graphName(), Map.of(), inputs).read();
+  }
+
   private static Model read(OnnxFile file, String name, Map<String, Integer> sizes)
       throws OnnxException {
     boolean ours = file.producer().equals(OnnxWriter.PRODUCER) && !file.graphName().isEmpty();
     try {
-      return new FloatModelReader(file, ours ? file.graphName() : name, sizes).read();
+      return new FloatModelReader(file, ours ? file.graphName() : name, sizes, Map.of()).read();
     } catch (GraphException | IllegalArgumentException e) {
       throw new OnnxException(file.where(), e.getMessage(), e);
     }

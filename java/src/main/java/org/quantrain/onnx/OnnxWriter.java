@@ -3,6 +3,7 @@ package org.quantrain.onnx;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,7 +14,9 @@ import org.quantrain.io.AtomicFile;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.Pad;
 import org.quantrain.op.PoolWindow;
+import org.quantrain.op.Reshape;
 import org.quantrain.op.Slice;
+import org.quantrain.op.Transpose;
 import org.quantrain.tensor.Shape;
 
 /**
@@ -93,6 +96,25 @@ public final class OnnxWriter {
         out.integers(out.unique(node.name() + ".ends"), List.of(end < 0 ? Long.MIN_VALUE : end)),
         out.integers(out.unique(node.name() + ".axes"), List.of(slice.axis())),
         out.integers(out.unique(node.name() + ".steps"), List.of(slice.step())));
+  }
+
+  /** The inputs of a Reshape: data and shape. The batch is what is left. */
+  static List<String> reshaped(OnnxGraphBuilder out, Node node, Reshape reshape) {
+    int[] dims = reshape.to().dims();
+    List<Integer> to = Arrays.stream(dims).map(d -> Math.max(d, -1)).boxed().toList();
+    return List.of(
+        node.input(0).name(), out.integers(out.unique(node.name() + ".shape"), to));
+  }
+
+  /** The operator of a transposition; files know no order in memory. */
+  static String operator(Transpose transpose) {
+    return transpose.isIdentical() ? "Identity" : "Transpose";
+  }
+
+  static void permuted(OnnxGraphBuilder.NodeAttributes node, Transpose transpose) {
+    if (!transpose.isIdentical()) {
+      node.with("perm", transpose.perm().stream().mapToInt(Integer::intValue).toArray());
+    }
   }
 
   /** The second input of a Pad. */

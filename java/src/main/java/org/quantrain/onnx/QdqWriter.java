@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -15,24 +16,38 @@ import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.io.AtomicFile;
+import org.quantrain.op.Add;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePoolCodes;
+import org.quantrain.op.Binary;
+import org.quantrain.op.Concat;
 import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.ConvCodes;
+import org.quantrain.op.Dequantize;
 import org.quantrain.op.DequantizeAcc;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.FoldWeight;
 import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.LinearCodes;
+import org.quantrain.op.MatMulCodes;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.Multiplier;
 import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
+import org.quantrain.op.ProductScale;
 import org.quantrain.op.Quantize;
+import org.quantrain.op.Reduce;
+import org.quantrain.op.Relu;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.Reshape;
+import org.quantrain.op.Resize;
 import org.quantrain.op.Slice;
+import org.quantrain.op.Softmax;
+import org.quantrain.op.Transpose;
+import org.quantrain.op.Unary;
+import org.quantrain.op.Where;
 import org.quantrain.quant.AccumulatorBound;
 import org.quantrain.quant.DeployedWeights;
 import org.quantrain.tensor.DType;
@@ -58,7 +73,10 @@ import org.quantrain.tensor.TensorSpec;
  *   <li>Weights of at most 4 bits are stored two in a byte and cast to int8 before anything else:
  *       ONNX Runtime does that once and then computes as with any weights. A DequantizeLinear of 4
  *       bits would leave the layer in float.
- *   <li>Max pooling and flattening stand on the codes themselves.
+ *   <li>Max pooling and what only moves or reshapes stand on the codes themselves.
+ *   <li>Operations without an integer form are float operators between DequantizeLinear and
+ *       QuantizeLinear. Where ONNX Runtime has an integer kernel of its own for the last one, whose
+ *       arithmetic is no contract of ours, a Max with the lowest float keeps them apart.
  *   <li>The scale of a bias is the product of the scales of input and weights, to the bit;
  *       otherwise ONNX Runtime would take it for another bias without a word.
  * </ul>
@@ -69,6 +87,10 @@ public final class QdqWriter {
   private final Graph graph;
   private final Function<Value, HostTensor> contents;
   private final OnnxGraphBuilder out = new OnnxGraphBuilder("quantrain");
+
+  /** Functions that ONNX Runtime has on codes, or leaves to the clamp of a quantizer. */
+  private static final Set<Unary.Kind> FUSED_FUNCTIONS =
+      Set.of(Unary.Kind.SIGMOID, Unary.Kind.LEAKY_RELU, Unary.Kind.CLIP);
 
   /** Grid of each tensor of codes. */
   private final Map<Value, Grid> grids = new HashMap<>();
@@ -156,28 +178,51 @@ public final class QdqWriter {
     }
   }
 
-  /** Known operations, on codes; floats are what the network reads and its logits. */
+  /** Known operations; what an integer layer computes is float only as the network's output. */
   private static boolean hasForm(Graph graph, Node node) {
-    Op op = node.op();
-    if (op instanceof DequantizeAcc) {
-      return graph.outputs().contains(node.output())
+    if (node.op() instanceof DequantizeAcc) {
+      return isOutput(graph, node.output())
           && graph.producer(node.input(0)).map(Node::op).orElse(null) instanceof LinearCodes;
     }
-    if (op instanceof Quantize) {
-      return graph.inputs().contains(node.input(0));
-    }
-    if (op instanceof MaxPool || op instanceof Flatten || op instanceof Slice) {
-      return node.input(0).spec().dtype().isCodes();
-    }
-    return isKnown(op);
+    boolean output = node.outputs().stream().anyMatch(graph.outputs()::contains);
+    return output ? isLogits(graph, node) : isKnown(node.op()) || isFloat(node);
+  }
+
+  private static boolean isLogits(Graph graph, Node node) {
+    return node.op() instanceof DequantizeAcc
+        || (moves(node.op())
+            && graph.producer(node.input(0)).filter(n -> isLogits(graph, n)).isPresent());
+  }
+
+  private static boolean isOutput(Graph graph, Value value) {
+    return graph.outputs().contains(value)
+        || (!graph.consumers(value).isEmpty()
+            && graph.consumers(value).stream()
+                .allMatch(n -> moves(n.op()) && isOutput(graph, n.output(0))));
+  }
+
+  private static boolean moves(Op op) {
+    return op instanceof Reshape || op instanceof Transpose || op instanceof Slice;
+  }
+
+  private static boolean isFloat(Node node) {
+    return !node.output(0).spec().dtype().isCodes() && FloatOperators.has(node.op());
   }
 
   private void writeGraph() throws OnnxException {
     check(graph);
+    if (graph.nodes().stream().anyMatch(QdqWriter::isPacked)) {
+      out.allowInt4();
+    }
     graph.inputs().forEach(v -> out.reserve(v.name()));
     graph.nodes().forEach(n -> n.outputs().forEach(v -> out.reserve(v.name())));
+    Set<Value> floats = new LinkedHashSet<>();
+    graph.nodes().stream().filter(QdqWriter::isFloat).forEach(n -> floats.addAll(n.inputs()));
+    floats.removeIf(v -> !v.isPersistent());
+    floats.forEach(v -> out.reserve(v.name()));
     graph.inputs().forEach(out::input);
     graph.outputs().forEach(out::output);
+    floats.forEach(v -> out.constant(v.name(), contents.apply(v)));
     graph.nodes().forEach(this::writeNode);
   }
 
@@ -193,6 +238,9 @@ public final class QdqWriter {
         || op instanceof LearnedQParams
         || op instanceof ConvCodes
         || op instanceof LinearCodes
+        || op instanceof MatMulCodes
+        || op instanceof ProductScale
+        || op instanceof Dequantize
         || op instanceof Multiplier
         || op instanceof PoolMultiplier
         || op instanceof GlobalPoolSum
@@ -205,14 +253,20 @@ public final class QdqWriter {
         || op instanceof RequantizeCodes
         || op instanceof PadCodes
         || op instanceof Slice
-        || op instanceof Flatten;
+        || op instanceof Flatten
+        || op instanceof Reshape
+        || op instanceof Transpose;
   }
 
   private void writeNode(Node node) {
     Op op = node.op();
-    if (op instanceof Quantize quantize) {
+    if (isFloat(node)) {
+      FloatOperators.write(new FloatNodeWriter(node, out));
+    } else if (op instanceof Quantize quantize) {
       Grid grid = grid(node, node.input(1), node.input(2), quantize.spec(), false);
-      quantize(node, node.input(0).name(), grid, false);
+      quantize(node, keptFloat(node.input(0)), grid, false);
+    } else if (op instanceof Dequantize) {
+      dequantize(node, node.input(0), node.input(1), node.input(2), node.output().name());
     } else if (op instanceof Requantize requantize) {
       writeRequantize(node, requantize);
     } else if (op instanceof DequantizeAcc) {
@@ -226,9 +280,10 @@ public final class QdqWriter {
       quantize(node, sum, grid, false);
     } else if (op instanceof ConcatCodes concat) {
       int parts = ConcatCodes.parts(node.inputs().size());
-      Grid grid = grid(node, node.input(3 * parts), node.input(3 * parts + 1), concat.spec(), false);
+      int own = 3 * parts;
+      Grid grid = grid(node, node.input(own), node.input(own + 1), concat.spec(), false);
       List<String> real = new ArrayList<>();
-      for (int i = 0; i < 3 * parts; i += 3) {
+      for (int i = 0; i < own; i += 3) {
         real.add(dequantize(node, node.input(i), node.input(i + 1), node.input(i + 2)));
       }
       String whole = out.unique(node.output(0).name() + ".real");
@@ -254,6 +309,13 @@ public final class QdqWriter {
     } else if (op instanceof Flatten) {
       keepGrid(node);
       onCodes("Flatten", node, List.of(node.input(0).name())).with("axis", 1);
+    } else if (op instanceof Reshape reshape) {
+      keepGrid(node);
+      onCodes("Reshape", node, OnnxWriter.reshaped(out, node, reshape));
+    } else if (op instanceof Transpose transpose) {
+      keepGrid(node);
+      List<String> x = List.of(node.input(0).name());
+      OnnxWriter.permuted(onCodes(OnnxWriter.operator(transpose), node, x), transpose);
     } else if (op instanceof Slice slice) {
       keepGrid(node);
       onCodes("Slice", node, OnnxWriter.sliced(out, node, slice));
@@ -285,6 +347,11 @@ public final class QdqWriter {
     Grid grid = grid(node, multiplier.input(1), node.input(2), op.spec(), op.relu());
     Node product = producer(node, node.input(0));
     String real;
+    if (product.op() instanceof MatMulCodes) {
+      require(node, node.inputs().size() == 3, "a product of activations has no bias");
+      quantize(node, writeMatMul(node, product), grid, false);
+      return;
+    }
     if (product.op() instanceof GlobalPoolSum) {
       require(node, node.inputs().size() == 3, "a global average pool has no bias");
       require(
@@ -303,6 +370,62 @@ public final class QdqWriter {
       real = writeProduct(node, product, multiplier.input(0), node.input(3));
     }
     quantize(node, real, grid, false);
+  }
+
+  private String writeMatMul(Node node, Node product) {
+    String a = dequantize(product, product.input(0), product.input(1), product.input(2));
+    String b = dequantize(product, product.input(3), product.input(4), product.input(5));
+    Shape shape = product.input(0).spec().shape();
+    long terms = shape.dim(shape.rank() - 1);
+    long largest = largestInput(product.input(0)) * largestInput(product.input(3));
+    require(
+        product,
+        terms * largest <= Integer.MAX_VALUE,
+        "the int32 accumulator of " + terms + " products could overflow");
+    String real = out.unique(node.output(0).name() + ".real");
+    out.node("MatMul", layerName(product), List.of(a, b), real);
+    return real;
+  }
+
+  /** Largest magnitude of code - zero-point. */
+  private long largestInput(Value codes) {
+    Grid grid = grids.get(codes);
+    int zeroPoint = contents.apply(grid.zeroPoint()).ints()[0];
+    return AccumulatorBound.largestInput(zeroPoint, grid.lowest(), grid.spec().qmax());
+  }
+
+  /** The real values to quantize, in the way of any integer kernel that could compute them. */
+  private String keptFloat(Value real) {
+    Node producer = graph.producer(real).orElse(null);
+    boolean fused =
+        producer != null
+            && isFused(producer.op())
+            && producer.inputs().stream()
+                .allMatch(v -> graph.producer(v).map(Node::op).orElse(null) instanceof Dequantize);
+    if (!fused) {
+      return real.name();
+    }
+    String kept = out.unique(real.name() + ".kept");
+    String lowest =
+        out.scalar(
+            out.unique(kept + ".lowest"), HostTensor.of(Shape.of(1), -Float.MAX_VALUE));
+    out.node("Max", kept, List.of(real.name(), lowest), kept);
+    return kept;
+  }
+
+  /** What ONNX Runtime merges with the quantizers around it, or drops between them. */
+  private static boolean isFused(Op op) {
+    if (op instanceof Unary unary) {
+      return FUSED_FUNCTIONS.contains(unary.function());
+    }
+    return op instanceof Softmax
+        || op instanceof Binary
+        || op instanceof Add
+        || op instanceof Where
+        || op instanceof Relu
+        || op instanceof Concat
+        || op instanceof Resize
+        || op instanceof Reduce;
   }
 
   private static void requireCells(Node node, Node sum, PoolMultiplier multiplier) {
@@ -359,10 +482,13 @@ public final class QdqWriter {
     return real;
   }
 
+  private static boolean isPacked(Node fold) {
+    return fold.op() instanceof FoldWeight op && op.spec().bits() <= PACKED_BITS;
+  }
+
   /** Writes weights and bias; returns the names of their real values. */
   private List<String> writeWeights(Node product, Node fold) {
     Grid x = grids.get(product.input(0));
-    int zeroPoint = contents.apply(x.zeroPoint()).ints()[0];
     DeployedWeights weights;
     try {
       weights =
@@ -370,18 +496,18 @@ public final class QdqWriter {
               fold,
               contents,
               contents.apply(x.scale()).floats()[0],
-              AccumulatorBound.largestInput(zeroPoint, x.lowest(), x.spec().qmax()));
+              (int) largestInput(product.input(0)));
     } catch (IllegalArgumentException e) {
       throw new Refusal(fold, e.getMessage());
     }
     String name = fold.input(0).name();
     String w = out.unique(name);
-    if (((FoldWeight) fold.op()).spec().bits() > PACKED_BITS) {
-      out.constant(w, weights.codes());
-    } else {
+    if (isPacked(fold)) {
       String packed = out.int4(w, weights.codes());
       w = out.unique(name + ".int8");
       out.node("Cast", w, List.of(packed), w).with("to", OnnxTensor.INT8);
+    } else {
+      out.constant(w, weights.codes());
     }
     String b = out.unique(name + ".bias");
     out.constant(b, weights.bias());
@@ -468,6 +594,11 @@ public final class QdqWriter {
 
   /** Writes the real values of codes for one reader, whose idea of their grid must be the same. */
   private String dequantize(Node reader, Value codes, Value scale, Value zeroPoint) {
+    return dequantize(reader, codes, scale, zeroPoint, out.unique(codes.name() + ".dq"));
+  }
+
+  private String dequantize(
+      Node reader, Value codes, Value scale, Value zeroPoint, String real) {
     Grid grid = grids.get(codes);
     require(reader, grid != null, "its input " + codes + " is not codes of this graph");
     float s = contents.apply(scale).floats()[0];
@@ -487,7 +618,6 @@ public final class QdqWriter {
             + own
             + " and "
             + ownZ);
-    String real = out.unique(codes.name() + ".dq");
     List<String> in =
         List.of(codes.name(), constants.get(grid.scale()), constants.get(grid.zeroPoint()));
     out.node("DequantizeLinear", real, in, real);

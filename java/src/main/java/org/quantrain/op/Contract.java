@@ -112,8 +112,8 @@ public enum Contract {
   }
 
   /**
-   * Whether a concatenation only moves codes, so that all its parts must be on the grid of the whole
-   * before.
+   * Whether a concatenation only moves codes, so that all its parts must be on the grid of the
+   * whole before.
    */
   public boolean joinsOneGrid() {
     return joinsOneGrid;
@@ -129,10 +129,10 @@ public enum Contract {
   /**
    * An accumulator and what its real value needs.
    *
-   * @param op {@link ConvCodes} or {@link LinearCodes}
+   * @param op {@link ConvCodes}, {@link LinearCodes} or {@link MatMulCodes}
    * @param acc what the codes are made of; not the op's own output where batch norm stands between
    * @param wScale null where only the out scale is known, because batch norm moves with the batch
-   * @param bias [C]
+   * @param bias [C] or null
    * @param keep [C] or null
    */
   public record Product(
@@ -159,7 +159,10 @@ public enum Contract {
     List<Value> in = new ArrayList<>(List.of(product.acc()));
     if (rule == Requantization.FP32_RNE || product.wScale() == null) {
       in.add(builder.add(multiplier, new Multiplier(), product.outScale(), yScale));
-      in.addAll(List.of(yZeroPoint, product.bias()));
+      in.add(yZeroPoint);
+      if (product.bias() != null) {
+        in.add(product.bias());
+      }
       if (product.keep() != null) {
         in.add(product.keep());
       }

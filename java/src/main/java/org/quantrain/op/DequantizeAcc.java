@@ -11,15 +11,16 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Accumulator to float32: y = float(keep * acc + bias) * out scale. Inputs acc [N,C,...], out scale
- * [C], then optionally bias [C] and keep [C].
+ * Accumulator to float32: y = float(keep * acc + bias) * out scale. Inputs acc with C channels
+ * innermost in memory ([N,C,H,W] or row-major [..,C]), out scale [C], then optionally bias [C] and
+ * keep [C].
  */
 public record DequantizeAcc() implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 2, 4);
     Expect.dtype("acc", in.get(0), DType.S32);
-    int c = Expect.channels(in.get(0));
+    int c = Expect.innermost(in.get(0));
     Expect.vectors(in, 1, 2, DType.F32, c);
     Expect.vectors(in, 2, in.size(), DType.S32, c);
     return List.of(in.get(0).as(DType.F32));

@@ -76,6 +76,16 @@ final class Expect {
     }
   }
 
+  /** Size of the dimension that is innermost in memory: the last one, or the channels of an image. */
+  static int innermost(TensorSpec spec) {
+    Shape shape = spec.shape();
+    int dim = spec.isChannelsLast() ? 1 : shape.rank() - 1;
+    if (shape.rank() < 2 || shape.batchDim() == dim) {
+      throw new ShapeException("expected channels innermost in memory, got " + spec);
+    }
+    return shape.dim(dim);
+  }
+
   /** Size of dimension 1 of an activation: the channels of [N,C,H,W], the features of [N,C]. */
   static int channels(TensorSpec spec) {
     if (spec.shape().rank() != 2 && spec.shape().rank() != 4) {

@@ -12,8 +12,9 @@ import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Accumulator to codes by contract FP32_RNE. Inputs acc [N,C,...], multiplier [C], zero-point [1],
- * then optionally bias [C] and keep [C] (int32); outputs codes and the straight-through mask.
+ * Accumulator to codes by contract FP32_RNE. Inputs acc with C channels innermost in memory
+ * ([N,C,H,W] or row-major [..,C]), multiplier [C], zero-point [1], then optionally bias [C] and
+ * keep [C] (int32); outputs codes and the straight-through mask.
  *
  * @param relu the activation before the quantizer is a ReLU: no gradient where the value is not
  *     positive
@@ -23,7 +24,7 @@ public record Requantize(QuantSpec spec, boolean relu) implements Op {
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 3, 5);
     Expect.dtype("acc", in.get(0), DType.S32);
-    int c = Expect.channels(in.get(0));
+    int c = Expect.innermost(in.get(0));
     Expect.vectors(in, 1, 2, DType.F32, c);
     Expect.vectors(in, 2, 3, DType.S32, 1);
     Expect.vectors(in, 3, in.size(), DType.S32, c);

@@ -3,6 +3,7 @@ package org.quantrain.op;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
@@ -22,6 +23,11 @@ import org.quantrain.tensor.TensorSpec;
 public record Transpose(List<Integer> perm, Layout layout) implements Op {
   public Transpose {
     perm = List.copyOf(perm);
+  }
+
+  /** Whether only the order in memory changes. */
+  public boolean isIdentical() {
+    return IntStream.range(0, perm.size()).allMatch(i -> perm.get(i) == i);
   }
 
   /** The value in this order in memory: itself, or a copy. */

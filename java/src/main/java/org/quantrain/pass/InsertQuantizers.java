@@ -23,26 +23,37 @@ import org.quantrain.op.FakeQuant;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.Linear;
+import org.quantrain.op.MatMul;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.Pad;
 import org.quantrain.op.Relu;
+import org.quantrain.op.Reshape;
 import org.quantrain.op.ScaleRule;
 import org.quantrain.op.Slice;
+import org.quantrain.op.Transpose;
 import org.quantrain.quant.QuantPolicy;
+import org.quantrain.quant.Target;
+import org.quantrain.tensor.DType;
 import org.quantrain.tensor.QuantSpec;
 
 /**
  * Puts a {@link FakeQuant} on every weight and on every value that a quantized operation reads.
  *
- * <p>Max pooling, flatten, slices and padding with zeros keep their input's grid, as average pools
- * do for some targets. A value that is read at several widths gets the widest quantizer first and
+ * <p>Max pooling, slices, padding with zeros and what only moves or reshapes keep their input's
+ * grid, as average pools do for some targets. A value that is read at several widths gets the widest quantizer first and
  * the narrower ones on top of it, because the deployed producer emits one tensor of codes.
+ *
+ * <p>Operations without an integer form (layer norm, softmax, GELU) are islands: they stay float and
+ * read codes of what integer operations compute, so that every result of an integer operation is on
+ * a grid. Between two such operations there is no quantizer.
  *
  * <p>What is computed for a concatenation alone has no quantizer of its own: it goes to the grid of
  * the whole in one step. What something else reads too, or what only moved, is requantized from its
  * own grid.
  */
 public final class InsertQuantizers {
+  private static final TreeMap<Integer, Value> NONE = new TreeMap<>();
+
   private final Graph graph;
   private final QuantPolicy policy;
   private final Set<Node> firstAndLast = new HashSet<>();
@@ -54,6 +65,7 @@ public final class InsertQuantizers {
   private final GraphBuilder builder = new GraphBuilder();
   private final Map<Value, Value> plain = new HashMap<>();
   private final Map<Value, TreeMap<Integer, Value>> quantized = new HashMap<>();
+  private final Map<Value, Boolean> integers = new HashMap<>();
 
   private InsertQuantizers(Graph graph, QuantPolicy policy) {
     this.graph = graph;
@@ -61,8 +73,8 @@ public final class InsertQuantizers {
   }
 
   /**
-   * @throws GraphException if the graph has no convolution or linear layer, or an override matches
-   *     no layer
+   * @throws GraphException if the graph has no convolution or linear layer, an override matches no
+   *     layer, or the target does not run an operation, neither in integers nor in float
    */
   public static Graph apply(Graph graph, QuantPolicy policy) {
     return new InsertQuantizers(graph, policy).run();
@@ -81,9 +93,62 @@ public final class InsertQuantizers {
   private boolean keepsGrid(Node node) {
     return node.op() instanceof MaxPool
         || node.op() instanceof Flatten
+        || node.op() instanceof Reshape
+        || node.op() instanceof Transpose
         || node.op() instanceof Slice
         || (node.op() instanceof Pad pad && pad.value() == 0)
         || (isAverage(node) && policy.target().contract().averagesOnGrid());
+  }
+
+  /** The product of two computed operands. */
+  private static boolean isProduct(Node node) {
+    return node.op() instanceof MatMul && node.inputs().stream().noneMatch(Value::isPersistent);
+  }
+
+  /** Whether the node has no integer form here. */
+  private boolean isIsland(Node node) {
+    if (node.op() instanceof Relu || node.op() instanceof BatchNorm) {
+      return !follows(node);
+    } else if (node.op() instanceof Add || node.op() instanceof Concat) {
+      boolean wanted = node.op() instanceof Concat && isQuantized(node);
+      return !wanted && node.inputs().stream().noneMatch(this::isInteger);
+    }
+    return !isLayer(node) && !isProduct(node) && !isAverage(node) && !keepsGrid(node);
+  }
+
+  /** Whether batch norm or ReLU goes into the integer operation before it. */
+  private boolean follows(Node node) {
+    Node before = graph.producer(node.input(0)).orElse(null);
+    if (before == null || isIsland(before)) {
+      return false;
+    }
+    boolean layer = isLayer(before);
+    if (node.op() instanceof BatchNorm) {
+      return layer && graph.consumers(node.input(0)).size() == 1;
+    }
+    return layer
+        || isProduct(before)
+        || before.op() instanceof Add
+        || before.op() instanceof BatchNorm
+        || before.op() instanceof Relu;
+  }
+
+  /** Whether the value is the network's, or an integer operation computes it; or only moved it. */
+  private boolean isInteger(Value value) {
+    if (value.isPersistent()) {
+      return false;
+    }
+    Boolean known = integers.get(value);
+    if (known == null) {
+      Node producer = graph.producer(value).orElse(null);
+      known =
+          producer == null
+              ? value.spec().dtype() == DType.F32
+              : !isIsland(producer)
+                  && (!keepsGrid(producer) || isAverage(producer) || isInteger(producer.input(0)));
+      integers.put(value, known);
+    }
+    return known;
   }
 
   private static boolean isAverage(Node node) {
@@ -116,12 +181,30 @@ public final class InsertQuantizers {
     for (int i = graph.nodes().size() - 1; i >= 0; i--) {
       collectDemands(graph.nodes().get(i));
     }
+    refuseIslands();
     for (Value in : graph.inputs()) {
       plain.put(in, builder.input(in));
       quantize(in, false);
     }
     graph.nodes().forEach(this::rebuild);
     return builder.build(graph.outputs().stream().map(this::output).toList());
+  }
+
+  private void refuseIslands() {
+    if (policy.target().mixesFloats()) {
+      return;
+    }
+    List<String> nodes =
+        graph.nodes().stream()
+            .filter(n -> isIsland(n) || isProduct(n))
+            .map(n -> n.op().kind() + " \"" + n.name() + "\"")
+            .toList();
+    if (!nodes.isEmpty()) {
+      String text =
+          "target %s has no integer form for %s, and no floats between integer layers; '%s' has";
+      throw new GraphException(
+          text.formatted(policy.target().id(), String.join(", ", nodes), Target.ORT.id()));
+    }
   }
 
   private Value output(Value value) {
@@ -137,7 +220,7 @@ public final class InsertQuantizers {
   private void collectDemands(Node node) {
     if (isLayer(node)) {
       demand(node.input(0), policy.inputBits(node.name(), firstAndLast.contains(node)));
-    } else if (node.op() instanceof Add) {
+    } else if (node.op() instanceof Add && !isIsland(node)) {
       demand(node.input(0), QuantPolicy.ADD_BITS);
       demand(node.input(1), QuantPolicy.ADD_BITS);
     } else if (keepsGrid(node)) {
@@ -154,6 +237,12 @@ public final class InsertQuantizers {
           demand(part, bitsOf(node));
         }
       }
+    } else if (isProduct(node)) {
+      node.inputs().forEach(v -> demand(v, policy.activationBits()));
+    } else if (isIsland(node)) {
+      node.inputs().stream()
+          .filter(this::isInteger)
+          .forEach(v -> demand(v, QuantPolicy.ADD_BITS));
     }
   }
 
@@ -212,7 +301,7 @@ public final class InsertQuantizers {
       Value weight = node.input(1);
       FakeQuant quant = new FakeQuant(weight.name(), spec, rule, policy.target().contract());
       inputs.set(1, builder.add(weight.name() + ".q", quant, weight));
-    } else if (node.op() instanceof Add) {
+    } else if (node.op() instanceof Add && !isIsland(node)) {
       inputs.set(0, version(node.input(0), QuantPolicy.ADD_BITS));
       inputs.set(1, version(node.input(1), QuantPolicy.ADD_BITS));
     } else if (keepsGrid(node)) {
@@ -227,6 +316,16 @@ public final class InsertQuantizers {
           Value part = version(node.input(i), bitsOf(node));
           inputs.set(i, joinsAsItIs(part) ? part : toAnotherGrid(node.name() + ".part" + i, part));
         }
+      }
+    } else if (isProduct(node)) {
+      for (int i = 0; i < inputs.size(); i++) {
+        inputs.set(i, version(node.input(i), policy.activationBits()));
+      }
+    } else if (isIsland(node)) {
+      // Codes of 8 bits also where another reader alone wanted them: one value, one tensor.
+      for (int i = 0; i < inputs.size(); i++) {
+        Value codes = quantized.getOrDefault(node.input(i), NONE).get(QuantPolicy.ADD_BITS);
+        inputs.set(i, codes == null ? inputs.get(i) : codes);
       }
     }
     Node made = builder.node(node.name(), node.op(), inputs);

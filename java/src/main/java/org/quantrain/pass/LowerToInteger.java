@@ -1,11 +1,13 @@
 package org.quantrain.pass;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.GraphException;
@@ -40,21 +42,27 @@ import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.Linear;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
+import org.quantrain.op.MatMul;
+import org.quantrain.op.MatMulCodes;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.MinMax;
 import org.quantrain.op.Pad;
 import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.PoolWindow;
+import org.quantrain.op.ProductScale;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
 import org.quantrain.op.RangeRule;
 import org.quantrain.op.Relu;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.Reshape;
 import org.quantrain.op.Slice;
 import org.quantrain.op.TimesSign;
+import org.quantrain.op.Transpose;
 import org.quantrain.quant.QuantizerState;
+import org.quantrain.tensor.Layout;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
 
@@ -98,7 +106,11 @@ public final class LowerToInteger {
     }
   }
 
-  /** The real value is out scale * (keep * acc + bias), then the activation. */
+  /**
+   * The real value is out scale * (keep * acc + bias), then the activation.
+   *
+   * @param stats {@link AccStats} of the accumulator, or null
+   */
   private record Accumulated(Contract.Product product, Node stats, boolean relu, float upper)
       implements Lowered {
     Accumulated(Contract.Product product, Node stats) {
@@ -108,7 +120,9 @@ public final class LowerToInteger {
     /** What the real value is computed of: the given values, the bias, and keep where it is. */
     List<Value> inputs(Value... first) {
       List<Value> inputs = new ArrayList<>(List.of(first));
-      inputs.add(product.bias());
+      if (product.bias() != null) {
+        inputs.add(product.bias());
+      }
       if (product.keep() != null) {
         inputs.add(product.keep());
       }
@@ -171,6 +185,10 @@ public final class LowerToInteger {
         && in instanceof Codes codes
         && weights.containsKey(node.input(1))) {
       layer(node, codes);
+    } else if (op instanceof MatMul matMul
+        && in instanceof Codes a
+        && lowered.get(node.input(1)) instanceof Codes b) {
+      lowered.put(node.output(0), product(node, matMul, a, b));
     } else if (op instanceof Relu relu && in instanceof Accumulated acc) {
       float upper = Math.min(acc.upper(), relu.upper());
       lowered.put(node.output(), new Accumulated(acc.product(), acc.stats(), true, upper));
@@ -181,11 +199,11 @@ public final class LowerToInteger {
         && in instanceof Codes a
         && lowered.get(node.input(1)) instanceof Codes b) {
       lowered.put(node.output(), new Sum(a, b, false, Float.POSITIVE_INFINITY));
-    } else if ((op instanceof MaxPool || op instanceof Flatten || op instanceof Slice)
+    } else if ((op instanceof MaxPool || op instanceof Slice || movesEverything(op))
         && in instanceof Codes c) {
       Value moved = builder.node(node.name() + ".codes", op, c.codes()).output(0);
       // A maximum has another range than what it is taken of.
-      boolean sameRange = op instanceof Flatten;
+      boolean sameRange = movesEverything(op);
       Value min = sameRange ? c.batchMin() : null;
       Value max = sameRange ? c.batchMax() : null;
       lowered.put(
@@ -207,6 +225,47 @@ public final class LowerToInteger {
     } else {
       keepFloat(node);
     }
+  }
+
+  private static boolean movesEverything(Op op) {
+    return op instanceof Flatten || op instanceof Reshape || op instanceof Transpose;
+  }
+
+  /** The product of two computed operands. */
+  private Accumulated product(Node node, MatMul matMul, Codes a, Codes b) {
+    Value left = turned(node.name() + ".a", a.codes(), matMul.transA());
+    Value right = turned(node.name() + ".b", b.codes(), matMul.transB());
+    MatMulCodes op = new MatMulCodes();
+    Value acc =
+        builder.add(
+            node.name() + ".acc",
+            op,
+            left,
+            a.scale(),
+            a.zeroPoint(),
+            right,
+            b.scale(),
+            b.zeroPoint());
+    int rank = acc.spec().shape().rank();
+    Value outScale =
+        builder.add(
+            node.name() + ".out_scale",
+            new ProductScale(acc.spec().shape().dim(rank - 1)),
+            a.scale(),
+            b.scale());
+    return new Accumulated(
+        new Contract.Product(op, acc, a.scale(), b.scale(), outScale, null, null), null);
+  }
+
+  /** The last two dimensions change places. */
+  private Value turned(String name, Value codes, boolean turn) {
+    if (!turn) {
+      return codes;
+    }
+    int rank = codes.spec().shape().rank();
+    List<Integer> perm = new ArrayList<>(IntStream.range(0, rank).boxed().toList());
+    Collections.swap(perm, rank - 2, rank - 1);
+    return builder.add(name + ".codes", new Transpose(perm, Layout.ROW_MAJOR), codes);
   }
 
   /** Padding that counts is put around the codes first. */
@@ -575,6 +634,8 @@ public final class LowerToInteger {
         return new Range(wide.batchMin(), wide.batchMax());
       }
       range = builder.node(name, new MinMax(), real(wide, quant.quantizer()));
+    } else if (in instanceof Accumulated acc && acc.stats() == null) {
+      range = builder.node(name, new MinMax(), real(acc, quant.quantizer() + ".x"));
     } else if (in instanceof Accumulated acc) {
       List<Value> inputs =
           acc.inputs(acc.stats().output(2), acc.stats().output(3), acc.product().outScale());

@@ -33,6 +33,7 @@ public final class Plan implements AutoCloseable {
   private final Map<Value, ByteBuffer> inputs = new HashMap<>();
   private final Map<Value, ByteBuffer> views = new HashMap<>();
   private final Kernel[] kernels;
+  private final Kernel[] everyRun;
   private final Copy[] copies;
   private final Value[] withoutGradient;
   private final List<Memory> memories;
@@ -47,6 +48,7 @@ public final class Plan implements AutoCloseable {
       Map<Value, Place> places,
       Map<Value, Value> gradients,
       List<Kernel> kernels,
+      List<Kernel> everyRun,
       List<Memory> memories,
       PlanMemory memory) {
     this.graph = graph;
@@ -55,6 +57,7 @@ public final class Plan implements AutoCloseable {
     this.store = store;
     this.places = places;
     this.kernels = kernels.toArray(Kernel[]::new);
+    this.everyRun = everyRun.toArray(Kernel[]::new);
     this.copies = copies(gradients).toArray(Copy[]::new);
     this.withoutGradient =
         gradients.isEmpty()
@@ -121,7 +124,8 @@ public final class Plan implements AutoCloseable {
   }
 
   /**
-   * Runs all nodes. Allocates nothing.
+   * Runs all nodes, but in a {@linkplain PlanOptions#frozen frozen} plan those that give the same
+   * every time. Allocates nothing.
    *
    * @throws org.quantrain.runtime.QuantrainException if a kernel refuses
    */
@@ -132,7 +136,7 @@ public final class Plan implements AutoCloseable {
     for (Value param : withoutGradient) {
       store.clearGradient(param);
     }
-    for (Kernel kernel : kernels) {
+    for (Kernel kernel : everyRun) {
       kernel.run();
     }
     for (Copy copy : copies) {

@@ -37,6 +37,9 @@ public final class PlanCompiler {
   /** Values that share memory, by any of them; the value that stands for all. */
   private final Map<Value, Value> roots = new HashMap<>();
 
+  /** Values that are the same in every run. */
+  private final Set<Value> constants = new HashSet<>();
+
   private PlanCompiler(
       Graph graph,
       Map<Value, Value> gradients,
@@ -78,7 +81,8 @@ public final class PlanCompiler {
    * @param batch what {@link org.quantrain.tensor.Shape#BATCH} becomes, at least 1
    * @throws QuantrainException listing every node that the backend cannot run and every persistent
    *     value that the store lacks
-   * @throws IllegalArgumentException if a kept value is not in the graph
+   * @throws IllegalArgumentException if a kept value is not in the graph, or the plan is to be
+   *     frozen and the graph updates state
    */
   public static Plan compile(
       Graph graph, int batch, Backend backend, ParameterStore store, PlanOptions options) {
@@ -104,6 +108,9 @@ public final class PlanCompiler {
   private Plan compile() {
     check();
     findAliases();
+    if (options.frozen()) {
+      findConstants();
+    }
     Map<Value, Place> places = new HashMap<>();
     for (Value v : graph.persistent()) {
       places.put(v, new Place(store.memory(ParameterStore.home(v)), store.offset(v), true));
@@ -132,6 +139,15 @@ public final class PlanCompiler {
             .filter(k -> k.workspaceBytes() > 0)
             .forEach(k -> k.attach(scratch.address()));
       }
+      List<Kernel> everyRun = new ArrayList<>();
+      for (int i = 0; i < kernels.size(); i++) {
+        kernels.get(i).readyConstants();
+        if (isConstant(graph.nodes().get(i))) {
+          kernels.get(i).run();
+        } else {
+          everyRun.add(kernels.get(i));
+        }
+      }
       return new Plan(
           graph,
           batch,
@@ -140,6 +156,7 @@ public final class PlanCompiler {
           resolved(places),
           gradients,
           kernels,
+          everyRun,
           memories,
           new PlanMemory(layout.bytes(), naive, workspace));
     } catch (RuntimeException e) {
@@ -205,6 +222,23 @@ public final class PlanCompiler {
     }
   }
 
+  private void findConstants() {
+    constants.addAll(graph.persistent());
+    for (Node node : graph.nodes()) {
+      if (!node.op().updates().isEmpty()) {
+        throw new IllegalArgumentException(
+            "a frozen plan cannot update state, as " + node.name() + " does");
+      }
+      if (isConstant(node)) {
+        constants.addAll(node.outputs());
+      }
+    }
+  }
+
+  private boolean isConstant(Node node) {
+    return options.frozen() && constants.containsAll(node.inputs());
+  }
+
   private Value root(Value value) {
     return roots.getOrDefault(value, value);
   }
@@ -239,9 +273,10 @@ public final class PlanCompiler {
         if (places.containsKey(root(v)) || (node.op().isOptional(k) && !read)) {
           continue;
         }
-        live.putIfAbsent(root(v), new int[] {at, at});
-        live.computeIfPresent(
-            root(v), (r, range) -> extended(range, wanted.contains(v) ? end : at));
+        boolean stays = wanted.contains(v) || constants.contains(v);
+        // What is computed once is there before the first node of a run.
+        live.putIfAbsent(root(v), new int[] {constants.contains(v) ? 0 : at, at});
+        live.computeIfPresent(root(v), (r, range) -> extended(range, stays ? end : at));
       }
     }
     List<MemoryPlanner.Buffer> buffers = new ArrayList<>();
@@ -282,7 +317,8 @@ public final class PlanCompiler {
             v -> {
               Place place = places.get(root(v));
               long address = place == null ? 0 : place.memory().address() + place.offset();
-              return new Binding.Operand(v.spec().withBatch(batch), address);
+              return new Binding.Operand(
+                  v.spec().withBatch(batch), address, constants.contains(v));
             })
         .toList();
   }

@@ -25,7 +25,10 @@ public record QuantPolicy(
   /** Bits of the layers whose name matches; 0 keeps what the policy says. */
   public record Override(Pattern layer, int weightBits, int activationBits) {}
 
-  /** Bits of an operand of an add, of the network input and of logits that are codes. */
+  /**
+   * Bits of an operand of an add, of the network input, of logits that are codes, and of what an
+   * operation that stays float reads.
+   */
   public static final int ADD_BITS = 8;
 
   public QuantPolicy {

@@ -105,8 +105,8 @@ public enum Target {
       IntegerFormat.ONNX_QDQ),
   /**
    * NVIDIA TensorRT: signed activations with zero-point 0, float biases, every operator between
-   * DequantizeLinear and QuantizeLinear. What it does with a float bias is not compared: here a bias
-   * is an int32 on the grid of the accumulator.
+   * DequantizeLinear and QuantizeLinear. What it does with a float bias is not compared: here a
+   * bias is an int32 on the grid of the accumulator.
    */
   TENSORRT(
       "NVIDIA TensorRT",
@@ -227,6 +227,14 @@ public enum Target {
   /** Whether the logits are codes as every other activation, so that no float is computed. */
   public boolean quantizesLogits() {
     return logits == Logits.CODES;
+  }
+
+  /**
+   * Whether the target computes products of activations in integers, and in float what has no
+   * integer form (layer norm, softmax, GELU), between integer layers.
+   */
+  public boolean mixesFloats() {
+    return this == ORT || this == ACADEMIC;
   }
 
   /** Whether a layer's weights may have a scale for each output channel. */

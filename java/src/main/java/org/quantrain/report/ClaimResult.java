@@ -13,6 +13,8 @@ import java.util.List;
  * @param compared codes
  * @param differing codes
  * @param logitsCompared float logits, which are compared bit by bit and counted apart
+ * @param islandsCompared codes that end float operations between integer layers: measured, not
+ *     claimed
  * @param first the first difference in the order of computation; null if there is none
  */
 public record ClaimResult(
@@ -23,11 +25,22 @@ public record ClaimResult(
     long differing,
     long logitsCompared,
     long logitsDiffering,
+    long islandsCompared,
+    long islandsDiffering,
     Difference first,
     List<TensorResult> tensors) {
 
-  /** One tensor's share. */
-  public record TensorResult(String tensor, long compared, long differing) {}
+  /**
+   * One tensor's share.
+   *
+   * @param claimed false for codes that end float operations, which are measured only
+   */
+  public record TensorResult(String tensor, long compared, long differing, boolean claimed) {
+    /** One of those the claim is about. */
+    public TensorResult(String tensor, long compared, long differing) {
+      this(tensor, compared, differing, true);
+    }
+  }
 
   /**
    * Two codes that should be equal.
@@ -85,8 +98,16 @@ public record ClaimResult(
             ? ""
             : ", %s of %s logits differ"
                 .formatted(Numbers.count(logitsDiffering), Numbers.count(logitsCompared));
-    return "%s of %s codes differ%s"
-        .formatted(Numbers.count(differing), Numbers.count(compared), logits);
+    return "%s of %s codes differ%s%s"
+        .formatted(Numbers.count(differing), Numbers.count(compared), logits, islands());
+  }
+
+  /** How well floats agree, where there are any between integer layers. */
+  private String islands() {
+    return islandsCompared == 0
+        ? ""
+        : "; behind float operations, where it is measured only, %s of %s"
+            .formatted(Numbers.count(islandsDiffering), Numbers.count(islandsCompared));
   }
 
   /** As machines read it. */
@@ -95,6 +116,9 @@ public record ClaimResult(
     json.put("claim", claim).put("subject", subject).put("against", against);
     json.put("differing", differing).put("compared", compared);
     json.put("logitsDiffering", logitsDiffering).put("logitsCompared", logitsCompared);
+    if (islandsCompared > 0) {
+      json.put("islandsDiffering", islandsDiffering).put("islandsCompared", islandsCompared);
+    }
     if (first == null) {
       json.putNull("first");
     } else {

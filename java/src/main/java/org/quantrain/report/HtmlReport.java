@@ -423,7 +423,9 @@ public final class HtmlReport {
             "td",
             tensor == null ? "–" : Numbers.count(tensor.differing()),
             "class",
-            tensor == null ? "n" : tensor.differing() == 0 ? "n good" : "n bad");
+            tensor == null || !tensor.claimed()
+                ? "n"
+                : tensor.differing() == 0 ? "n good" : "n bad");
       }
       page.element("td", firstDifference(entry.getKey())).close().newLine();
     }

@@ -20,6 +20,12 @@ public interface Kernel extends AutoCloseable {
   /** Called once before the first run if {@link #workspaceBytes} is positive; 64-byte aligned. */
   default void attach(long workspace) {}
 
+  /**
+   * Called once, after {@link #attach} and when everything constant has its value: what is done to
+   * constant operands alone is done here, not in {@link #run}.
+   */
+  default void readyConstants() {}
+
   /** How the node is executed, for {@code explain()}. */
   default String lowering() {
     return "";

@@ -3,9 +3,11 @@ package org.quantrain.zoo;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Random;
+import java.util.function.DoubleSupplier;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
+import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.op.Add;
 import org.quantrain.op.BatchNorm;
@@ -47,7 +49,16 @@ public final class NetworkBuilder {
 
   /** The network's input, [N, channels, height, width]. */
   public Value input(int channels, int height, int width) {
-    return builder.input("input", TensorSpec.f32(Shape.BATCH, channels, height, width));
+    return input("input", TensorSpec.f32(Shape.BATCH, channels, height, width));
+  }
+
+  Value input(String name, TensorSpec spec) {
+    return builder.input(name, spec);
+  }
+
+  /** Any operation; its first output. */
+  Value node(String name, Op op, Value... inputs) {
+    return builder.node(name, op, inputs).output(0);
   }
 
   /** Convolution without bias; square kernel. */
@@ -122,20 +133,58 @@ public final class NetworkBuilder {
     return builder.add(name, new Linear(), x, w, vector(name + ".bias", features, 0));
   }
 
+  /** Linear layer with bias, its weights truncated normal. */
+  Value linearOf(String name, Value x, int features, double deviation) {
+    Value w = truncated(name + ".weight", Shape.of(features, x.spec().shape().dim(1)), deviation);
+    return builder.add(name, new Linear(), x, w, vector(name + ".bias", features, 0));
+  }
+
+  /** Convolution with bias whose windows lie side by side, its weights truncated normal. */
+  Value patches(String name, Value x, int channels, ConvGeometry geometry, double deviation) {
+    int side = geometry.strideH();
+    Shape shape = Shape.of(channels, x.spec().shape().dim(1), side, side);
+    Value w = truncated(name + ".weight", shape, deviation);
+    return builder.add(name, new Conv2d(geometry), x, w, vector(name + ".bias", channels, 0));
+  }
+
+  /** What is not trained, row-major. */
+  Value constant(String name, Shape shape, float[] values) {
+    contents.put(name, HostTensor.of(shape, values));
+    return builder.state(name, new TensorSpec(DType.F32, shape));
+  }
+
   public Model build(String name, Value logits) {
     return new Model(name, builder.build(logits), contents);
   }
 
   private Value normal(String name, Shape shape, double deviation) {
+    return drawn(name, shape, () -> random.nextGaussian() * deviation);
+  }
+
+  /** Normal, drawn again beyond two deviations. */
+  Value truncated(String name, Shape shape, double deviation) {
+    return drawn(
+        name,
+        shape,
+        () -> {
+          double x = random.nextGaussian();
+          while (Math.abs(x) > 2) {
+            x = random.nextGaussian();
+          }
+          return x * deviation;
+        });
+  }
+
+  private Value drawn(String name, Shape shape, DoubleSupplier draw) {
     float[] values = new float[Math.toIntExact(shape.elements())];
     for (int i = 0; i < values.length; i++) {
-      values[i] = (float) (random.nextGaussian() * deviation);
+      values[i] = (float) draw.getAsDouble();
     }
     contents.put(name, HostTensor.of(shape, values));
     return builder.param(name, new TensorSpec(DType.F32, shape));
   }
 
-  private Value vector(String name, int n, float value) {
+  Value vector(String name, int n, float value) {
     contents.put(name, HostTensor.filled(Shape.of(n), value));
     return builder.param(name, TensorSpec.f32(n));
   }

@@ -71,6 +71,17 @@ record NetworkName(String text, String name, Map<String, String> options) {
     return number;
   }
 
+  /** The whole number behind a key, within bounds. */
+  int integer(String key, int orElse, int least, int most) {
+    double number = number(key, orElse, least, most);
+    if (number != Math.rint(number)) {
+      throw new IllegalArgumentException(
+          "model %s: %s: expected a whole number, got '%s'"
+              .formatted(text, key, options.get(key)));
+    }
+    return (int) number;
+  }
+
   /** The word behind a key, one of those allowed. */
   String word(String key, String orElse, List<String> allowed) {
     String value = options.getOrDefault(key, orElse);

@@ -23,7 +23,10 @@ public final class Zoo {
           "resnet50",
           "mobilenetv1",
           "mobilenetv2",
-          "vgg11");
+          "vgg11",
+          "vit-tiny");
+
+  private static final List<String> TEXT_NAMES = List.of("bert-tiny", "gpt-tiny");
 
   private static final int SMALLEST_IMAGE = 4;
 
@@ -50,6 +53,8 @@ public final class Zoo {
     }
     if (name.name().startsWith("mobilenet")) {
       MobileNet.check(name);
+    } else if (name.name().equals("vit-tiny")) {
+      VisionTransformer.check(name);
     } else {
       name.allow(List.of());
     }
@@ -83,8 +88,31 @@ public final class Zoo {
       case "resnet50" -> ResNet.imagenet(name, new int[] {3, 4, 6, 3}, true, size, seed);
       case "mobilenetv1" -> MobileNet.v1(spec, size, seed);
       case "mobilenetv2" -> MobileNet.v2(spec, size, seed);
+      case "vit-tiny" -> VisionTransformer.build(spec, size, seed);
       case "vgg11" -> Vgg.vgg11(name, size, seed);
       default -> throw new IllegalStateException(name);
     };
+  }
+
+  /**
+   * A network for texts of so many tokens, with the options {@code dim}, {@code depth} and {@code
+   * heads}: "bert-tiny" of inputs input_ids, attention_mask and token_type_ids, int32 [N,length],
+   * and output [N,classes]; "gpt-tiny" of input_ids and output [N,length,words], for which classes
+   * is 0.
+   *
+   * @param words how many tokens there are
+   * @throws IllegalArgumentException if the name or an option is unknown, naming those there are
+   */
+  public static Model buildText(String model, int length, int words, int classes, long seed) {
+    NetworkName name = NetworkName.parse(model);
+    if (!TEXT_NAMES.contains(name.name())) {
+      throw new IllegalArgumentException(
+          "unknown model '%s' of texts; models are: %s"
+              .formatted(name.name(), String.join(", ", TEXT_NAMES)));
+    }
+    name.allow(Transformer.OPTIONS);
+    return name.name().equals("bert-tiny")
+        ? TextTransformer.encoder(name, length, words, classes, seed)
+        : TextTransformer.decoder(name, length, words, seed);
   }
 }

@@ -14,6 +14,7 @@ import org.quantrain.op.DequantizeAcc;
 import org.quantrain.op.FixedMultiplier;
 import org.quantrain.op.Multiplier;
 import org.quantrain.op.PoolMultiplier;
+import org.quantrain.op.ProductScale;
 import org.quantrain.op.Requantization;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeFixed;
@@ -51,6 +52,11 @@ final class AccumulatorCases {
             () -> List.of(poolMultiplier(1, 1), poolMultiplier(33, 49), poolMultiplier(207, 64)),
             List::of,
             () -> poolMultiplier(1024, 49)),
+        new OpCase(
+            ProductScale.class,
+            () -> List.of(productScale(1), productScale(33), productScale(207)),
+            List::of,
+            () -> productScale(1024)),
         new OpCase(
             Requantize.class,
             AccumulatorCases::requantize,
@@ -179,6 +185,14 @@ final class AccumulatorCases {
             Tensors.vector(Float.MIN_NORMAL, 1f, 1e30f),
             Tensors.vector(3f))
         .list();
+  }
+
+  private static Example productScale(int channels) {
+    return Example.of(
+        channels + " channels",
+        new ProductScale(channels),
+        Tensors.vector(0.0371f),
+        Tensors.vector(0.0173f));
   }
 
   private static Example poolMultiplier(int channels, int count) {

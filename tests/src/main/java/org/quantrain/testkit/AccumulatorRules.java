@@ -14,6 +14,7 @@ import org.quantrain.op.DequantizeAcc;
 import org.quantrain.op.FixedMultiplier;
 import org.quantrain.op.Multiplier;
 import org.quantrain.op.PoolMultiplier;
+import org.quantrain.op.ProductScale;
 import org.quantrain.op.Requantization;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeFixed;
@@ -31,6 +32,7 @@ final class AccumulatorRules {
     Oracle.rule(AccRange.class, AccumulatorRules::accRange);
     Oracle.rule(Multiplier.class, AccumulatorRules::multiplier);
     Oracle.rule(PoolMultiplier.class, AccumulatorRules::poolMultiplier);
+    Oracle.rule(ProductScale.class, AccumulatorRules::productScale);
     Oracle.rule(Requantize.class, AccumulatorRules::requantize);
     Oracle.rule(FixedMultiplier.class, AccumulatorRules::fixedMultiplier);
     Oracle.rule(RequantizeFixed.class, AccumulatorRules::requantizeFixed);
@@ -100,6 +102,12 @@ final class AccumulatorRules {
     float[] m = new float[op.channels()];
     Arrays.fill(m, call.scalar(0) / (call.scalar(1) * (float) op.count()));
     return Expected.bits(Tensors.vector(m));
+  }
+
+  private static Expected productScale(ProductScale op, Oracle.Call call) {
+    float[] scale = new float[op.channels()];
+    Arrays.fill(scale, call.scalar(0) * call.scalar(1));
+    return Expected.bits(Tensors.vector(scale));
   }
 
   private static Expected requantize(Requantize op, Oracle.Call call) {

@@ -1,6 +1,7 @@
 package org.quantrain.testkit;
 
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
@@ -24,14 +25,22 @@ public final class Calibrated {
   /** Contents after one batch of calibration. */
   public static Map<String, HostTensor> contents(
       Model quantized, Backend backend, HostTensor images) {
+    return contents(quantized, backend, List.of(images));
+  }
+
+  /** Likewise of a network with any inputs. */
+  public static Map<String, HostTensor> contents(
+      Model quantized, Backend backend, List<HostTensor> inputs) {
     Graph graph = Pipelines.forward(quantized.graph(), Phase.CALIBRATE, Lowering.INTEGER);
     Map<String, HostTensor> contents = new HashMap<>(quantized.contents());
     try (ParameterStore store =
             new ParameterStore(backend, graph.persistent(), quantized.contents());
         Plan plan =
             PlanCompiler.compile(
-                graph, images.shape().dim(0), backend, store, PlanOptions.defaults())) {
-      plan.input(graph.inputs().get(0)).put(0, images.bytes());
+                graph, inputs.get(0).shape().dim(0), backend, store, PlanOptions.defaults())) {
+      for (int i = 0; i < inputs.size(); i++) {
+        plan.input(graph.inputs().get(i)).put(0, inputs.get(i).bytes());
+      }
       plan.run();
       contents.putAll(store.snapshot());
     }

@@ -17,6 +17,7 @@ import org.quantrain.op.LinearBackwardData;
 import org.quantrain.op.LinearBackwardWeights;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.MatMul;
+import org.quantrain.op.MatMulCodes;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
@@ -111,6 +112,8 @@ public record Example(String name, Op op, List<HostTensor> inputs) {
     } else if (op instanceof MatMul product) {
       int inner = a.dim(a.rank() - (product.transA() ? 2 : 1));
       return 2 * outputSpecs().get(0).shape().elements() * inner;
+    } else if (op instanceof MatMulCodes) {
+      return 2 * outputSpecs().get(0).shape().elements() * a.dim(a.rank() - 1);
     } else if (op instanceof ConvTranspose2d) {
       return 2 * a.elements() * inputs.get(1).shape().elementsPerSample();
     }

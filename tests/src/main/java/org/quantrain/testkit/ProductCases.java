@@ -4,6 +4,7 @@ import static org.quantrain.testkit.FloatCases.normal;
 import static org.quantrain.testkit.Grids.size;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.Conv2dBackwardData;
@@ -15,9 +16,12 @@ import org.quantrain.op.LinearBackwardData;
 import org.quantrain.op.LinearBackwardWeights;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
+import org.quantrain.op.MatMulCodes;
 import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.Layout;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
+import org.quantrain.tensor.TensorSpec;
 import org.quantrain.testkit.OpCase.Examples;
 
 /** Convolutions and matrix products, in float and on codes. */
@@ -117,7 +121,12 @@ final class ProductCases {
             () -> List.of(linearCodes(3, 7, 5, Grids.U8, Lowering.INTEGER, true)),
             () ->
                 linearCodes(
-                    LARGE_LINEAR, LARGE_LINEAR, LARGE_LINEAR, Grids.U8, Lowering.INTEGER, true)));
+                    LARGE_LINEAR, LARGE_LINEAR, LARGE_LINEAR, Grids.U8, Lowering.INTEGER, true)),
+        new OpCase(
+            MatMulCodes.class,
+            ProductCases::matMulCodes,
+            () -> List.of(matMulCodes(Grids.U8, 3, 5, 7, 2)),
+            () -> matMulCodes(Grids.U8, 256, 64, 256, 16, 12)));
   }
 
   private static Example conv(Conv s, boolean bias) {
@@ -284,6 +293,51 @@ final class ProductCases {
             same(Grids.S8, Shape.of(5, 4098), w),
             Tensors.vector(1f));
       }
+    }
+    return examples.list();
+  }
+
+  private static HostTensor matrices(QuantSpec spec, int rows, int columns, int[] front, long seed) {
+    int[] dims = Arrays.copyOf(front, front.length + 2);
+    dims[front.length] = rows;
+    dims[front.length + 1] = columns;
+    Shape shape = Shape.of(dims);
+    TensorSpec rowMajor = new TensorSpec(spec.container(), shape, Layout.ROW_MAJOR);
+    return HostTensor.ofBytes(rowMajor, random(spec, Shape.of(size(shape)), seed).bytes());
+  }
+
+  private static Example matMulCodes(QuantSpec spec, int m, int k, int n, int... front) {
+    return Example.of(
+        Arrays.toString(front) + " of " + size3(m, k, n) + " of " + spec,
+        new MatMulCodes(),
+        matrices(spec, m, k, front, 1),
+        Tensors.vector(0.05f),
+        Tensors.vector(Grids.zeroPoint(spec)),
+        matrices(spec, k, n, front, 2),
+        Tensors.vector(0.02f),
+        Tensors.vector(spec.signed() ? spec.qmin() : 3));
+  }
+
+  private static List<Example> matMulCodes() {
+    Examples examples = new Examples();
+    for (QuantSpec spec : List.of(Grids.U8, Grids.S8_AFFINE)) {
+      for (int[] s : LINEAR) {
+        examples.list().add(matMulCodes(spec, s[0], s[1], s[2]));
+      }
+      examples.list().add(matMulCodes(spec, 17, 8, 17, 3, 2));
+      examples.list().add(matMulCodes(spec, 1, 259, 33, 5));
+    }
+    // 600 * 255 * 255 is 3.9e7, more than twice 2^24.
+    for (int[] ends : new int[][] {{255, 0, 255, 0}, {0, 255, 255, 0}, {0, 255, 0, 255}}) {
+      examples.add(
+          "all " + Arrays.toString(ends),
+          new MatMulCodes(),
+          same(Grids.U8, Shape.of(3, 600), ends[0]),
+          Tensors.vector(1f),
+          Tensors.vector(ends[1]),
+          same(Grids.U8, Shape.of(600, 5), ends[2]),
+          Tensors.vector(1f),
+          Tensors.vector(ends[3]));
     }
     return examples.list();
   }

@@ -3,6 +3,7 @@ package org.quantrain.testkit;
 import static org.quantrain.testkit.Oracle.TINY;
 import static org.quantrain.testkit.Oracle.U;
 
+import java.util.Arrays;
 import java.util.function.BinaryOperator;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.Conv2dBackwardData;
@@ -12,6 +13,8 @@ import org.quantrain.op.Linear;
 import org.quantrain.op.LinearBackwardData;
 import org.quantrain.op.LinearBackwardWeights;
 import org.quantrain.op.LinearCodes;
+import org.quantrain.op.MatMul;
+import org.quantrain.op.MatMulCodes;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
@@ -34,6 +37,7 @@ final class ProductRules {
     Oracle.rule(LinearBackwardData.class, ProductRules::linearBackwardData);
     Oracle.rule(LinearBackwardWeights.class, ProductRules::linearBackwardWeights);
     Oracle.rule(LinearCodes.class, ProductRules::linearCodes);
+    Oracle.rule(MatMulCodes.class, ProductRules::matMulCodes);
   }
 
   private static double[] magnitudes(double[] values) {
@@ -184,5 +188,27 @@ final class ProductRules {
     double[] x = centered(call.in(0), call.integer(2));
     return integers(
         Shape.of(xs.dim(0), ws.dim(0)), RealProducts.linear(xs, x, ws, centered(call.in(3), 0)));
+  }
+
+  /** Row-major: the order in memory is the logical one. */
+  private static Expected matMulCodes(MatMulCodes op, Oracle.Call call) {
+    TensorSpec y = MovementRules.out(op, call);
+    double[] product =
+        RowRules.matMul(
+            new MatMul(false, false),
+            call.in(0).shape(),
+            less(call.in(0), call.integer(2)),
+            call.in(3).shape(),
+            less(call.in(3), call.integer(5)),
+            y.shape());
+    HostTensor acc = HostTensor.zeros(y);
+    for (int i = 0; i < product.length; i++) {
+      acc.buffer().putInt(4 * i, (int) product[i]);
+    }
+    return Expected.bits(acc);
+  }
+
+  private static double[] less(HostTensor codes, int zeroPoint) {
+    return Arrays.stream(codes.codes()).mapToDouble(q -> q - zeroPoint).toArray();
   }
 }

@@ -23,6 +23,8 @@ import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.Linear;
 import org.quantrain.op.LinearCodes;
+import org.quantrain.op.MatMul;
+import org.quantrain.op.MatMulCodes;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Quantize;
@@ -87,6 +89,17 @@ final class SurrogateRules {
     Surrogate.rule(
         LinearCodes.class,
         (op, s) -> one(RealProducts.linear(s.inShape(0), s.real(0), s.inShape(3), s.real(3))));
+    Surrogate.rule(
+        MatMulCodes.class,
+        (op, s) ->
+            one(
+                RowRules.matMul(
+                    new MatMul(false, false),
+                    s.inShape(0),
+                    s.real(0),
+                    s.inShape(3),
+                    s.real(3),
+                    s.out(0).shape())));
     Surrogate.rule(GlobalPoolSum.class, (op, s) -> one(globalMean(s)));
     Surrogate.rule(Requantize.class, (op, s) -> one(requantize(s, 1, 2)));
     Surrogate.rule(RequantizeFixed.class, (op, s) -> one(requantize(s, 2, 3)));

@@ -83,6 +83,10 @@ public final class TrainedStep implements AutoCloseable {
     throw new IllegalStateException("no loss");
   }
 
+  public Value logitsValue() {
+    return training.graph().outputs().get(0);
+  }
+
   public Value lossValue() {
     return training.graph().outputs().get(1);
   }

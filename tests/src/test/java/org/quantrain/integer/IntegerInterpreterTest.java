@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.QuantrainException;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 
@@ -43,24 +44,61 @@ class IntegerInterpreterTest {
   }
 
   @Test
-  void theInterpreterComputesTheCodesOfPlainJava() throws IOException {
+  void bothRoadsComputeTheCodesOfPlainJava() throws IOException {
     for (RandomIntegers net : networks()) {
       IntegerModel model = IntegerModel.read(net.write(folder));
-      try (IntegerInterpreter interpreter = new IntegerInterpreter(backend, model, 8)) {
+      try (IntegerInterpreter reference = new IntegerInterpreter(backend, model, 8);
+          IntegerInterpreter fast = IntegerInterpreter.fast(backend, model, 8)) {
         for (ImageBatch batch : net.images(3, 8)) {
           CodesBatch expected = new PlainJavaCodes(model).run(batch.images());
-          CodesBatch actual = interpreter.run(batch.images());
-          assertEquals(expected.codes().keySet(), actual.codes().keySet());
-          for (CodesTensor t : model.codes()) {
-            assertArrayEquals(
-                expected.codes().get(t.name()).codes(),
-                actual.codes().get(t.name()).codes(),
-                t.name());
-          }
-          assertArrayEquals(expected.logits().bytes(), actual.logits().bytes());
+          assertSameCodes(model, expected, reference.run(batch.images()));
+          assertSameCodes(model, expected, fast.run(batch.images()));
         }
       }
     }
+  }
+
+  private static void assertSameCodes(IntegerModel model, CodesBatch expected, CodesBatch actual) {
+    assertEquals(expected.codes().keySet(), actual.codes().keySet());
+    for (CodesTensor t : model.codes()) {
+      assertArrayEquals(
+          expected.codes().get(t.name()).codes(), actual.codes().get(t.name()).codes(), t.name());
+    }
+    assertArrayEquals(expected.logits().bytes(), actual.logits().bytes());
+  }
+
+  @Test
+  void aFastRoadThatDiffersFromTheReferenceIsAnErrorThatNamesTheTensor() throws IOException {
+    RandomIntegers net = networks().get(0);
+    IntegerModel model = IntegerModel.read(net.write(folder));
+    HostTensor images = net.images(1, 4).get(0).images();
+    String tensor = model.codes().get(2).name();
+    try (IntegerInterpreter fast = IntegerInterpreter.fast(backend, model, 4);
+        IntegerInterpreter reference = new IntegerInterpreter(backend, model, 4)) {
+      CodesBatch changed = reference.run(images);
+      byte[] codes = changed.codes().get(tensor).buffer().array();
+      codes[codes.length - 1]++;
+      CodesSource broken = new RecordedCodes(changed);
+      SampledInterpreter sampled = new SampledInterpreter(model, fast, broken);
+      QuantrainException e = assertThrows(QuantrainException.class, () -> sampled.run(images));
+      assertTrue(e.getMessage().contains(tensor), e::getMessage);
+      assertTrue(e.getMessage().contains(model.where()), e::getMessage);
+    }
+  }
+
+  private record RecordedCodes(CodesBatch codes) implements CodesSource {
+    @Override
+    public String description() {
+      return "recorded";
+    }
+
+    @Override
+    public CodesBatch run(HostTensor images) {
+      return codes;
+    }
+
+    @Override
+    public void close() {}
   }
 
   @Test

@@ -282,7 +282,7 @@ class IntegerModelTest {
               .addNode(
                   NodeProto.newBuilder().setOpType("Relu").addInput("image").addOutput("logits"));
         },
-        "Relu \"logits\" is no part of a quantized file");
+        "the output \"logits\" is not the float result of a Gemm on codes");
   }
 
   @Test

@@ -36,7 +36,7 @@ class CheckKernelsTest {
             .redirectOutput(output.toFile())
             .redirectError(error.toFile())
             .start();
-    assertTrue(process.waitFor(5, TimeUnit.MINUTES), "still running after 5 minutes");
+    assertTrue(process.waitFor(10, TimeUnit.MINUTES), "still running after 10 minutes");
     exitValue = process.exitValue();
     errors = Files.readString(error);
     report = new ObjectMapper().readTree(output.toFile());

@@ -14,6 +14,7 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.graph.Graph;
+import org.quantrain.graph.GraphException;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
@@ -75,20 +76,34 @@ class UnusualGraphsTest {
   }
 
   @Test
-  void whatCannotBeExportedIsNamedBeforeTraining() {
+  void whatATargetCannotRunIsNamedBeforeTraining() throws OnnxException {
     NetworkBuilder net = new NetworkBuilder(1);
     Value x = net.relu("relu1", net.conv("conv1", net.input(3, 8, 8), 8, 3, SAME));
     x = net.flatten("flatten", x);
     x = net.add("add", net.batchNorm("bn1", x), net.relu("relu0", x));
     Model model = net.build("islands", net.linear("fc", x, 4, 1));
+    QuantPolicy tflite = QuantPolicy.forTarget(Target.TFLITE);
+    String message =
+        assertThrows(GraphException.class, () -> Pipelines.quantize(model, tflite)).getMessage();
+    assertTrue(message.contains("Relu \"relu0\""), message);
+    assertTrue(message.contains("BatchNorm \"bn1\""), message);
+    assertFalse(message.contains("relu1"), message);
+    QdqWriter.check(
+        Pipelines.forward(Pipelines.quantize(model, W8A8).graph(), Phase.EVAL, Lowering.INTEGER));
+  }
+
+  @Test
+  void logitsThatAFloatOperationMakesAreNamedBeforeTraining() {
+    NetworkBuilder net = new NetworkBuilder(1);
+    Value x = net.flatten("flatten", net.convBias("conv1", net.input(3, 8, 8), 8, 3, SAME));
+    Model model = net.build("last", net.relu("last", net.linear("fc", x, 4, 1)));
     Graph graph = Pipelines.quantize(model, W8A8).graph();
     String message =
         assertThrows(
                 OnnxException.class,
                 () -> QdqWriter.check(Pipelines.forward(graph, Phase.EVAL, Lowering.INTEGER)))
             .getMessage();
-    assertTrue(message.contains("Relu \"relu0\""), message);
-    assertTrue(message.contains("BatchNorm \"bn1\""), message);
+    assertTrue(message.contains("\"last"), message);
   }
 
   /** Behind the input, an average, and what others read too; parts of concatenations. */

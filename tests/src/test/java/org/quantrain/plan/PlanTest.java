@@ -24,6 +24,8 @@ import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.op.Add;
+import org.quantrain.op.Conv2d;
+import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.Relu;
@@ -36,6 +38,7 @@ import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
+import org.quantrain.testkit.EdgeValues;
 
 class PlanTest {
   private static final QuantSpec UINT8 = new QuantSpec(8, false, false, false, false);
@@ -305,5 +308,73 @@ class PlanTest {
       SmallNetworks.Training net, ParameterStore store, MemoryPlanner planner) {
     return PlanCompiler.compile(
         net.graph(), 16, backend, store, PlanOptions.defaults().with(planner));
+  }
+
+  /** conv(x, w + w2): the sum is known before the first run. */
+  private static Graph sumOfWeights() {
+    GraphBuilder b = new GraphBuilder();
+    Value x = b.input("x", TensorSpec.f32(Shape.BATCH, 3, 9, 7));
+    Value w = b.param("w", TensorSpec.f32(8, 3, 3, 3));
+    Value w2 = b.param("w2", TensorSpec.f32(8, 3, 3, 3));
+    Value sum = b.add("sum", new Add(), w, w2);
+    Value y = b.add("conv", new Conv2d(ConvGeometry.of(1, 1)), x, sum);
+    Value half = b.add("relu", new Relu(), x);
+    return b.build(y, b.add("conv2", new Conv2d(ConvGeometry.of(1, 1)), half, sum));
+  }
+
+  @Test
+  void aFrozenPlanGivesTheBitsOfAnOrdinaryOneInEveryRun() {
+    Graph graph = sumOfWeights();
+    Shape shape = Shape.of(8, 3, 3, 3);
+    Map<String, HostTensor> contents =
+        Map.of(
+            "w", HostTensor.of(shape, EdgeValues.ordinary(216, 1)),
+            "w2", HostTensor.of(shape, EdgeValues.ordinary(216, 2)));
+    PlanOptions options = PlanOptions.defaults();
+    try (ParameterStore store = new ParameterStore(backend, graph.persistent(), contents);
+        Plan ordinary = PlanCompiler.compile(graph, 2, backend, store, options);
+        Plan frozen = PlanCompiler.compile(graph, 2, backend, store, options.asFrozen())) {
+      for (int run = 0; run < 3; run++) {
+        float[] x = EdgeValues.ordinary(2 * 3 * 9 * 7, 10 + run);
+        for (Plan plan : List.of(ordinary, frozen)) {
+          plan.input("x").asFloatBuffer().put(x);
+          plan.run();
+        }
+        for (Value y : graph.outputs()) {
+          assertArrayEquals(ordinary.read(y).bytes(), frozen.read(y).bytes(), y + ", run " + run);
+        }
+      }
+    }
+  }
+
+  @Test
+  void aFrozenPlanHasTheContentsOfWhenItWasCompiled() {
+    Graph graph = sumOfWeights();
+    Shape shape = Shape.of(8, 3, 3, 3);
+    Map<String, HostTensor> contents =
+        Map.of("w", HostTensor.filled(shape, 1), "w2", HostTensor.filled(shape, 2));
+    PlanOptions frozen = PlanOptions.defaults().asFrozen();
+    try (ParameterStore store = new ParameterStore(backend, graph.persistent(), contents);
+        Plan plan = PlanCompiler.compile(graph, 1, backend, store, frozen)) {
+      plan.input("x").asFloatBuffer().put(EdgeValues.ordinary(3 * 9 * 7, 3));
+      plan.run();
+      byte[] before = plan.read(graph.outputs().get(0)).bytes();
+      store.set("w", HostTensor.filled(shape, 5));
+      plan.run();
+      assertArrayEquals(before, plan.read(graph.outputs().get(0)).bytes());
+    }
+  }
+
+  @Test
+  void aGraphThatUpdatesStateCannotBeFrozen() {
+    SmallNetworks.Training net = SmallNetworks.resNet8(4);
+    try (ParameterStore store = store(net)) {
+      PlanOptions frozen = PlanOptions.defaults().asFrozen();
+      IllegalArgumentException e =
+          assertThrows(
+              IllegalArgumentException.class,
+              () -> PlanCompiler.compile(net.forward(), 2, backend, store, frozen));
+      assertTrue(e.getMessage().contains("bn"), e::getMessage);
+    }
   }
 }

@@ -121,7 +121,7 @@ class HtmlReportTest {
 
   @Test
   void aComparisonOfNothingHoldsNothing() {
-    ClaimResult empty = new ClaimResult("V2", "a", "b", 0, 0, 0, 0, null, List.of());
+    ClaimResult empty = new ClaimResult("V2", "a", "b", 0, 0, 0, 0, 0, 0, null, List.of());
     assertFalse(empty.holds());
     assertFalse(SyntheticRun.with(List.of(empty)).verified());
     assertFalse(HtmlReport.render(SyntheticRun.with(List.of(empty))).contains("card good"));

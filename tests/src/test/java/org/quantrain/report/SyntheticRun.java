@@ -31,6 +31,8 @@ final class SyntheticRun {
                 0,
                 3_600,
                 0,
+                0,
+                0,
                 null,
                 tensors),
             new ClaimResult(
@@ -40,6 +42,8 @@ final class SyntheticRun {
                 622_080,
                 0,
                 3_600,
+                0,
+                0,
                 0,
                 null,
                 tensors)));
@@ -60,6 +64,8 @@ final class SyntheticRun {
                 7,
                 3_600,
                 2,
+                0,
+                0,
                 new ClaimResult.Difference(
                     "conv2",
                     "relu2.codes",

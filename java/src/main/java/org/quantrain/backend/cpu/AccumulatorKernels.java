@@ -6,6 +6,7 @@ import org.quantrain.internal.bind.qt_acc_range_args;
 import org.quantrain.internal.bind.qt_acc_stats_args;
 import org.quantrain.internal.bind.qt_batch_norm_absorb_args;
 import org.quantrain.internal.bind.qt_batch_norm_absorb_backward_args;
+import org.quantrain.internal.bind.qt_binary_args;
 import org.quantrain.internal.bind.qt_conv_bn_correct_args;
 import org.quantrain.internal.bind.qt_conv_bn_correct_backward_args;
 import org.quantrain.internal.bind.qt_conv_bn_fold_args;
@@ -28,8 +29,8 @@ import org.quantrain.op.FoldWeightBackward;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeFixed;
-import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Binding.Operand;
+import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Kernel;
 
 /** What happens to an accumulator, and batch norm absorbed by or folded into a product on codes. */
@@ -185,6 +186,20 @@ final class AccumulatorKernels {
         QuantrainNative::qt_multiplier);
   }
 
+  static Kernel productScale(Cpu cpu, Binding b) {
+    Strides walk = Strides.of(b, b.output(0).spec());
+    qt_binary_args args =
+        new qt_binary_args()
+            .a(At.floats(b.input(0)))
+            .b(At.floats(b.input(1)))
+            .y(At.floats(b.output(0)))
+            .kind(QuantrainNative.QT_BINARY_MUL);
+    walk.size(args::size);
+    walk.broadcast(args::a_stride, b.input(0).spec());
+    walk.broadcast(args::b_stride, b.input(1).spec());
+    return cpu.kernel(b, args, QuantrainNative::qt_binary);
+  }
+
   static Kernel requantize(Cpu cpu, Binding b) {
     Requantize op = (Requantize) b.node().op();
     return cpu.kernel(
@@ -197,8 +212,8 @@ final class AccumulatorKernels {
             .keep(b.inputs().size() > 4 ? At.ints(b.input(4)) : null)
             .codes(At.any(b.output(0)))
             .mask(At.bytes(b.output(1)))
-            .rows(Sizes.rows(b.input(0)))
-            .channels(Sizes.channels(b.input(0)))
+            .rows(Sizes.elements(b.input(0)) / Sizes.outer(b.input(1)))
+            .channels(Sizes.outer(b.input(1)))
             .qmin(op.spec().qmin())
             .qmax(op.spec().qmax())
             .relu(op.relu() ? 1 : 0)
@@ -257,8 +272,8 @@ final class AccumulatorKernels {
             .bias(b.inputs().size() > 2 ? At.ints(b.input(2)) : null)
             .keep(b.inputs().size() > 3 ? At.ints(b.input(3)) : null)
             .y(At.floats(b.output(0)))
-            .rows(Sizes.rows(b.input(0)))
-            .channels(Sizes.channels(b.input(0))),
+            .rows(Sizes.elements(b.input(0)) / Sizes.outer(b.input(1)))
+            .channels(Sizes.outer(b.input(1))),
         QuantrainNative::qt_dequantize_acc);
   }
 

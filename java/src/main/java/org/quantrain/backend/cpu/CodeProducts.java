@@ -4,6 +4,8 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_f32;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_s8;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_u8;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.bytedeco.javacpp.IntPointer;
 import org.quantrain.internal.bind.QuantrainNative;
@@ -37,6 +39,9 @@ final class CodeProducts {
 
   /** Floats below this are exact integers, and so is every partial sum that stays below it. */
   private static final long EXACT = 1 << 24;
+
+  /** Floats of a block: those of x and of the sums fit into the second cache of a core or two. */
+  private static final long BLOCK_FLOATS = 1 << 17;
 
   private CodeProducts() {}
 
@@ -114,7 +119,10 @@ final class CodeProducts {
         b.input(0).spec().dtype() == DType.U8 ? dnnl_u8 : dnnl_s8,
         ProductKernels.region(b.input(0)),
         zeroPoint,
-        ProductKernels.region(b.input(3)),
+        new Convolution.Weights(
+            conv.krsc(making, dnnl_s8),
+            ProductKernels.region(b.input(3)),
+            steps.readying(b.input(3))),
         ProductKernels.region(b.output(0)));
   }
 
@@ -134,7 +142,8 @@ final class CodeProducts {
 
   /**
    * Sums of products of integer-valued floats, in parts of the input channels so small that no
-   * partial sum of any order of summation reaches 2^24; the parts are added in int32.
+   * partial sum of any order of summation reaches 2^24; the parts are added in int32. Floats are
+   * four times as large as codes, so they are made block by block, in a cache.
    */
   private static String simulated(
       Cpu cpu, Dnnl.Making making, Steps steps, Binding b, Convolution conv) {
@@ -143,70 +152,80 @@ final class CodeProducts {
     long parts = (group + fit - 1) / fit;
     // Equal parts: the last one is not left with a few channels.
     long most = (group + parts - 1) / parts;
+    Convolution block = conv.part(BLOCK_FLOATS);
 
     Scratch scratch = steps.scratch();
-    Scratch.Region x = scratch.region(4 * conv.inputs());
-    Scratch.Region w = scratch.region(4 * conv.weights());
-    Scratch.Region part = parts > 1 ? scratch.region(4 * conv.inputs() / group * most) : null;
-    Scratch.Region sum = scratch.region(4 * conv.outputs());
-    qt_dequantize_args values =
-        new qt_dequantize_args()
-            .codes(At.any(b.input(0)))
-            .scale(null)
-            .zero_point(At.ints(b.input(2)))
-            .outer(1)
-            .channels(1)
-            .inner(conv.inputs())
-            .code_type(CodeKernels.codeType(b.input(0)));
-    x.whenKnown(address -> values.y(At.floats(address)));
-    steps.add(cpu.call(b, values, QuantrainNative::qt_dequantize));
-    qt_dequantize_args weights =
-        new qt_dequantize_args()
-            .codes(At.any(b.input(3)))
-            .scale(null)
-            .zero_point(null)
-            .outer(1)
-            .channels(1)
-            .inner(conv.weights())
-            .code_type(QuantrainNative.QT_S8);
-    w.whenKnown(address -> weights.y(At.floats(address)));
-    steps.add(cpu.call(b, weights, QuantrainNative::qt_dequantize));
-
+    Scratch.Region x = scratch.region(4 * block.inputs());
+    Scratch.Region part = parts > 1 ? scratch.region(4 * block.inputs() / group * most) : null;
+    Scratch.Region sum = scratch.region(4 * block.outputs());
+    List<Steps> products = new ArrayList<>();
     String name = "";
     for (long from = 0; from < group; from += most) {
-      long begin = from;
-      Convolution some = conv.withGroupChannels(Math.min(most, group - begin));
+      Convolution some = block.withGroupChannels(Math.min(most, group - from));
+      Steps product = steps.branch();
       if (parts > 1) {
         // [pixels, groups, channels of a group]: a slice of the last, made dense.
-        long pixels = conv.n() * conv.h() * conv.w();
+        long pixels = block.n() * block.h() * block.w();
         long[] dims = {pixels, conv.groups(), some.groupChannels()};
         dnnl_memory_desc slice = making.strided(dnnl_f32, dims, new long[] {conv.c(), group, 1});
         dnnl_memory_desc dense =
             making.strided(dnnl_f32, dims, new long[] {some.c(), some.groupChannels(), 1});
-        making.addReorder(steps, slice, behind(x, 4 * begin), dense, part);
+        making.addReorder(product, slice, behind(x, 4 * from), dense, part);
       }
       name =
           some.addForward(
               cpu.dnnl(),
               making,
-              steps,
+              product,
               parts > 1 ? part : x,
-              some.krscPart(making, dnnl_f32, group),
-              behind(w, 4 * begin),
+              new Convolution.Weights(
+                  some.krscPart(making, dnnl_s8, group),
+                  behind(ProductKernels.region(b.input(3)), from),
+                  steps.readying(b.input(3))),
               null,
               sum);
-      qt_float_to_acc_args add =
-          new qt_float_to_acc_args()
-              .acc(At.ints(b.output(0)))
-              .n(conv.outputs())
-              .accumulate(begin > 0 ? 1 : 0);
-      sum.whenKnown(address -> add.x(At.floats(address)));
-      steps.add(cpu.call(b, add, QuantrainNative::qt_float_to_acc));
+      products.add(product);
+    }
+    for (long done = 0; done * block.inputs() < conv.inputs(); done++) {
+      qt_dequantize_args values =
+          new qt_dequantize_args()
+              .codes(At.any(b.input(0).address() + done * block.inputs()))
+              .scale(null)
+              .zero_point(At.ints(b.input(2)))
+              .outer(1)
+              .channels(1)
+              .inner(block.inputs())
+              .code_type(CodeKernels.codeType(b.input(0)));
+      x.whenKnown(address -> values.y(At.floats(address)));
+      steps.add(cpu.call(b, values, QuantrainNative::qt_dequantize));
+      for (int i = 0; i < products.size(); i++) {
+        steps.add(done == 0 ? new Product(products.get(i)) : products.get(i)::run);
+        qt_float_to_acc_args add =
+            new qt_float_to_acc_args()
+                .acc(At.ints(b.output(0).address() + 4 * done * block.outputs()))
+                .n(block.outputs())
+                .accumulate(i > 0 ? 1 : 0);
+        sum.whenKnown(address -> add.x(At.floats(address)));
+        steps.add(cpu.call(b, add, QuantrainNative::qt_float_to_acc));
+      }
     }
     return "integer-valued floats in " + parts + (parts == 1 ? " part " : " parts ") + name;
   }
 
-  private static Scratch.Region behind(Scratch.Region region, long bytes) {
+  /** The product of the first block, which is that of the others too. */
+  private record Product(Steps steps) implements Steps.Step {
+    @Override
+    public void run() {
+      steps.run();
+    }
+
+    @Override
+    public void close() {
+      steps.close();
+    }
+  }
+
+  static Scratch.Region behind(Scratch.Region region, long bytes) {
     return user -> region.whenKnown(address -> user.accept(address + bytes));
   }
 

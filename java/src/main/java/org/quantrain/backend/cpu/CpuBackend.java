@@ -60,6 +60,7 @@ import org.quantrain.op.LinearBackwardData;
 import org.quantrain.op.LinearBackwardWeights;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.MatMul;
+import org.quantrain.op.MatMulCodes;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.MaxPoolBackward;
 import org.quantrain.op.MinMax;
@@ -70,6 +71,7 @@ import org.quantrain.op.PReluBackward;
 import org.quantrain.op.Pad;
 import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
+import org.quantrain.op.ProductScale;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
 import org.quantrain.op.Reduce;
@@ -167,6 +169,7 @@ public final class CpuBackend implements Backend {
           Map.entry(LinearBackwardWeights.class, ProductKernels::linearBackwardWeights),
           Map.entry(LinearCodes.class, CodeProducts::linear),
           Map.entry(MatMul.class, MatMulKernel::create),
+          Map.entry(MatMulCodes.class, CodeMatMul::create),
           Map.entry(MaxPool.class, LayerKernels::maxPool),
           Map.entry(MaxPoolBackward.class, LayerKernels::maxPoolBackward),
           Map.entry(MinMax.class, CodeKernels::minMax),
@@ -176,6 +179,7 @@ public final class CpuBackend implements Backend {
           Map.entry(PReluBackward.class, ElementwiseKernels::pReluBackward),
           Map.entry(Pad.class, MovementKernels::pad),
           Map.entry(PoolMultiplier.class, AccumulatorKernels::poolMultiplier),
+          Map.entry(ProductScale.class, AccumulatorKernels::productScale),
           Map.entry(Quantize.class, CodeKernels::quantize),
           Map.entry(QuantizeWeight.class, CodeKernels::quantizeWeight),
           Map.entry(Reduce.class, RowKernels::reduce),

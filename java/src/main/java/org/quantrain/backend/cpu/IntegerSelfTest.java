@@ -58,7 +58,7 @@ final class IntegerSelfTest {
                       type,
                       Scratch.Region.fixed(x.address()),
                       Scratch.Region.fixed(z.address()),
-                      Scratch.Region.fixed(w.address()),
+                      weights(conv, making, steps, w),
                       Scratch.Region.fixed(acc.address()))));
       run(
           new Steps(null)
@@ -106,7 +106,7 @@ final class IntegerSelfTest {
                           dnnl_u8,
                           Scratch.Region.fixed(x.address()),
                           null,
-                          Scratch.Region.fixed(w.address()),
+                          weights(conv, making, steps, w),
                           Scratch.Region.fixed(acc.address()))));
       IntBuffer sums = acc.view(0, acc.bytes()).asIntBuffer();
       for (int i = 0; i < sums.limit(); i++) {
@@ -117,6 +117,12 @@ final class IntegerSelfTest {
       }
       return Optional.of(name[0]);
     }
+  }
+
+  private static Convolution.Weights weights(
+      Convolution conv, Dnnl.Making making, Steps steps, NativeMemory w) {
+    return new Convolution.Weights(
+        conv.krsc(making, dnnl_s8), Scratch.Region.fixed(w.address()), steps);
   }
 
   private static int expected(Convolution conv, int p, int q) {

@@ -80,7 +80,7 @@ final class MatMulKernel {
     values[last - 1] = moved;
   }
 
-  private static String product(
+  static String product(
       Dnnl dnnl, Dnnl.Making making, Steps steps, Dnnl.Arg a, Dnnl.Arg b, Dnnl.Arg y) {
     dnnl_primitive_desc desc = new dnnl_primitive_desc();
     int status =

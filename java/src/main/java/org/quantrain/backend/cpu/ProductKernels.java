@@ -43,8 +43,8 @@ final class ProductKernels {
                 making,
                 steps,
                 region(b.input(0)),
-                conv.krsc(making, dnnl_f32),
-                region(b.input(1)),
+                new Convolution.Weights(
+                    conv.krsc(making, dnnl_f32), region(b.input(1)), steps.readying(b.input(1))),
                 b.inputs().size() > 2 ? region(b.input(2)) : null,
                 region(b.output(0))));
   }

@@ -19,26 +19,43 @@ final class Steps implements Kernel {
 
   private final Binding binding;
   private final Scratch scratch;
+
+  /** What is done once; null in such steps themselves. Branches have it in common. */
+  private final Steps constants;
+
+  private final boolean isBranch;
+
   private final List<Step> building = new ArrayList<>();
   private final List<Pointer> owned = new ArrayList<>();
   private Step[] steps = new Step[0];
+  private NativeMemory constantMemory;
   private String lowering = "";
 
   /**
    * @param binding the node, for messages; null where there is none
    */
   Steps(Binding binding) {
-    this(binding, new Scratch());
+    this(binding, new Scratch(), new Steps(binding, new Scratch(), null, false), false);
   }
 
-  private Steps(Binding binding, Scratch scratch) {
+  private Steps(Binding binding, Scratch scratch, Steps constants, boolean isBranch) {
     this.binding = binding;
     this.scratch = scratch;
+    this.constants = constants;
+    this.isBranch = isBranch;
   }
 
-  /** Steps apart, of which one branch may run, in the same workspace. */
+  /** Steps apart, to be run never, once or several times, in the same workspace. */
   Steps branch() {
-    return new Steps(binding, scratch);
+    return new Steps(binding, scratch, constants, true);
+  }
+
+  /**
+   * Where to put the steps that bring an operand into the form in which it is worked on: these, or
+   * where the operand is constant, some that run once and whose results stay.
+   */
+  Steps readying(Binding.Operand operand) {
+    return operand.constant() ? constants : this;
   }
 
   Steps add(Step step) {
@@ -92,6 +109,15 @@ final class Steps implements Kernel {
   }
 
   @Override
+  public void readyConstants() {
+    if (constants.steps.length > 0) {
+      constantMemory = new NativeMemory(Math.max(constants.workspaceBytes(), 1));
+      constants.attach(constantMemory.address());
+      constants.run();
+    }
+  }
+
+  @Override
   public String lowering() {
     return lowering;
   }
@@ -100,5 +126,11 @@ final class Steps implements Kernel {
   public void close() {
     building.forEach(Step::close);
     owned.forEach(Pointer::close);
+    if (constants != null && !isBranch) {
+      constants.close();
+    }
+    if (constantMemory != null) {
+      constantMemory.close();
+    }
   }
 }
