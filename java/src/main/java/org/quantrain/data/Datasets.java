@@ -124,7 +124,7 @@ public final class Datasets {
                   size,
                   channels(spec, options.get("channels")));
         };
-    if (size != null && !size.equals(new ImageSize(split.train().height(), split.train().width()))) {
+    if (size != null && !size.equals(Preprocessing.sizeOf(split.train()))) {
       split = split.map(source -> new Resized(source, size));
     }
     return limit(spec, options, chosen(spec, options, split));

@@ -17,9 +17,11 @@ public record Preprocessing(Normalization normalization, ImageSize size) {
 
   /** Of a source's images; empty if the source does not know its normalization. */
   public static Optional<Preprocessing> of(DataSource images) {
-    return images
-        .normalization()
-        .map(n -> new Preprocessing(n, new ImageSize(images.height(), images.width())));
+    return images.normalization().map(n -> new Preprocessing(n, sizeOf(images)));
+  }
+
+  static ImageSize sizeOf(DataSource images) {
+    return new ImageSize(images.height(), images.width());
   }
 
   /** As a file says it: the keys are {@code quantrain.input.mean}, {@code std} and {@code size}. */

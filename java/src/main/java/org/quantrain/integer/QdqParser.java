@@ -272,11 +272,10 @@ final class QdqParser {
   private boolean isInteger(OnnxNode node) {
     return switch (node.op()) {
       case "QuantizeLinear", "DequantizeLinear" -> true;
-      case "Cast" ->
-          file.isConstant(node.input(0))
-              && file.constants().get(node.input(0)).type() == OnnxTensor.INT4;
+      case "Cast" -> isPacked(node);
       case "Clip" -> clipped.contains(node.output()) || codes.containsKey(node.input(0));
-      case "Conv", "Gemm" -> real.containsKey(node.input(0)) || constants.containsKey(node.input(1));
+      case "Conv", "Gemm" ->
+          real.containsKey(node.input(0)) || constants.containsKey(node.input(1));
       case "MatMul", "Add", "Concat", "AveragePool", "GlobalAveragePool" ->
           isQuantized(node) && node.inputs().stream().allMatch(real::containsKey);
       default -> MOVEMENTS.contains(node.op()) && !isFloat(node.input(0));
@@ -478,7 +477,7 @@ final class QdqParser {
     int qmin = least == 0 ? 0 : -qmax - 1;
     boolean relu = low == zeroPoint && low > qmin;
     require(
-        low == qmin || relu,
+        low == qmin || relu && pending.containsKey(x),
         (clip == null ? node : clip).label()
             + ": expected a grid from "
             + qmin
@@ -569,15 +568,17 @@ final class QdqParser {
     return t != null && t.type() == OnnxTensor.INT8;
   }
 
+  private boolean isPacked(OnnxNode cast) {
+    OnnxTensor constant = file.constants().get(cast.input(0));
+    return constant != null && constant.type() == OnnxTensor.INT4;
+  }
+
   /** Packed weights to int8. */
   private void readCast(OnnxNode node) {
-    OnnxTensor packed = file.constants().get(node.input(0));
     require(
-        packed != null
-            && packed.type() == OnnxTensor.INT4
-            && node.integer("to", 0) == OnnxTensor.INT8,
+        node.integer("to", 0) == OnnxTensor.INT8,
         node.label() + ": expected constant weights from INT4 to INT8");
-    unpacked.put(node.output(), packed.unpacked());
+    unpacked.put(node.output(), file.constants().get(node.input(0)).unpacked());
   }
 
   private OnnxTensor codesOf(OnnxNode dequantize) {

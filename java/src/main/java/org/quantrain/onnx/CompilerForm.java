@@ -24,7 +24,8 @@ import java.util.Set;
  * </ul>
  */
 public final class CompilerForm {
-  private static final Set<String> MOVES = Set.of("MaxPool", "Flatten", "Slice", "Pad");
+  private static final Set<String> MOVES =
+      Set.of("MaxPool", "Flatten", "Slice", "Pad", "Reshape", "Transpose", "Identity");
   private static final Set<String> PRODUCTS = Set.of("Conv", "Gemm");
   private static final int BIAS = 2;
 
@@ -89,16 +90,16 @@ public final class CompilerForm {
         if (onlyReader(node.getOutput(0), "Clip") == null) {
           add(node.toBuilder());
         }
-      } else if (op.equals("Clip")) {
+      } else if (op.equals("Clip") && grids.containsKey(in)) {
         activate(node);
-      } else if (MOVES.contains(op)) {
+      } else if (MOVES.contains(op) && grids.containsKey(in)) {
         move(node);
       } else if (op.equals("DequantizeLinear") && isConstant(in, TensorProto.DataType.INT32)) {
         biases.put(node.getOutput(0), realBias(node));
-      } else if (PRODUCTS.contains(op)) {
-        String bias = biases.get(node.getInput(BIAS));
-        require(node, bias != null, "its bias is not a constant");
-        add(node.toBuilder().setInput(BIAS, bias));
+      } else if (PRODUCTS.contains(op)
+          && node.getInputCount() > BIAS
+          && biases.containsKey(node.getInput(BIAS))) {
+        add(node.toBuilder().setInput(BIAS, biases.get(node.getInput(BIAS))));
       } else {
         add(node.toBuilder());
       }
@@ -163,30 +164,59 @@ public final class CompilerForm {
     @Override
     void rewrite(NodeProto node) {
       String op = node.getOpType();
-      if (op.equals("DequantizeLinear") && isMoved(node.getOutput(0))) {
-        return;
-      } else if (op.equals("Relu")) {
-        require(
-            node, onlyReader(node.getOutput(0), "QuantizeLinear") != null, "is not quantized");
-      } else if (MOVES.contains(op)) {
+      if (isMove(node)) {
         move(node);
       } else if (op.equals("QuantizeLinear")) {
         quantize(node);
-      } else if (PRODUCTS.contains(op) && node.getInputCount() > BIAS) {
+      } else if (isProduct(node)) {
         product(node);
-      } else {
+      } else if (!isActivation(node)
+          && !(op.equals("DequantizeLinear")
+              && readers(node.getOutput(0)).stream().anyMatch(this::isMove))) {
         add(node.toBuilder());
       }
     }
 
-    private boolean isMoved(String real) {
-      return readers(real).size() == 1 && MOVES.contains(readers(real).get(0).getOpType());
+    private static boolean isDequantized(NodeProto before) {
+      return before != null && before.getOpType().equals("DequantizeLinear");
+    }
+
+    private boolean isProduct(NodeProto node) {
+      return PRODUCTS.contains(node.getOpType())
+          && node.getInputCount() > BIAS
+          && isDequantized(producer(node.getInput(0)))
+          && isDequantized(producer(node.getInput(1)));
+    }
+
+    /** From codes to the same grid; what only floats go through is none. */
+    private boolean isMove(NodeProto node) {
+      NodeProto from = producer(node.getInput(0));
+      NodeProto to = onlyReader(node.getOutput(0), "QuantizeLinear");
+      if (!MOVES.contains(node.getOpType()) || !isDequantized(from) || to == null) {
+        return false;
+      }
+      boolean same = readers(node.getInput(0)).size() == 1;
+      for (int i = 1; i <= 2; i++) {
+        TensorProto own = constant(from.getInput(i));
+        same &= own.getRawData().equals(constant(to.getInput(i)).getRawData());
+      }
+      return same;
+    }
+
+    /** A ReLU that belongs to a layer or a sum of codes. */
+    private boolean isActivation(NodeProto node) {
+      NodeProto before = producer(node.getInput(0));
+      return node.getOpType().equals("Relu")
+          && before != null
+          && onlyReader(node.getOutput(0), "QuantizeLinear") != null
+          && (isProduct(before)
+              || before.getOpType().equals("Add")
+                  && before.getInputList().stream().allMatch(x -> isDequantized(producer(x))));
     }
 
     private void quantize(NodeProto node) {
       NodeProto before = producer(node.getInput(0));
-      String op = before == null ? "" : before.getOpType();
-      if (op.equals("Relu")) {
+      if (before != null && isActivation(before)) {
         String codes = node.getOutput(0);
         String wide = unique(codes + ".wide");
         String most = code(unique(codes + ".qmax"), TensorProto.DataType.INT8, Byte.MAX_VALUE);
@@ -195,7 +225,7 @@ public final class CompilerForm {
         add(node.toBuilder().setInput(0, before.getInput(0)).setOutput(0, wide));
         List<String> ends = List.of(wide, node.getInput(2), most);
         add(node("Clip", unique(codes + ".clip"), ends, codes));
-      } else if (!MOVES.contains(op)) {
+      } else if (before == null || !isMove(before)) {
         add(node.toBuilder());
       }
     }
@@ -203,16 +233,6 @@ public final class CompilerForm {
     private void move(NodeProto node) {
       NodeProto from = producer(node.getInput(0));
       NodeProto to = onlyReader(node.getOutput(0), "QuantizeLinear");
-      require(
-          node,
-          from != null && from.getOpType().equals("DequantizeLinear") && to != null,
-          "expected codes before it and behind it");
-      for (int i = 1; i <= 2; i++) {
-        require(
-            node,
-            constant(from.getInput(i)).getRawData().equals(constant(to.getInput(i)).getRawData()),
-            "the codes before it and behind it are on different grids");
-      }
       NodeProto.Builder made =
           node.toBuilder().setInput(0, from.getInput(0)).setOutput(0, to.getOutput(0));
       if (node.getOpType().equals("Pad")) {
@@ -226,8 +246,8 @@ public final class CompilerForm {
     private void product(NodeProto node) {
       String name = node.getInput(BIAS);
       require(node, isConstant(name, TensorProto.DataType.FLOAT), "its bias is not float");
-      float[] x = floats(dequantizeOf(node, 0).getInput(1));
-      float[] w = floats(dequantizeOf(node, 1).getInput(1));
+      float[] x = floats(producer(node.getInput(0)).getInput(1));
+      float[] w = floats(producer(node.getInput(1)).getInput(1));
       float[] real = floats(name);
       float[] scales = new float[w.length];
       ByteBuffer codes = bytes(Integer.BYTES * real.length);
@@ -249,15 +269,6 @@ public final class CompilerForm {
           node("DequantizeLinear", dequantized, List.of(name, scale), dequantized);
       add(scales.length == 1 ? dequantize : axis(dequantize, 0));
       add(node.toBuilder().setInput(BIAS, dequantized));
-    }
-
-    private NodeProto dequantizeOf(NodeProto product, int input) {
-      NodeProto found = producer(product.getInput(input));
-      require(
-          product,
-          found != null && found.getOpType().equals("DequantizeLinear"),
-          "input " + input + " is not dequantized");
-      return found;
     }
   }
 

@@ -52,6 +52,11 @@ record FloatNodeWriter(Node node, OnnxGraphBuilder out) {
     return name;
   }
 
+  /** Whether the file's operator set has the axes of every reduction as an input. */
+  boolean axesAreInputs() {
+    return out.opset() >= 18;
+  }
+
   String scalar(String what, double value) {
     return out.constant(name(what), HostTensor.of(Shape.of(), (float) value));
   }

@@ -265,14 +265,24 @@ final class FloatOperators {
     LayerNorm norm = w.op(LayerNorm.class);
     String x = w.in(0);
     int rank = w.node().input(0).spec().shape().rank();
-    int[] axes = IntStream.range(norm.axis(), rank).toArray();
-    String mean = w.step("mean", "ReduceMean", "axes", axes, x);
+    List<Integer> axes = IntStream.range(norm.axis(), rank).boxed().toList();
+    String mean = mean(w, "mean", axes, x);
     String difference = w.step("difference", "Sub", x, mean);
     String square = w.step("square", "Pow", difference, w.scalar("two", 2));
-    String variance = w.step("variance", "ReduceMean", "axes", axes, square);
+    String variance = mean(w, "variance", axes, square);
     String sum = w.step("sum", "Add", variance, w.scalar("epsilon", norm.epsilon()));
     String normalized = w.step("normalized", "Div", difference, w.step("deviation", "Sqrt", sum));
     w.last("Add", w.step("scaled", "Mul", normalized, w.in(1)), w.in(2));
+  }
+
+  private static String mean(FloatNodeWriter w, String what, List<Integer> axes, String x) {
+    return w.axesAreInputs()
+        ? w.step(what, "ReduceMean", x, w.integers(what + ".axes", axes))
+        : w.step(what, "ReduceMean", "axes", ints(axes), x);
+  }
+
+  private static int[] ints(List<Integer> values) {
+    return values.stream().mapToInt(Integer::intValue).toArray();
   }
 
   private static void softmax(FloatNodeWriter w) {
@@ -281,14 +291,17 @@ final class FloatOperators {
 
   private static void reduce(FloatNodeWriter w) {
     Reduce op = w.op(Reduce.class);
-    int[] axes = op.axes().stream().mapToInt(Integer::intValue).toArray();
-    var node =
+    String operator =
         switch (op.function()) {
-          case SUM -> w.last("ReduceSum", w.in(0), w.integers("axes", op.axes()));
-          case MEAN -> w.last("ReduceMean", w.in(0)).with("axes", axes);
-          case MAX -> w.last("ReduceMax", w.in(0)).with("axes", axes);
-          case MIN -> w.last("ReduceMin", w.in(0)).with("axes", axes);
+          case SUM -> "ReduceSum";
+          case MEAN -> "ReduceMean";
+          case MAX -> "ReduceMax";
+          case MIN -> "ReduceMin";
         };
+    var node =
+        operator.equals("ReduceSum") || w.axesAreInputs()
+            ? w.last(operator, w.in(0), w.integers("axes", op.axes()))
+            : w.last(operator, w.in(0)).with("axes", ints(op.axes()));
     node.with("keepdims", op.keepDims() ? 1 : 0);
   }
 

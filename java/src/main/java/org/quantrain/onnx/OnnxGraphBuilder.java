@@ -40,6 +40,16 @@ final class OnnxGraphBuilder {
   private final Set<String> names = new HashSet<>();
   private boolean hasInt4;
 
+  /** Makes room for {@link #int4}, before any node is written. */
+  void allowInt4() {
+    hasInt4 = true;
+  }
+
+  /** The operator set that nodes are of. */
+  long opset() {
+    return hasInt4 ? INT4_OPSET : OPSET;
+  }
+
   OnnxGraphBuilder(String name) {
     graph.setName(name);
   }
@@ -130,7 +140,6 @@ final class OnnxGraphBuilder {
     for (int i = 0; i < wide.length; i++) {
       packed[i / 2] |= (byte) ((wide[i] & 0xf) << (i % 2 == 0 ? 0 : 4));
     }
-    hasInt4 = true;
     return constant(name, OnnxTensor.INT4, codes.shape(), packed);
   }
 
@@ -201,9 +210,7 @@ final class OnnxGraphBuilder {
             .setProducerName(OnnxWriter.PRODUCER)
             .setGraph(graph)
             .addOpsetImport(
-                OperatorSetIdProto.newBuilder()
-                    .setDomain("")
-                    .setVersion(hasInt4 ? INT4_OPSET : OPSET));
+                OperatorSetIdProto.newBuilder().setDomain("").setVersion(opset()));
     new TreeMap<>(metadata)
         .forEach(
             (key, value) ->

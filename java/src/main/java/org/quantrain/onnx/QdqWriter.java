@@ -70,13 +70,13 @@ import org.quantrain.tensor.TensorSpec;
  *       signed grids, a Clip on codes.
  *   <li>Grids narrower than 8 bits are QuantizeLinear, then Clip on codes. Codes that are
  *       requantized have such a Clip always: without it ONNX Runtime merges the two grids into one.
+ *   <li>Weights of at most 4 bits are stored two in a byte and cast to int8 before anything else:
+ *       ONNX Runtime does that once and then computes as with any weights. A DequantizeLinear of 4
+ *       bits would leave the layer in float.
  *   <li>Max pooling and what only moves or reshapes stand on the codes themselves.
  *   <li>Operations without an integer form are float operators between DequantizeLinear and
  *       QuantizeLinear. Where ONNX Runtime has an integer kernel of its own for the last one, whose
  *       arithmetic is no contract of ours, a Max with the lowest float keeps them apart.
- *   <li>Weights of at most 4 bits are stored two in a byte and cast to int8 before anything else:
- *       ONNX Runtime does that once and then computes as with any weights. A DequantizeLinear of 4
- *       bits would leave the layer in float.
  *   <li>The scale of a bias is the product of the scales of input and weights, to the bit;
  *       otherwise ONNX Runtime would take it for another bias without a word.
  * </ul>
@@ -211,6 +211,9 @@ public final class QdqWriter {
 
   private void writeGraph() throws OnnxException {
     check(graph);
+    if (graph.nodes().stream().anyMatch(QdqWriter::isPacked)) {
+      out.allowInt4();
+    }
     graph.inputs().forEach(v -> out.reserve(v.name()));
     graph.nodes().forEach(n -> n.outputs().forEach(v -> out.reserve(v.name())));
     Set<Value> floats = new LinkedHashSet<>();
@@ -277,9 +280,10 @@ public final class QdqWriter {
       quantize(node, sum, grid, false);
     } else if (op instanceof ConcatCodes concat) {
       int parts = ConcatCodes.parts(node.inputs().size());
-      Grid grid = grid(node, node.input(3 * parts), node.input(3 * parts + 1), concat.spec(), false);
+      int own = 3 * parts;
+      Grid grid = grid(node, node.input(own), node.input(own + 1), concat.spec(), false);
       List<String> real = new ArrayList<>();
-      for (int i = 0; i < 3 * parts; i += 3) {
+      for (int i = 0; i < own; i += 3) {
         real.add(dequantize(node, node.input(i), node.input(i + 1), node.input(i + 2)));
       }
       String whole = out.unique(node.output(0).name() + ".real");
@@ -478,6 +482,10 @@ public final class QdqWriter {
     return real;
   }
 
+  private static boolean isPacked(Node fold) {
+    return fold.op() instanceof FoldWeight op && op.spec().bits() <= PACKED_BITS;
+  }
+
   /** Writes weights and bias; returns the names of their real values. */
   private List<String> writeWeights(Node product, Node fold) {
     Grid x = grids.get(product.input(0));
@@ -494,12 +502,12 @@ public final class QdqWriter {
     }
     String name = fold.input(0).name();
     String w = out.unique(name);
-    if (((FoldWeight) fold.op()).spec().bits() > PACKED_BITS) {
-      out.constant(w, weights.codes());
-    } else {
+    if (isPacked(fold)) {
       String packed = out.int4(w, weights.codes());
       w = out.unique(name + ".int8");
       out.node("Cast", w, List.of(packed), w).with("to", OnnxTensor.INT8);
+    } else {
+      out.constant(w, weights.codes());
     }
     String b = out.unique(name + ".bias");
     out.constant(b, weights.bias());

@@ -47,7 +47,8 @@ abstract class Rewriting {
 
   final void run() {
     for (NodeProto node : graph.getNodeList()) {
-      require(node, node.getInputCount() > 0 && node.getOutputCount() > 0, "reads or makes nothing");
+      boolean works = node.getInputCount() > 0 && node.getOutputCount() > 0;
+      require(node, works, "reads or makes nothing");
       rewrite(node);
     }
     Set<String> read = new HashSet<>();

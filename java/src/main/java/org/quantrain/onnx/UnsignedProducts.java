@@ -11,10 +11,10 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * How ONNX Runtime executes a file of signed codes in integers on x86, where it has convolutions and
- * linear layers of unsigned codes only and would compute others in float. Around these the codes are
- * requantized to the same grid shifted by 128, which is exact in both directions; what else the file
- * computes stays on signed codes, if {@link #KEEP_SIGNED} is set.
+ * How ONNX Runtime executes a file of signed codes in integers on x86, where it has convolutions
+ * and linear layers of unsigned codes only and would compute others in float. Around these the
+ * codes are requantized to the same grid shifted by 128, which is exact in both directions; what
+ * else the file computes stays on signed codes, if {@link #KEEP_SIGNED} is set.
  */
 public final class UnsignedProducts {
   /** Option of a session, to be "1": signed codes are not made unsigned where they can be. */
@@ -66,7 +66,7 @@ public final class UnsignedProducts {
     void rewrite(NodeProto node) {
       String op = node.getOpType();
       NodeProto before = producer(node.getInput(0));
-      if (PRODUCTS.contains(op)) {
+      if (isProduct(node)) {
         add(node.toBuilder().setInput(0, shifted(before)));
       } else if (op.equals("QuantizeLinear") && isProduct(before)) {
         quantize(node);
@@ -77,8 +77,16 @@ public final class UnsignedProducts {
       }
     }
 
-    private static boolean isProduct(NodeProto node) {
-      return node != null && PRODUCTS.contains(node.getOpType());
+    private boolean isProduct(NodeProto node) {
+      return node != null
+          && PRODUCTS.contains(node.getOpType())
+          && isDequantized(node.getInput(0))
+          && isDequantized(node.getInput(1));
+    }
+
+    private boolean isDequantized(String real) {
+      NodeProto before = producer(real);
+      return before != null && before.getOpType().equals("DequantizeLinear");
     }
 
     private String shifted(NodeProto dequantize) {

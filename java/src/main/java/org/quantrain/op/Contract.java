@@ -112,8 +112,8 @@ public enum Contract {
   }
 
   /**
-   * Whether a concatenation only moves codes, so that all its parts must be on the grid of the whole
-   * before.
+   * Whether a concatenation only moves codes, so that all its parts must be on the grid of the
+   * whole before.
    */
   public boolean joinsOneGrid() {
     return joinsOneGrid;

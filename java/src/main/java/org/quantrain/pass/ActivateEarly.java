@@ -20,9 +20,9 @@ import org.quantrain.op.Relu;
 import org.quantrain.op.Slice;
 
 /**
- * Turns relu(f(x)) into f(relu(x)), where f takes the largest of values, leaves some out, puts zeros
- * or other values beside them or only moves them. Both are the same function; only the second lets
- * a convolution, its activation and its quantizer become one step, with f on codes after it.
+ * Turns relu(f(x)) into f(relu(x)), where f takes the largest of values, leaves some out, puts
+ * zeros or other values beside them or only moves them. Both are the same function; only the second
+ * lets a convolution, its activation and its quantizer become one step, with f on codes after it.
  */
 public final class ActivateEarly {
   private ActivateEarly() {}

@@ -13,8 +13,8 @@ import org.quantrain.op.GlobalAveragePool;
 
 /**
  * An average pool whose window is the whole image is a global one. On codes the two differ:
- * runtimes sum the global one in integers, and so a window that is the whole image, but smaller ones
- * in floats.
+ * runtimes sum the global one in integers, and so a window that is the whole image, but smaller
+ * ones in floats.
  */
 final class PoolEverything {
   private PoolEverything() {}

@@ -105,8 +105,8 @@ public enum Target {
       IntegerFormat.ONNX_QDQ),
   /**
    * NVIDIA TensorRT: signed activations with zero-point 0, float biases, every operator between
-   * DequantizeLinear and QuantizeLinear. What it does with a float bias is not compared: here a bias
-   * is an int32 on the grid of the accumulator.
+   * DequantizeLinear and QuantizeLinear. What it does with a float bias is not compared: here a
+   * bias is an int32 on the grid of the accumulator.
    */
   TENSORRT(
       "NVIDIA TensorRT",

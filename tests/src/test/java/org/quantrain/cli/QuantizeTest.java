@@ -88,8 +88,9 @@ class QuantizeTest {
     assertArrayEquals(Files.readAllBytes(same), Files.readAllBytes(out));
     assertEquals(0, Cli.run("verify", out.toString(), "--data", bare).code());
     String metadata = Cli.run("inspect", out.toString()).out();
-    for (String line :
-        new String[] {"mean = 0.5,0.5,0.5", "std = 0.25,0.25,0.25", "size = 8x8", "layout = NCHW"}) {
+    String mean = "mean = 0.5,0.5,0.5";
+    String std = "std = 0.25,0.25,0.25";
+    for (String line : new String[] {mean, std, "size = 8x8", "layout = NCHW"}) {
       assertTrue(metadata.contains("quantrain.input." + line), metadata);
     }
     for (String verb : new String[] {"verify", "eval", "quantize"}) {
