@@ -269,7 +269,8 @@ final class QdqParser {
     return switch (node.op()) {
       case "QuantizeLinear", "DequantizeLinear" -> true;
       case "Clip" -> clipped.contains(node.output()) || codes.containsKey(node.input(0));
-      case "Conv", "Gemm" -> real.containsKey(node.input(0)) || constants.containsKey(node.input(1));
+      case "Conv", "Gemm" ->
+          real.containsKey(node.input(0)) || constants.containsKey(node.input(1));
       case "MatMul", "Add", "Concat", "AveragePool", "GlobalAveragePool" ->
           isQuantized(node) && node.inputs().stream().allMatch(real::containsKey);
       default -> MOVEMENTS.contains(node.op()) && !isFloat(node.input(0));
