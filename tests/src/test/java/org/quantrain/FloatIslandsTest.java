@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -23,6 +24,8 @@ import org.quantrain.graph.Model;
 import org.quantrain.graph.Value;
 import org.quantrain.integer.BitExactVerifier;
 import org.quantrain.integer.Claim;
+import org.quantrain.integer.CodesBatch;
+import org.quantrain.integer.CodesSource;
 import org.quantrain.integer.ImageBatch;
 import org.quantrain.integer.IntegerInterpreter;
 import org.quantrain.integer.IntegerModel;
@@ -89,6 +92,61 @@ class FloatIslandsTest {
       quantized.export(file);
       return quantized.verify(file, images);
     }
+  }
+
+  @Test
+  void codesBehindAnIslandAreCountedApartAndBreakNoClaim() throws IOException {
+    Model model = Zoo.build("vit-tiny?patch=4&dim=8&depth=1&heads=2", 1, 8, 8, 10, 1);
+    try (Quantrain quantrain = Quantrain.open()) {
+      NoiseImages images = NoiseImages.of(model, IMAGES, 1);
+      QuantizedNetwork quantized =
+          quantrain.network(model).quantize(QuantPolicy.forTarget(Target.ORT));
+      quantized.restore(
+          Calibrated.contents(quantized.model(), quantrain.backend(), images.batch()));
+      Path file = folder.resolve("transformer.onnx");
+      quantized.export(file);
+      IntegerModel integer = IntegerModel.read(file);
+      String island = integer.islands().iterator().next();
+      try (IntegerInterpreter interpreter =
+          new IntegerInterpreter(quantrain.backend(), integer, ImageBatches.BATCH)) {
+        VerificationReport report =
+            BitExactVerifier.of(file)
+                .verify(flipping(interpreter, island), null, ImageBatches.of(images));
+        assertTrue(report.holds(), report::toString);
+        // One in each of two batches.
+        assertEquals(2, report.claims().get(0).islandsDiffering(), report::toString);
+        assertEquals(0, report.claims().get(0).differing());
+      }
+    }
+  }
+
+  /** The same source with one code of a tensor changed. */
+  private static CodesSource flipping(CodesSource source, String tensor) {
+    return new CodesSource() {
+      @Override
+      public String description() {
+        return source.description();
+      }
+
+      @Override
+      public CodesBatch run(HostTensor images) {
+        return source.run(images);
+      }
+
+      @Override
+      public CodesBatch run(List<HostTensor> inputs, Map<String, HostTensor> islands) {
+        CodesBatch found = source.run(inputs, islands);
+        HostTensor codes = found.codes().get(tensor);
+        byte[] bytes = codes.bytes();
+        bytes[0] ^= 1;
+        Map<String, HostTensor> changed = new HashMap<>(found.codes());
+        changed.put(tensor, HostTensor.ofBytes(codes.spec(), bytes));
+        return new CodesBatch(changed, found.logits());
+      }
+
+      @Override
+      public void close() {}
+    };
   }
 
   @ParameterizedTest

@@ -39,7 +39,8 @@ final class Claims {
   }
 
   private static ClaimResult.TensorResult of(TensorCount count) {
-    return new ClaimResult.TensorResult(count.tensor(), count.compared(), count.differing(), count.claimed());
+    return new ClaimResult.TensorResult(
+        count.tensor(), count.compared(), count.differing(), count.claimed());
   }
 
   private static ClaimResult.Difference of(Difference first) {

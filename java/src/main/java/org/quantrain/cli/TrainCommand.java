@@ -77,7 +77,8 @@ final class TrainCommand extends Verb {
         description = {
           "lenet (default), resnet8, resnet20, resnet32, resnet56, resnet18, resnet34, resnet50,",
           "mobilenetv1, mobilenetv2 (options as in 'mobilenetv2?width=0.5&activation=relu'),",
-          "vgg11, or a float ONNX file, trained already."
+          "vgg11, vit-tiny (options as in 'vit-tiny?patch=2&dim=64&depth=4&heads=4'),",
+          "or a float ONNX file, trained already."
         })
     private String model;
 

@@ -29,7 +29,7 @@ public sealed interface IntegerLayer {
 
   record Linear(CodesTensor x, IntegerWeights w, CodesTensor y) implements ToCodes {}
 
-  /** The last linear layer, of whose rows there may be several for an image; its result is float32. */
+  /** The last linear layer; its result is float32, one row or several for an image. */
   record Logits(CodesTensor x, IntegerWeights w, String name) implements IntegerLayer {}
 
   /** Logits that are codes, as the float32 that they stand for. */

@@ -197,8 +197,8 @@ public final class IntegerModel {
   }
 
   /**
-   * The network's inputs by name, in order: F32 [N,C,H,W] for images, of which there is one at most,
-   * S32 [N,...] for tokens.
+   * The network's inputs by name, in order: F32 [N,C,H,W] for images, of which there is one at
+   * most, S32 [N,...] for tokens.
    */
   public Map<String, TensorSpec> inputs() {
     return source.inputs();

@@ -30,6 +30,7 @@ import org.quantrain.op.FoldWeight;
 import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.LinearCodes;
+import org.quantrain.op.MatMul;
 import org.quantrain.op.MatMulCodes;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.Multiplier;
@@ -420,6 +421,7 @@ public final class QdqWriter {
     }
     return op instanceof Softmax
         || op instanceof Binary
+        || op instanceof MatMul
         || op instanceof Add
         || op instanceof Where
         || op instanceof Relu

@@ -76,7 +76,7 @@ final class Expect {
     }
   }
 
-  /** Size of the dimension that is innermost in memory: the last one, or the channels of an image. */
+  /** Size of the dimension that is innermost in memory: the last, or the channels of an image. */
   static int innermost(TensorSpec spec) {
     Shape shape = spec.shape();
     int dim = spec.isChannelsLast() ? 1 : shape.rank() - 1;

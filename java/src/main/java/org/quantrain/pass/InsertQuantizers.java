@@ -1,6 +1,7 @@
 package org.quantrain.pass;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -40,12 +41,13 @@ import org.quantrain.tensor.QuantSpec;
  * Puts a {@link FakeQuant} on every weight and on every value that a quantized operation reads.
  *
  * <p>Max pooling, slices, padding with zeros and what only moves or reshapes keep their input's
- * grid, as average pools do for some targets. A value that is read at several widths gets the widest quantizer first and
- * the narrower ones on top of it, because the deployed producer emits one tensor of codes.
+ * grid, as average pools do for some targets. A value that is read at several widths gets the
+ * widest quantizer first and the narrower ones on top of it, because the deployed producer emits
+ * one tensor of codes.
  *
- * <p>Operations without an integer form (layer norm, softmax, GELU) are islands: they stay float and
- * read codes of what integer operations compute, so that every result of an integer operation is on
- * a grid. Between two such operations there is no quantizer.
+ * <p>Operations without an integer form (layer norm, softmax, GELU, tables of words) are islands:
+ * they stay float and read codes of what integer operations compute, so that every result of an
+ * integer operation is on a grid. Between two such operations there is no quantizer.
  *
  * <p>What is computed for a concatenation alone has no quantizer of its own: it goes to the grid of
  * the whole in one step. What something else reads too, or what only moved, is requantized from its
@@ -100,9 +102,15 @@ public final class InsertQuantizers {
         || (isAverage(node) && policy.target().contract().averagesOnGrid());
   }
 
-  /** The product of two computed operands. */
+  /** The product of two computed operands, matrix by matrix; a matrix for several stays float. */
   private static boolean isProduct(Node node) {
-    return node.op() instanceof MatMul && node.inputs().stream().noneMatch(Value::isPersistent);
+    return node.op() instanceof MatMul
+        && node.inputs().stream().noneMatch(Value::isPersistent)
+        && Arrays.equals(front(node.input(0)), front(node.input(1)));
+  }
+
+  private static int[] front(Value x) {
+    return Arrays.copyOf(x.spec().shape().dims(), x.spec().shape().rank() - 2);
   }
 
   /** Whether the node has no integer form here. */

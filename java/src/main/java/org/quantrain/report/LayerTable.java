@@ -64,8 +64,8 @@ public final class LayerTable {
   }
 
   /**
-   * A row for every layer that computes: products, adds, concatenations, pools and batch norms; and,
-   * between layers on codes, for every operation that stays float.
+   * A row for every layer that computes: products, adds, concatenations, pools and batch norms;
+   * and, between layers on codes, for every operation that stays float.
    *
    * @param contents of the graph's parameters and state; what is missing is left out of the rows
    */

@@ -5,7 +5,8 @@ import org.quantrain.graph.Model;
 
 /**
  * Networks by name, with initial weights. {@code mobilenetv1} and {@code mobilenetv2} take options:
- * {@code width=0.5}, {@code activation=relu6|relu}, as in "mobilenetv2?width=0.5&activation=relu".
+ * {@code width=0.5}, {@code activation=relu6|relu}, as in "mobilenetv2?width=0.5&activation=relu";
+ * {@code vit-tiny} takes {@code patch}, {@code dim}, {@code depth} and {@code heads}.
  *
  * <p>The networks that were made for ImageNet have a form for small images (below 64 pixels a
  * side), whose first layers keep the resolution.

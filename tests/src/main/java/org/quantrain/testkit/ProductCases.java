@@ -297,7 +297,8 @@ final class ProductCases {
     return examples.list();
   }
 
-  private static HostTensor matrices(QuantSpec spec, int rows, int columns, int[] front, long seed) {
+  private static HostTensor matrices(
+      QuantSpec spec, int rows, int columns, int[] front, long seed) {
     int[] dims = Arrays.copyOf(front, front.length + 2);
     dims[front.length] = rows;
     dims[front.length + 1] = columns;
