@@ -5,18 +5,14 @@
 
 #include "cpu/channels.h"
 #include "cpu/kernel.h"
-#include "cpu/mask.h"
-#include "cpu/stream.h"
+#include "cpu/points.h"
 #include "math/epilogue.h"
 #include "math/int128.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
 
-constexpr int64_t kChunk = 1024;  // a multiple of 64: chunks share no mask byte
-
-// Per-channel bias, keep and factor, repeated so that a chunk of any phase reads them as one
-// stream.
+// Bias, keep and factor per channel, repeated.
 struct ChannelTable {
   const int32_t* bias;
   const int32_t* keep;
@@ -26,21 +22,20 @@ struct ChannelTable {
 // False when out of memory.
 bool MakeTable(qt_context& ctx, int64_t n, int64_t channels, const int32_t* bias,
                const int32_t* keep, const float* factor, ChannelTable* table) {
-  const int64_t period = channels + Min(kChunk, n);
-  int32_t* const memory = ScratchArray<int32_t>(ctx, 3 * period);
+  const int64_t size = RepeatedTable(n, channels);
+  int32_t* const memory = ScratchArray<int32_t>(ctx, 3 * size);
   if (memory == nullptr) return false;
-  float* const factors = reinterpret_cast<float*>(memory + 2 * period);
-  for (int64_t i = 0, c = 0; i < period; ++i, c = c + 1 == channels ? 0 : c + 1) {
-    memory[i] = bias == nullptr ? 0 : bias[c];
-    memory[period + i] = keep == nullptr ? 1 : keep[c];
-    factors[i] = factor[c];
-  }
-  *table = {memory, memory + period, factors};
+  float* const factors = reinterpret_cast<float*>(memory + 2 * size);
+  FillTable(memory, size, channels, bias, 0);
+  FillTable(memory + size, size, channels, keep, 1);
+  FillTable(factors, size, channels, factor, 1.0f);
+  *table = {memory, memory + size, factors};
   return true;
 }
 
-// Sums of one block, in lanes. The square is summed in one 64-bit word where the block's magnitudes
-// allow it, else in its two 32-bit halves: 2^31 rows of halves fit in 64 bits.
+// Sums of one block, in lanes. Where the block's magnitudes allow it the number is summed in 32
+// bits and its square in 64, else in 64 bits and in two halves of 32: 2^31 rows of halves fit in
+// 64.
 struct Sums {
   int64_t* sum;
   uint64_t* low;
@@ -58,114 +53,166 @@ inline Sums SumsAt(int64_t* scratch, int64_t block, int64_t lanes) {
           extremes, extremes + lanes};
 }
 
-// Calls four(i, j) for whole groups of 4 lane rows, elements i + j + k * lanes, and one(i, j) for the
-// rest: lanes are loaded and stored once per group.
-template <class FourRows, class OneRow>
-inline void ForFourRows(int64_t n, int64_t lanes, FourRows four, OneRow one) {
-  int64_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
-#pragma omp simd
-    for (int64_t j = 0; j < lanes; ++j) four(i + j, j);
+// Adds `rows` elements, a lane row apart, to the sums of a lane, all modulo their width.
+void SumRows(const int32_t* acc, int64_t rows, int64_t lanes, int32_t* sum, uint64_t* square,
+             int32_t* min, int32_t* max) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const int32_t a = acc[r * lanes];
+    *sum = math::AddInt(*sum, a);
+    *square += static_cast<uint64_t>(int64_t{a} * int64_t{a});
+    *min = a < *min ? a : *min;
+    *max = a > *max ? a : *max;
   }
-  ForLanes(i, n, lanes, one);
 }
 
-// Extremes first; they tell which sums are safe. The second pass finds the block in the cache.
+#if QT_VECTORS
+// The same of a vector of lanes. Squares of the even lanes come first, then those of the odd ones.
+void SumRowsOfVector(const int32_t* acc, int64_t rows, int64_t lanes, int32_t* sum,
+                     uint64_t* squares, int32_t* min, int32_t* max) {
+  Words sums = LoadWords(sum), least = LoadWords(min), most = LoadWords(max);
+  SquareSums of_squares(squares);
+  for (int64_t r = 0; r < rows; ++r) {
+    const int32_t* const row = acc + r * lanes;
+    __builtin_prefetch(reinterpret_cast<const char*>(row) + 2 * kAhead);
+    const Words a = LoadWords(row);
+    sums = AddInt(sums, a);
+    of_squares.Add(a);
+    least = SmallerInt(least, a);
+    most = LargerInt(most, a);
+  }
+  StoreRegister<false>(sums.v, sum);
+  of_squares.Store(squares);
+  StoreRegister<false>(least.v, min);
+  StoreRegister<false>(most.v, max);
+}
+
+void EvenAndOddInTurn(uint64_t* lanes) {
+  uint64_t apart[Words::kSize];
+  memcpy(apart, lanes, sizeof(apart));
+  for (int64_t k = 0; k < Words::kSize; ++k) {
+    lanes[k] = apart[k % 2 * (Words::kSize / 2) + k / 2];
+  }
+}
+#endif
+
+// One pass in narrow sums, whose extremes tell whether they are exact; else a second one in wide
+// sums, which finds the block in the cache.
 void SumBlock(const int32_t* acc, int64_t n, int64_t lanes, const Sums& s) {
+  int32_t* const narrow = reinterpret_cast<int32_t*>(s.high);
   for (int64_t j = 0; j < lanes; ++j) {
-    s.sum[j] = 0;
-    s.low[j] = s.high[j] = 0;
+    narrow[j] = 0;
+    s.low[j] = 0;
     s.min[j] = INT32_MAX;
     s.max[j] = INT32_MIN;
   }
-  int32_t* const min = s.min;
-  int32_t* const max = s.max;
-  const auto less = [](int32_t a, int32_t b) { return a < b ? a : b; };
-  const auto more = [](int32_t a, int32_t b) { return a > b ? a : b; };
-  ForFourRows(
-      n, lanes,
-      [=](int64_t i, int64_t j) {
-        const int32_t a = acc[i], b = acc[i + lanes], c = acc[i + 2 * lanes],
-                      d = acc[i + 3 * lanes];
-        min[j] = less(min[j], less(less(a, b), less(c, d)));
-        max[j] = more(max[j], more(more(a, b), more(c, d)));
-      },
-      [=](int64_t i, int64_t j) {
-        min[j] = less(min[j], acc[i]);
-        max[j] = more(max[j], acc[i]);
-      });
+  const int64_t whole_rows = n / lanes, at_once = Max(1, 1024 / lanes);
+  int64_t vectors = 0;  // lanes that go in vectors
+#if QT_VECTORS
+  vectors = lanes / Words::kSize * Words::kSize;
+#endif
+  for (int64_t row = 0; row < whole_rows; row += at_once) {
+    const int64_t rows = Min(at_once, whole_rows - row);
+    const int32_t* const from = acc + row * lanes;
+#if QT_VECTORS
+    for (int64_t j = 0; j < vectors; j += Words::kSize) {
+      SumRowsOfVector(from + j, rows, lanes, narrow + j, s.low + j, s.min + j, s.max + j);
+    }
+#endif
+    for (int64_t j = vectors; j < lanes; ++j) {
+      SumRows(from + j, rows, lanes, narrow + j, s.low + j, s.min + j, s.max + j);
+    }
+  }
+#if QT_VECTORS
+  for (int64_t j = 0; j < vectors; j += Words::kSize) EvenAndOddInTurn(s.low + j);
+#endif
+  for (int64_t j = 0; j < n % lanes; ++j) {
+    SumRows(acc + whole_rows * lanes + j, 1, lanes, narrow + j, s.low + j, s.min + j, s.max + j);
+  }
   int64_t most = 0;
   for (int64_t j = 0; j < Min(lanes, n); ++j) {
-    most = Max(most, Max(-static_cast<int64_t>(min[j]), static_cast<int64_t>(max[j])));
+    most = Max(most, Max(-static_cast<int64_t>(s.min[j]), static_cast<int64_t>(s.max[j])));
   }
   const int64_t rows = DivUp(n, lanes);  // elements per lane
+  if (most < (int64_t{1} << 31) / rows) {  // rows * |a| < 2^31, rows * a^2 < 2^62
+    for (int64_t j = 0; j < lanes; ++j) s.sum[j] = narrow[j];
+    for (int64_t j = 0; j < lanes; ++j) s.high[j] = 0;
+    return;
+  }
   int64_t* const sum = s.sum;
   uint64_t* const low = s.low;
   uint64_t* const high = s.high;
-  const auto square = [](int32_t a) {
-    return static_cast<uint64_t>(static_cast<int64_t>(a) * static_cast<int64_t>(a));
-  };
-  if (most < (int64_t{1} << 31) / rows) {
-    // |a| < 2^31 / rows: rows * a^2 < 2^62, and four of them sum up in int32 (rows >= 4 then).
-    ForFourRows(
-        n, lanes,
-        [=](int64_t i, int64_t j) {
-          const int32_t a = acc[i], b = acc[i + lanes], c = acc[i + 2 * lanes],
-                        d = acc[i + 3 * lanes];
-          sum[j] += (a + b) + (c + d);
-          low[j] += (square(a) + square(b)) + (square(c) + square(d));
-        },
-        [=](int64_t i, int64_t j) {
-          sum[j] += acc[i];
-          low[j] += square(acc[i]);
-        });
-  } else {
-    ForLanes(0, n, lanes, [=](int64_t i, int64_t j) {
-      sum[j] += acc[i];
-      low[j] += square(acc[i]) & 0xffffffffu;
-      high[j] += square(acc[i]) >> 32;
-    });
+  for (int64_t j = 0; j < lanes; ++j) {
+    sum[j] = 0;
+    low[j] = high[j] = 0;
   }
+  ForLanes(0, n, lanes, [=](int64_t i, int64_t j) {
+    const uint64_t square = static_cast<uint64_t>(int64_t{acc[i]} * int64_t{acc[i]});
+    sum[j] += acc[i];
+    low[j] += square & 0xffffffffu;
+    high[j] += square >> 32;
+  });
 }
 
-template <class Code, bool kMask>
+// The sum, with its bias, of element i or of as many from there as T has.
+template <class T>
+QT_HD Integer<T> SumAt(const int32_t* acc, const ChannelTable& table, int64_t i, int64_t at) {
+  return math::AddBias(LoadIntAs<T>(acc + i), LoadIntAs<T>(table.keep + at),
+                       LoadIntAs<T>(table.bias + at));
+}
+
+struct Requantized {
+  const int32_t* acc;
+  ChannelTable table;
+  float lo, hi, zero_point;
+  int32_t least_sum;
+
+  static constexpr int64_t kLine = 16;
+  void Fetch(int64_t i) const { FetchAhead(acc + i); }
+  template <class T>
+  auto At(int64_t i, int64_t at) const {
+    const Integer<T> sum = SumAt<T>(acc, table, i, at);
+    const T level = math::RequantizeLevel(sum, LoadAs<T>(table.factor + at));
+    return SpotOf(math::RequantizeCode(level, T(lo), T(hi), T(zero_point)),
+                  Both(math::Kept(level, math::Clamp(level, T(lo), T(hi))),
+                       sum >= Integer<T>(least_sum)));
+  }
+  void Finish(int64_t) const {}
+};
+
+struct Dequantized {
+  const int32_t* acc;
+  ChannelTable table;
+
+  static constexpr int64_t kLine = 16;
+  void Fetch(int64_t i) const { FetchAhead(acc + i); }
+  template <class T>
+  auto At(int64_t i, int64_t at) const {
+    const T y = math::DequantizeAcc(SumAt<T>(acc, table, i, at), LoadAs<T>(table.factor + at));
+    return SpotOf(y, math::Kept(y, y));
+  }
+  void Finish(int64_t) const {}
+};
+
+template <class Code>
 qt_status Requantize(qt_context& ctx, const qt_requantize_args& a) {
-  const int64_t n = a.rows * a.channels, channels = a.channels;
+  const int64_t n = a.rows * a.channels;
   if (n == 0) return QT_OK;
   ChannelTable table;
-  if (!MakeTable(ctx, n, channels, a.bias, a.keep, a.multiplier, &table)) return QT_OUT_OF_MEMORY;
-  const int32_t* acc = a.acc;
-  Code* codes = static_cast<Code*>(a.codes);
-  uint8_t* mask = a.mask;
+  if (!MakeTable(ctx, n, a.channels, a.bias, a.keep, a.multiplier, &table)) {
+    return QT_OUT_OF_MEMORY;
+  }
   const float zero_point = static_cast<float>(*a.zero_point);
   const float qmin = static_cast<float>(a.qmin) - zero_point,
               hi = static_cast<float>(a.qmax) - zero_point;
   const float lo = a.relu != 0 && qmin < 0.0f ? 0.0f : qmin;
   // With ReLU the mask also asks for a positive sum; without it every sum passes.
-  const int32_t least_sum = a.relu != 0 ? 1 : INT32_MIN;
-  const bool stream = Streams(5 * n);
-  ParallelBlocks(ctx, n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-    int32_t flags[kChunk];
-    ChunkOut<Code, kChunk> chunks(stream);
-    for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
-      const int64_t width = Min(end - chunk, kChunk), phase = chunk % channels;
-      const int32_t* in = acc + chunk;
-      const int32_t* bias = table.bias + phase;
-      const int32_t* keep = table.keep + phase;
-      const float* multiplier = table.factor + phase;
-      Code* out = chunks.At(codes + chunk);
-#pragma omp simd
-      for (int64_t i = 0; i < width; ++i) {
-        const int32_t sum = math::AddBias(in[i], keep[i], bias[i]);
-        const float level = math::RequantizeLevel(sum, multiplier[i]);
-        if (kMask) flags[i] = math::InRange(level, lo, hi) & (sum >= least_sum) ? -1 : 0;
-        out[i] = static_cast<Code>(
-            static_cast<int32_t>(math::RequantizeCode(level, lo, hi, zero_point)));
-      }
-      chunks.Done(codes + chunk, width);
-      if (kMask) PackMask(flags, width, mask + chunk / 8);
-    }
-  });
+  const Requantized op = {a.acc, table, lo, hi, zero_point, a.relu != 0 ? 1 : INT32_MIN};
+  Code* const codes = static_cast<Code*>(a.codes);
+  if (a.mask != nullptr) {
+    ForEachPoint<true>(ctx, n, a.channels, codes, a.mask, 5 * n, /*in_place=*/false, op);
+  } else {
+    ForEachPoint<false>(ctx, n, a.channels, codes, nullptr, 5 * n, /*in_place=*/false, op);
+  }
   return QT_OK;
 }
 
@@ -229,37 +276,18 @@ qt_status multiplier(qt_context&, const qt_multiplier_args& a) {
 }
 
 qt_status requantize(qt_context& ctx, const qt_requantize_args& a) {
-  if (a.code_type == QT_U8) {
-    return a.mask == nullptr ? Requantize<uint8_t, false>(ctx, a)
-                             : Requantize<uint8_t, true>(ctx, a);
-  }
-  return a.mask == nullptr ? Requantize<int8_t, false>(ctx, a) : Requantize<int8_t, true>(ctx, a);
+  return a.code_type == QT_U8 ? Requantize<uint8_t>(ctx, a) : Requantize<int8_t>(ctx, a);
 }
 
 qt_status dequantize_acc(qt_context& ctx, const qt_dequantize_acc_args& a) {
-  const int64_t n = a.rows * a.channels, channels = a.channels;
+  const int64_t n = a.rows * a.channels;
   if (n == 0) return QT_OK;
   ChannelTable table;
-  if (!MakeTable(ctx, n, channels, a.bias, a.keep, a.out_scale, &table)) return QT_OUT_OF_MEMORY;
-  const int32_t* acc = a.acc;
-  float* y = a.y;
-  const bool stream = Streams(8 * n);
-  ParallelBlocks(ctx, n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-    ChunkOut<float, kChunk> chunks(stream);
-    for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
-      const int64_t width = Min(end - chunk, kChunk), phase = chunk % channels;
-      const int32_t* in = acc + chunk;
-      const int32_t* bias = table.bias + phase;
-      const int32_t* keep = table.keep + phase;
-      const float* scale = table.factor + phase;
-      float* out = chunks.At(y + chunk);
-#pragma omp simd
-      for (int64_t i = 0; i < width; ++i) {
-        out[i] = math::DequantizeAcc(math::AddBias(in[i], keep[i], bias[i]), scale[i]);
-      }
-      chunks.Done(y + chunk, width);
-    }
-  });
+  if (!MakeTable(ctx, n, a.channels, a.bias, a.keep, a.out_scale, &table)) {
+    return QT_OUT_OF_MEMORY;
+  }
+  ForEachPoint<false>(ctx, n, a.channels, a.y, nullptr, 8 * n, /*in_place=*/false,
+                      Dequantized{a.acc, table});
   return QT_OK;
 }
 

@@ -8,6 +8,7 @@
 
 #include "cpu/channels.h"
 #include "cpu/kernel.h"
+#include "cpu/points.h"
 #include "math/layers.h"
 
 namespace qt::cpu::QT_ISA {
@@ -74,28 +75,29 @@ qt_status batch_norm_stats(qt_context& ctx, const qt_batch_norm_stats_args& args
 }
 
 qt_status batch_norm(qt_context& ctx, const qt_batch_norm_args& args) {
-  const int64_t channels = args.channels;
-  const int64_t lanes = Lanes(channels);
-  float* mean = ScratchArray<float>(ctx, 4 * lanes + channels);
+  const int64_t channels = args.channels, n = args.rows * channels;
+  const int64_t size = RepeatedTable(n, channels);
+  float* const mean = ScratchArray<float>(ctx, 4 * size + channels);
   if (mean == nullptr) return QT_OUT_OF_MEMORY;
-  float* std = mean + lanes;
-  float* gamma = std + lanes;
-  float* beta = gamma + lanes;
-  float* channel_std = beta + lanes;
+  float* const std = mean + size;
+  float* const gamma = std + size;
+  float* const beta = gamma + size;
+  float* const channel_std = beta + size;
   for (int64_t c = 0; c < channels; ++c) {
     channel_std[c] = math::StandardDeviation(args.var[c], args.epsilon);
   }
-  RepeatChannels(args.mean, channels, mean);
-  RepeatChannels(channel_std, channels, std);
-  RepeatChannels(args.gamma, channels, gamma);
-  RepeatChannels(args.beta, channels, beta);
+  FillTable(mean, size, channels, args.mean, 0.0f);
+  FillTable(std, size, channels, channel_std, 1.0f);
+  FillTable(gamma, size, channels, args.gamma, 0.0f);
+  FillTable(beta, size, channels, args.beta, 0.0f);
   const float* x = args.x;
-  float* y = args.y;
-  ParallelBlocks(ctx, args.rows, RowsPerBlock(channels), [=](int64_t, int64_t begin, int64_t end) {
-    ForLanes(begin * channels, end * channels, lanes, [=](int64_t i, int64_t j) {
-      y[i] = math::BatchNorm(x[i], mean[j], std[j], gamma[j], beta[j]);
-    });
-  });
+  ForEachValue(ctx, n, channels, x, nullptr, args.y,
+               [=](auto t, int64_t i, int64_t at) {
+                 using T = decltype(t);
+                 return math::BatchNorm(LoadAs<T>(x + i), LoadAs<T>(mean + at),
+                                        LoadAs<T>(std + at), LoadAs<T>(gamma + at),
+                                        LoadAs<T>(beta + at));
+               });
   return QT_OK;
 }
 
@@ -104,15 +106,16 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
   const int64_t lanes = Lanes(channels);
   const int64_t rows_per_block = RowsPerBlock(channels);
   const int64_t blocks = DivUp(args.rows, rows_per_block);
-  double* partials = ScratchArray<double>(ctx, (3 + 2 * blocks) * lanes + 2 * channels);
+  const int64_t n = args.rows * channels, size = Max(lanes, RepeatedTable(n, channels));
+  double* partials = ScratchArray<double>(ctx, 2 * blocks * lanes + 3 * size + 2 * channels);
   if (partials == nullptr) return QT_OUT_OF_MEMORY;  // [blocks][dbeta, dgamma][lanes]
   float* mean = reinterpret_cast<float*>(partials + 2 * blocks * lanes);
-  float* std = mean + lanes;
-  float* inv_std = std + lanes;
-  float* gamma = inv_std + lanes;
-  float* mean_dy = gamma + lanes;
-  float* mean_dy_xhat = mean_dy + lanes;
-  float* channel_std = mean_dy_xhat + lanes;
+  float* std = mean + size;
+  float* inv_std = std + size;
+  float* gamma = inv_std + size;
+  float* mean_dy = gamma + size;
+  float* mean_dy_xhat = mean_dy + size;
+  float* channel_std = mean_dy_xhat + size;
   float* channel_inv_std = channel_std + channels;
   float* channel_mean_dy = channel_inv_std + channels;
   float* channel_mean_dy_xhat = channel_mean_dy + channels;
@@ -120,13 +123,12 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
     channel_std[c] = math::StandardDeviation(args.var[c], args.epsilon);
     channel_inv_std[c] = math::InverseStd(args.var[c], args.epsilon);
   }
-  RepeatChannels(args.mean, channels, mean);
-  RepeatChannels(channel_std, channels, std);
-  RepeatChannels(channel_inv_std, channels, inv_std);
-  RepeatChannels(args.gamma, channels, gamma);
+  FillTable(mean, size, channels, args.mean, 0.0f);
+  FillTable(std, size, channels, channel_std, 1.0f);
+  FillTable(inv_std, size, channels, channel_inv_std, 1.0f);
+  FillTable(gamma, size, channels, args.gamma, 0.0f);
   const float* x = args.x;
   const float* dy = args.dy;
-  float* dx = args.dx;
 
   ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
     double* dbeta = partials + block * 2 * lanes;
@@ -135,6 +137,8 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
     const int64_t chunk = LaneChunk(lanes);
     for (int64_t i = begin * channels; i < end * channels; i += chunk) {
       const int64_t last = Min(i + chunk, end * channels);
+      Prefetch(dy + i + chunk, chunk);
+      Prefetch(x + i + chunk, chunk);
       SumLanes(i, last, lanes, dbeta,
                [=](int64_t k, int64_t) { return static_cast<double>(dy[k]); });
       SumLanes(i, last, lanes, dgamma, [=](int64_t k, int64_t j) {
@@ -149,11 +153,12 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
   }
 
   if (args.frozen != 0) {
-    ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t, int64_t begin, int64_t end) {
-      ForLanes(begin * channels, end * channels, lanes, [=](int64_t i, int64_t j) {
-        dx[i] = math::BatchNormGradientFrozen(dy[i], gamma[j], inv_std[j]);
-      });
-    });
+    ForEachValue(ctx, n, channels, dy, nullptr, args.dx,
+                 [=](auto t, int64_t i, int64_t at) {
+                   using T = decltype(t);
+                   return math::BatchNormGradientFrozen(LoadAs<T>(dy + i), LoadAs<T>(gamma + at),
+                                                        LoadAs<T>(inv_std + at));
+                 });
     return QT_OK;
   }
   const float rows = static_cast<float>(args.rows);
@@ -161,15 +166,17 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
     channel_mean_dy[c] = args.dbeta[c] / rows;
     channel_mean_dy_xhat[c] = args.dgamma[c] / rows;
   }
-  RepeatChannels(channel_mean_dy, channels, mean_dy);
-  RepeatChannels(channel_mean_dy_xhat, channels, mean_dy_xhat);
-  ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t, int64_t begin, int64_t end) {
-    ForLanes(begin * channels, end * channels, lanes, [=](int64_t i, int64_t j) {
-      const float x_hat = math::BatchNormXhat(x[i], mean[j], std[j]);
-      dx[i] =
-          math::BatchNormGradient(dy[i], x_hat, gamma[j], inv_std[j], mean_dy[j], mean_dy_xhat[j]);
-    });
-  });
+  FillTable(mean_dy, size, channels, channel_mean_dy, 0.0f);
+  FillTable(mean_dy_xhat, size, channels, channel_mean_dy_xhat, 0.0f);
+  ForEachValue(ctx, n, channels, dy, x, args.dx,
+               [=](auto t, int64_t i, int64_t at) {
+                 using T = decltype(t);
+                 const T x_hat = math::BatchNormXhat(LoadAs<T>(x + i), LoadAs<T>(mean + at),
+                                                     LoadAs<T>(std + at));
+                 return math::BatchNormGradient(
+                     LoadAs<T>(dy + i), x_hat, LoadAs<T>(gamma + at), LoadAs<T>(inv_std + at),
+                     LoadAs<T>(mean_dy + at), LoadAs<T>(mean_dy_xhat + at));
+               });
   return QT_OK;
 }
 

@@ -3,10 +3,8 @@
 // then the gradient). Sums are in a fixed order: per block of rows, blocks pairwise, lanes
 // pairwise.
 #include "math/batch_norm.h"
-#include "cpu/channels.h"
-#include "cpu/kernel.h"
-#include "cpu/masked_lanes.h"
-#include "cpu/stream.h"
+#include "cpu/corrected_gradient.h"
+#include "cpu/points.h"
 
 namespace qt::cpu::QT_ISA {
 qt_status batch_norm_absorb(qt_context&, const qt_batch_norm_absorb_args& a) {
@@ -33,49 +31,77 @@ qt_status batch_norm_absorb(qt_context&, const qt_batch_norm_absorb_args& a) {
   return QT_OK;
 }
 
-qt_status batch_norm_absorb_backward(qt_context& ctx,
-                                     const qt_batch_norm_absorb_backward_args& args) {
-  const qt_batch_norm_absorb_backward_args a = args;
-  const int64_t channels = a.channels;
-  if (channels == 0) return QT_OK;
-  const int64_t lanes = Lanes(channels), copies = LaneCopies(channels);
-  const int64_t step = RowsPerBlock(channels), blocks = DivUp(a.rows, step);
-  // Per lane: unit, mean, inv_std, gain and the two mean gradients; then two sums per lane and
-  // block.
-  float* const unit = ScratchArray<float>(ctx, (6 + 2 * blocks) * lanes);
-  if (unit == nullptr) return QT_OUT_OF_MEMORY;
-  float* const mean = unit + lanes;
-  float* const inv_std = mean + lanes;
-  float* const gain = inv_std + lanes;
-  float* const mean_d = gain + lanes;
-  float* const mean_dx = mean_d + lanes;
-  float* const partials = mean_dx + lanes;
-  for (int64_t g = 0; g < copies; ++g) {
-    for (int64_t c = 0; c < channels; ++c) {
-      unit[g * channels + c] = *a.x_scale * a.w_scale[c];
-      gain[g * channels + c] = a.fold_var == nullptr ? math::FoldGain(a.gamma[c], a.inv_std[c])
-                                                     : math::OneConvGain(a.gamma[c], a.inv_std[c]);
-    }
-  }
-  RepeatChannels(a.mean, channels, mean);
-  RepeatChannels(a.inv_std, channels, inv_std);
+namespace {
 
-  ParallelBlocks(ctx, a.rows, step, [=](int64_t block, int64_t first, int64_t last) {
-    float* const sum_d = partials + block * 2 * lanes;
-    float* const sum_dx = sum_d + lanes;
-    for (int64_t j = 0; j < 2 * lanes; ++j) sum_d[j] = 0.0f;
-    ForMaskedLanes(a.dy, a.mask, first * channels, last * channels, lanes,
-                   [=](int64_t i, int64_t j, int64_t n, const float* d) {
-#pragma omp simd
-                     for (int64_t k = 0; k < n; ++k) {
-                       const float x_hat = math::NormalizedAcc(a.acc[i + k], unit[j + k],
-                                                               mean[j + k], inv_std[j + k]);
-                       sum_d[j + k] += d[k];
-                       sum_dx[j + k] += d[k] * x_hat;
-                     }
-                   });
-  });
-  CombineLanes(partials, blocks, channels, 2 * lanes);
+// Values of a table per channel (points.h), which the first row of lanes is the start of.
+struct Normalized {
+  const int32_t* acc;
+  const float* unit;
+  const float* mean;
+  const float* inv_std;
+
+  void Fetch(int64_t i) const { FetchNextRows(acc + i); }
+  template <class T>
+  T At(int64_t i, int64_t at) const {
+    return math::NormalizedAcc(LoadIntAs<T>(acc + i), LoadAs<T>(unit + at), LoadAs<T>(mean + at),
+                               LoadAs<T>(inv_std + at));
+  }
+};
+
+struct Gradient {
+  const float* dy;
+  const uint8_t* mask;
+  Normalized x_hat;
+  const float* gain;
+  const float* mean_d;
+  const float* mean_dx;
+
+  static constexpr int64_t kLine = 16;
+  void Fetch(int64_t i) const {
+    FetchAhead(dy + i);
+    FetchAhead(x_hat.acc + i);
+  }
+  template <class T>
+  auto At(int64_t i, int64_t at) const {
+    const T d = SelectedAs<T>(dy, mask, i);
+    const T du = math::NormalizedGradient(d, x_hat.At<T>(i, at), LoadAs<T>(gain + at),
+                                          LoadAs<T>(mean_d + at), LoadAs<T>(mean_dx + at));
+    return SpotOf(du, math::Kept(du, du));
+  }
+  void Finish(int64_t) const {}
+};
+
+}  // namespace
+
+qt_status batch_norm_absorb_backward(qt_context& ctx,
+                                     const qt_batch_norm_absorb_backward_args& a) {
+  const int64_t channels = a.channels, n = a.rows * channels;
+  if (channels == 0) return QT_OK;
+  const int64_t lanes = Lanes(channels);
+  const int64_t size = Max(lanes, RepeatedTable(n, channels));
+  const int64_t sums = CorrectedGradientScratch(a.rows, channels);
+  float* const unit = ScratchArray<float>(ctx, 6 * size + sums + 2 * channels);
+  if (unit == nullptr) return QT_OUT_OF_MEMORY;
+  float* const mean = unit + size;
+  float* const inv_std = mean + size;
+  float* const gain = inv_std + size;
+  float* const mean_d = gain + size;
+  float* const mean_dx = mean_d + size;
+  float* const partials = mean_dx + size;
+  float* const of_channel = partials + sums;
+  float* const also_of_channel = of_channel + channels;
+  for (int64_t c = 0; c < channels; ++c) {
+    of_channel[c] = *a.x_scale * a.w_scale[c];
+    also_of_channel[c] = a.fold_var == nullptr ? math::FoldGain(a.gamma[c], a.inv_std[c])
+                                               : math::OneConvGain(a.gamma[c], a.inv_std[c]);
+  }
+  FillTable(unit, size, channels, of_channel, 0.0f);
+  FillTable(gain, size, channels, also_of_channel, 0.0f);
+  FillTable(mean, size, channels, a.mean, 0.0f);
+  FillTable(inv_std, size, channels, a.inv_std, 0.0f);
+  const Normalized x_hat = {a.acc, unit, mean, inv_std};
+  float* const no_gradient = nullptr;
+  CorrectedGradient(ctx, a.dy, a.mask, no_gradient, a.rows, channels, no_gradient, x_hat, partials);
   const float rows = static_cast<float>(a.rows);
   for (int64_t c = 0; c < channels; ++c) {
     a.dbeta[c] = partials[c];
@@ -85,39 +111,13 @@ qt_status batch_norm_absorb_backward(qt_context& ctx,
             : math::OneConvGammaShare(
                   a.inv_std[c], math::OneConvEpsilon(a.gamma[c], a.fold_var[c], a.epsilon));
     a.dgamma[c] = math::Sign(a.gamma[c]) * partials[lanes + c] * share;
-    for (int64_t g = 0; g < copies; ++g) {
-      mean_d[g * channels + c] = partials[c] / rows;
-      mean_dx[g * channels + c] = partials[lanes + c] / rows;
-    }
+    of_channel[c] = partials[c] / rows;
+    also_of_channel[c] = partials[lanes + c] / rows;
   }
-  constexpr int64_t kChunk = 1024;
-  const bool stream = Streams(12 * a.rows * channels);
-  ParallelBlocks(ctx, a.rows, step, [=](int64_t, int64_t first, int64_t last) {
-    float selected[kChunk];
-    ChunkOut<float, kChunk> chunks(stream);
-    int64_t lane = 0;
-    const int64_t end = last * channels;
-    for (int64_t chunk = first * channels; chunk < end; chunk += kChunk) {
-      const int64_t width = Min(end - chunk, kChunk);
-      const float* d = a.dy + chunk;
-      if (a.mask != nullptr) {
-        MaskSelect(d, a.mask + chunk / 8, width, selected);
-        d = selected;
-      }
-      float* const du = chunks.At(a.du + chunk);
-      lane = ForLaneRuns(width, lanes, lane, [=](int64_t i, int64_t j, int64_t n) {
-        const int32_t* const acc = a.acc + chunk + i;
-#pragma omp simd
-        for (int64_t k = 0; k < n; ++k) {
-          const float x_hat =
-              math::NormalizedAcc(acc[k], unit[j + k], mean[j + k], inv_std[j + k]);
-          du[i + k] = math::NormalizedGradient(d[i + k], x_hat, gain[j + k], mean_d[j + k],
-                                               mean_dx[j + k]);
-        }
-      });
-      chunks.Done(a.du + chunk, width);
-    }
-  });
+  FillTable(mean_d, size, channels, of_channel, 0.0f);
+  FillTable(mean_dx, size, channels, also_of_channel, 0.0f);
+  ForEachPoint<false>(ctx, n, channels, a.du, nullptr, 12 * n, /*in_place=*/a.du == a.dy,
+                      Gradient{a.dy, a.mask, x_hat, gain, mean_d, mean_dx});
   return QT_OK;
 }
 

@@ -1,50 +1,56 @@
-// The loop over two tensors of codes, in chunks that stay in the nearest cache: flags until they are
-// packed into the mask, codes of large tensors until they are streamed. The formulas are those of math/binary_codes.h.
+// The loop over two tensors of codes, with the formulas of math/binary_codes.h.
 #ifndef QUANTRAIN_CPU_BINARY_CODES_H_
 #define QUANTRAIN_CPU_BINARY_CODES_H_
 
-#include "cpu/kernel.h"
-#include "cpu/mask.h"
-#include "cpu/stream.h"
+#include "cpu/points.h"
 #include "math/binary_codes.h"
 
 namespace qt::cpu::QT_ISA {
 
-// A function of its own: inside the lambda, stores of bytes could alias what it captured.
-template <bool kMask, class T, class Constants, class L>
-void BinaryChunk(const T* a, const T* b, int64_t n, const Constants k, const math::Ends<L> ends,
-                 T* y, int32_t* flags) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const L level = math::Level(k, static_cast<int32_t>(a[i]), static_cast<int32_t>(b[i]));
-    if (kMask) flags[i] = math::Passes(level, ends) ? -1 : 0;
-    y[i] = static_cast<T>(math::LevelCode(level, ends));
+// Codes as the numbers of type Number that a contract computes with.
+template <class Number, class T, class Code>
+QT_HD auto LoadCodesAs(const Code* x) {
+  if constexpr (std::is_same_v<Number, float>) {
+    return LoadAs<T>(x);
+  } else {
+    return LoadIntAs<T>(x);
   }
 }
 
-template <class T, class Args, class Constants, class L>
+template <class Code, class Constants, class L>
+struct BinaryOfCodes {
+  const Code* a;
+  const Code* b;
+  Constants constants;
+  math::Ends<L> ends;
+
+  static constexpr int64_t kLine = 64;
+  void Fetch(int64_t i) const {
+    FetchAhead(a + i);
+    FetchAhead(b + i);
+  }
+  template <class T>
+  auto At(int64_t i, int64_t) const {
+    using Number = typename Constants::Number;
+    const auto level = math::Level(constants, LoadCodesAs<Number, T>(a + i),
+                                   LoadCodesAs<Number, T>(b + i));
+    return SpotOf(math::LevelCode(level, ends), math::Passes(level, ends));
+  }
+  void Finish(int64_t) const {}
+};
+
+template <class Code, class Args, class Constants, class L>
 void BinaryCodesOf(qt_context& ctx, const Args& args, const Constants& k,
                    const math::Ends<L>& ends) {
-  constexpr int64_t kChunk = 1024;
-  const T* a = static_cast<const T*>(args.a);
-  const T* b = static_cast<const T*>(args.b);
-  T* y = static_cast<T*>(args.y);
-  uint8_t* mask = args.mask;
-  const bool stream = Streams(3 * args.n);
-  ParallelBlocks(ctx, args.n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-    int32_t flags[kChunk];
-    ChunkOut<T, kChunk> to(stream);
-    for (int64_t first = begin; first < end; first += kChunk) {
-      const int64_t n = Min(kChunk, end - first);
-      if (mask == nullptr) {
-        BinaryChunk<false>(a + first, b + first, n, k, ends, to.At(y + first), flags);
-      } else {
-        BinaryChunk<true>(a + first, b + first, n, k, ends, to.At(y + first), flags);
-        PackMask(flags, n, mask + first / 8);
-      }
-      to.Done(y + first, n);
-    }
-  });
+  const BinaryOfCodes<Code, Constants, L> op = {static_cast<const Code*>(args.a),
+                                                static_cast<const Code*>(args.b), k, ends};
+  Code* const y = static_cast<Code*>(args.y);
+  const bool in_place = args.y == args.a || args.y == args.b;
+  if (args.mask != nullptr) {
+    ForEachPoint<true>(ctx, args.n, 1, y, args.mask, 3 * args.n, in_place, op);
+  } else {
+    ForEachPoint<false>(ctx, args.n, 1, y, nullptr, 3 * args.n, in_place, op);
+  }
 }
 
 // y = code of Level(k, a, b) for every element, and the mask where one is asked for.

@@ -12,8 +12,6 @@
 namespace qt::cpu::QT_ISA {
 namespace {
 
-constexpr int64_t kChunk = 1024;
-
 // out = in * gain.
 void Scale(const float* in, int64_t n, float gain, bool stream, float* out) {
   ChunkOut<float, kChunk> chunks(stream);
@@ -80,20 +78,19 @@ qt_status conv_bn_correct_backward(qt_context& ctx, const qt_conv_bn_correct_bac
   if (channels == 0) return QT_OK;
   const int64_t lanes = Lanes(channels), copies = LaneCopies(channels);
   float* const ratio =
-      ScratchArray<float>(ctx, lanes + CorrectedGradientScratch(a.rows, channels));
+      ScratchArray<float>(ctx, 2 * lanes + CorrectedGradientScratch(a.rows, channels));
   if (ratio == nullptr) return QT_OUT_OF_MEMORY;
-  float* const partials = ratio + lanes;
+  float* const unit = ratio + lanes;
+  float* const partials = unit + lanes;
   for (int64_t g = 0; g < copies; ++g) {
     for (int64_t c = 0; c < channels; ++c) {
       ratio[g * channels + c] = math::StandardDeviation(a.running_var[c], a.epsilon) /
                                 math::StandardDeviation(a.batch_var[c], a.epsilon);
     }
   }
-  const float unit = *a.x_scale * *a.w_scale;
-  const int32_t* acc = a.acc;
-  CorrectedGradient(
-      ctx, a.dy, a.mask, a.d_out, a.rows, channels, ratio,
-      [=](int64_t i, int64_t) { return math::DequantizeAcc(acc[i], unit); }, partials);
+  for (int64_t j = 0; j < lanes; ++j) unit[j] = *a.x_scale * *a.w_scale;
+  CorrectedGradient(ctx, a.dy, a.mask, a.d_out, a.rows, channels, ratio, AccValue{a.acc, unit},
+                    partials);
   for (int64_t c = 0; c < channels; ++c) {
     const float conv_bias = a.conv_bias == nullptr ? 0.0f : a.conv_bias[c];
     const math::CorrectionGradient g = math::GradientOfCorrection(

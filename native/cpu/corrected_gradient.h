@@ -6,9 +6,11 @@
 
 #include "cpu/channels.h"
 #include "cpu/kernel.h"
-#include "cpu/mask.h"
+#include "cpu/runs.h"
 #include "cpu/stream.h"
+#include "cpu/words.h"
 #include "math/bf16.h"
+#include "math/requantize.h"
 
 namespace qt::cpu::QT_ISA {
 
@@ -18,50 +20,132 @@ inline int64_t CorrectedGradientScratch(int64_t rows, int64_t channels) {
   return 2 * Lanes(channels) * Max(1, DivUp(rows, RowsPerBlock(channels)));
 }
 
-// dx = d * factor[lane] where dx is not null; sums d and d * value(i, lane), d = mask ? dy : 0.
-// Leaves them in partials[c] and partials[lanes + c].
-template <class T, class Value>
-void CorrectedGradient(qt_context& ctx, const T* dy, const uint8_t* mask, T* dx, int64_t rows,
-                       int64_t channels, const float* factor, Value value, float* partials) {
-  constexpr int64_t kChunk = 1024;
+// Fetches what the rows after those in the nearest cache begin with.
+template <class In>
+QT_HD void FetchNextRows(const In* x) {
+  __builtin_prefetch(reinterpret_cast<const char*>(x) + 2 * kAhead);
+}
+
+// Adds the elements [i, i + n), part of a row of lanes from `lane` on, and writes dx where it is
+// not null, one by one.
+template <class Real, class Value>
+inline void GradientOfLanes(const Real* dy, const uint8_t* mask, Real* dx, int64_t i, int64_t n,
+                            int64_t lane, const float* factor, const Value& value, float* sum_d,
+                            float* sum_dv) {
+  for (int64_t j = 0; j < n; ++j) {
+    const float d = SelectedAs<float>(dy, mask, i + j);
+    sum_d[lane + j] += d;
+    sum_dv[lane + j] += d * value.template At<float>(i + j, lane + j);
+    if (dx != nullptr) math::Narrow(d * factor[lane + j], dx + i + j);
+  }
+}
+
+#if QT_VECTORS
+// Lanes that go down some rows together, their sums in registers.
+constexpr int64_t kLanesTogether = 4 * Vector::kSize;
+
+// The same of `rows` rows, `lanes` apart, of kLanesTogether lanes.
+template <bool kStream, class Real, class Value>
+inline void GradientOfRows(const Real* dy, const uint8_t* mask, Real* dx, int64_t first,
+                           int64_t rows, int64_t lanes, int64_t lane, const float* factor,
+                           const Value& value, float* sum_d, float* sum_dv) {
+  Vector by_d[4], by_dv[4], by[4];
+  for (int k = 0; k < 4; ++k) {
+    const int64_t at = lane + k * Vector::kSize;
+    by_d[k] = LoadVector(sum_d + at);
+    by_dv[k] = LoadVector(sum_dv + at);
+    if (dx != nullptr) by[k] = LoadVector(factor + at);
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t i = first + r * lanes;
+    Vector y[4];
+    for (int k = 0; k < 4; ++k) {
+      const int64_t step = k * Vector::kSize;
+      if (step % 16 == 0) {
+        FetchNextRows(dy + i + step);
+        value.Fetch(i + step);
+      }
+      const Vector d = SelectedAs<Vector>(dy, mask, i + step);
+      by_d[k] = by_d[k] + d;
+      by_dv[k] = by_dv[k] + d * value.template At<Vector>(i + step, lane + step);
+      if (dx != nullptr) y[k] = d * by[k];
+    }
+    if (dx != nullptr) StoreVectors<kStream>(y, dx + i);
+  }
+  for (int k = 0; k < 4; ++k) {
+    const int64_t at = lane + k * Vector::kSize;
+    StoreRegister<false>(AsInt(by_d[k]), sum_d + at);
+    StoreRegister<false>(AsInt(by_dv[k]), sum_dv + at);
+  }
+}
+#endif
+
+// dx = d * factor[lane] where dx is not null; sums d and d * value.At(i, lane), d = mask ? dy : 0.
+// Leaves them in partials[c] and partials[lanes + c]. A sum of a lane goes from row to row; vectors
+// go down a few rows, which stay in the nearest cache, at a time.
+template <class Real, class Value>
+void CorrectedGradient(qt_context& ctx, const Real* dy, const uint8_t* mask, Real* dx, int64_t rows,
+                       int64_t channels, const float* factor, const Value& value,
+                       float* partials) {
   const int64_t lanes = Lanes(channels), step = RowsPerBlock(channels);
-  const bool stream = Streams(rows * channels * static_cast<int64_t>(2 * sizeof(T) + 4));
+  [[maybe_unused]] const bool stream =
+      Streams(rows * channels * static_cast<int64_t>(2 * sizeof(Real) + 4)) &&
+      static_cast<const void*>(dx) != dy && reinterpret_cast<uintptr_t>(dx) % 64 == 0;
   for (int64_t j = 0; j < 2 * lanes; ++j) partials[j] = 0.0f;  // stands for the sums of no rows
   ParallelBlocks(ctx, rows, step, [=](int64_t block, int64_t first, int64_t last) {
-    float d[kChunk];
-    ChunkOut<T, kChunk> chunks(stream);
     float* const sum_d = partials + block * 2 * lanes;
     float* const sum_dv = sum_d + lanes;
     for (int64_t j = 0; j < 2 * lanes; ++j) sum_d[j] = 0.0f;
+    int64_t i = first * channels;
     const int64_t end = last * channels;
-    int64_t lane = 0;
-    for (int64_t chunk = first * channels; chunk < end; chunk += kChunk) {
-      const int64_t width = Min(end - chunk, kChunk);
-#pragma omp simd
-      for (int64_t i = 0; i < width; ++i) d[i] = math::Widen(dy[chunk + i]);
-      if (mask != nullptr) MaskSelect(d, mask + chunk / 8, width, d);
-      T* const out = dx == nullptr ? nullptr : chunks.At(dx + chunk);
-      lane = ForLaneRuns(width, lanes, lane, [&](int64_t i, int64_t j, int64_t n) {
-        const float* const in = d + i;
-        float* const by_d = sum_d + j;
-        float* const by_dv = sum_dv + j;
-        const int64_t at = chunk + i;
-#pragma omp simd
-        for (int64_t k = 0; k < n; ++k) {
-          by_d[k] += in[k];
-          by_dv[k] += in[k] * value(at + k, j + k);
-        }
-        if (out == nullptr) return;
-        const float* const by = factor + j;
-        T* const to = out + i;
-#pragma omp simd
-        for (int64_t k = 0; k < n; ++k) math::Narrow(in[k] * by[k], to + k);
-      });
-      if (dx != nullptr) chunks.Done(dx + chunk, width);
+#if QT_VECTORS
+    const int64_t most = Max(1, kChunk / lanes);
+    while (lanes % kLanesTogether == 0 && i + lanes <= end) {
+      const int64_t together = Min(most, (end - i) / lanes);
+      const auto rows_of = stream ? GradientOfRows<true, Real, Value>
+                                  : GradientOfRows<false, Real, Value>;
+      for (int64_t lane = 0; lane < lanes; lane += kLanesTogether) {
+        rows_of(dy, mask, dx, i + lane, together, lanes, lane, factor, value, sum_d, sum_dv);
+      }
+      i += together * lanes;
+    }
+#endif
+    for (; i < end; i += lanes) {
+      GradientOfLanes(dy, mask, dx, i, Min(lanes, end - i), 0, factor, value, sum_d, sum_dv);
     }
   });
   CombineLanes(partials, Max(1, DivUp(rows, step)), channels, 2 * lanes);
 }
+
+// Values: none, and real numbers.
+struct NoValue {
+  void Fetch(int64_t) const {}
+  template <class T>
+  T At(int64_t, int64_t) const {
+    return T(0.0f);
+  }
+};
+
+template <class Real>
+struct RealValue {
+  const Real* x;
+  void Fetch(int64_t i) const { FetchNextRows(x + i); }
+  template <class T>
+  T At(int64_t i, int64_t) const {
+    return LoadAs<T>(x + i);
+  }
+};
+
+// Accumulators: what they stand for, with a unit per lane.
+struct AccValue {
+  const int32_t* acc;
+  const float* unit;
+  void Fetch(int64_t i) const { FetchNextRows(acc + i); }
+  template <class T>
+  T At(int64_t i, int64_t lane) const {
+    return math::DequantizeAcc(LoadIntAs<T>(acc + i), LoadAs<T>(unit + lane));
+  }
+};
 
 }  // namespace qt::cpu::QT_ISA
 

@@ -7,56 +7,56 @@
 #include "cpu/channels.h"
 #include "cpu/kernel.h"
 #include "cpu/mask.h"
+#include "cpu/points.h"
 #include "math/layers.h"
 
 namespace qt::cpu::QT_ISA {
 
 qt_status relu(qt_context& ctx, const qt_relu_args& args) {
   const float* x = args.x;
-  float* y = args.y;
   const float upper = args.upper;
-  ParallelBlocks(ctx, args.n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) y[i] = math::Relu(x[i], upper);
-  });
+  ForEachValue(ctx, args.n, 1, x, nullptr, args.y,
+               [=](auto t, int64_t i, int64_t) {
+                 using T = decltype(t);
+                 return math::Relu(LoadAs<T>(x + i), T(upper));
+               });
   return QT_OK;
 }
 
 qt_status relu_backward(qt_context& ctx, const qt_relu_backward_args& args) {
   const float* y = args.y;
   const float* dy = args.dy;
-  float* dx = args.dx;
   const float upper = args.upper;
-  ParallelBlocks(ctx, args.n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) dx[i] = math::ReluGradient(y[i], dy[i], upper);
-  });
+  ForEachValue(ctx, args.n, 1, y, dy, args.dx,
+               [=](auto t, int64_t i, int64_t) {
+                 using T = decltype(t);
+                 return math::ReluGradient(LoadAs<T>(y + i), LoadAs<T>(dy + i), T(upper));
+               });
   return QT_OK;
 }
 
 qt_status add(qt_context& ctx, const qt_add_args& args) {
   const float* a = args.a;
   const float* b = args.b;
-  float* y = args.y;
-  ParallelBlocks(ctx, args.n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) y[i] = a[i] + b[i];
-  });
+  ForEachValue(ctx, args.n, 1, a, b, args.y,
+               [=](auto t, int64_t i, int64_t) {
+                 using T = decltype(t);
+                 return LoadAs<T>(a + i) + LoadAs<T>(b + i);
+               });
   return QT_OK;
 }
 
 qt_status add_bias(qt_context& ctx, const qt_add_bias_args& args) {
-  const int64_t channels = args.channels;
-  const int64_t lanes = Lanes(channels);
-  float* bias = ScratchArray<float>(ctx, lanes);
+  const int64_t n = args.rows * args.channels, size = RepeatedTable(n, args.channels);
+  float* const bias = ScratchArray<float>(ctx, size);
   if (bias == nullptr) return QT_OUT_OF_MEMORY;
-  RepeatChannels(args.bias, channels, bias);
+  FillTable(bias, size, args.channels, args.bias, 0.0f);
   const float* x = args.x;
-  float* y = args.y;
-  ParallelBlocks(ctx, args.rows, RowsPerBlock(channels), [=](int64_t, int64_t begin, int64_t end) {
-    ForLanes(begin * channels, end * channels, lanes,
-             [=](int64_t i, int64_t j) { y[i] = x[i] + bias[j]; });
-  });
+  ForEachValue(ctx, n, args.channels, x, nullptr, args.y,
+               [=](auto t, int64_t i, int64_t at) {
+                 using T = decltype(t);
+                 return LoadAs<T>(x + i) + LoadAs<T>(bias + at);
+               });
   return QT_OK;
 }
 
@@ -78,13 +78,18 @@ qt_status channel_sum(qt_context& ctx, const qt_channel_sum_args& args) {
     memset(sums, 0, sizeof(double) * lanes);
     const int64_t last = end * channels;
     if (mask == nullptr) {
-      SumLanes(begin * channels, last, lanes, sums,
-               [=](int64_t i, int64_t) { return static_cast<double>(x[i]); });
+      const int64_t rows = LaneChunk(lanes);
+      for (int64_t i = begin * channels; i < last; i += rows) {
+        Prefetch(x + i + rows, rows);
+        SumLanes(i, Min(i + rows, last), lanes, sums,
+                 [=](int64_t k, int64_t) { return static_cast<double>(x[k]); });
+      }
       return;
     }
     float* buffer = buffers + omp_get_thread_num() * chunk;
     for (int64_t i = begin * channels; i < last; i += chunk) {
       const int64_t n = Min(chunk, last - i);
+      Prefetch(x + i + chunk, chunk);
       MaskSelect(x + i, mask + i / 8, n, buffer);
       SumLanes(0, n, lanes, sums,
                [=](int64_t k, int64_t) { return static_cast<double>(buffer[k]); });

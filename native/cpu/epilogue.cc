@@ -1,28 +1,25 @@
-// The fused epilogue of a convolution and its gradient: one pass over the tensor, in chunks that
-// stay in the first-level cache. Elementwise results and the observed extremes are the same bits on
-// every instruction set and thread count; the gradient's sums have the fixed order of channels.h.
+// The fused epilogue of a convolution and its gradient: one pass over the tensor. Elementwise
+// results and the observed extremes are the same bits on every instruction set and thread count;
+// the gradient's sums have the fixed order of channels.h.
 #include "math/epilogue.h"
 
 #include "cpu/corrected_gradient.h"
 #include "cpu/kernel.h"
-#include "cpu/mask.h"
-#include "cpu/stream.h"
+#include "cpu/points.h"
 #include "math/bf16.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
 
-constexpr int64_t kChunk = 1024;  // a multiple of 64: chunks share no mask byte
-
 // What a block of elements saw.
 struct Seen {
-  math::Extent extent;
-  int64_t nans;
+  math::Extent extent = math::NoExtent();
+  int64_t nans = 0;
 };
 
 // Extremes of all blocks after the clip; exact in any order.
 Seen CombineSeen(const Seen* blocks, int64_t count, float lower, float upper) {
-  Seen all = {math::NoExtent(), 0};
+  Seen all;
   for (int64_t b = 0; b < count; ++b) {
     math::Extend(&all.extent, blocks[b].extent.least, blocks[b].extent.most);
     all.nans += blocks[b].nans;
@@ -31,74 +28,93 @@ Seen CombineSeen(const Seen* blocks, int64_t count, float lower, float upper) {
   return all;
 }
 
-// A per-channel value repeated so that a chunk of any phase reads it as one stream; null gives
-// `otherwise`.
-template <class T>
-void FillTable(T* table, int64_t period, int64_t channels, const T* values, T otherwise) {
-  for (int64_t i = 0, c = 0; i < period; ++i, c = c + 1 == channels ? 0 : c + 1) {
-    table[i] = values == nullptr ? otherwise : values[c];
+// Sees numbers one by one, or as vectors; of NaN it counts kNans.
+template <bool kNans>
+class Observer {
+ public:
+  void See(float v) {
+    math::Extend(&seen_.extent, v, v);
+    if (kNans) seen_.nans += CountOf(IsNan(v));
   }
-}
+#if QT_VECTORS
+  void See(Vector v) {
+    least_ = Smaller(v, least_);
+    most_ = Larger(v, most_);
+    if (kNans) seen_.nans += CountOf(IsNan(v));
+  }
+#endif
+  Seen All() const {
+    Seen all = seen_;
+#if QT_VECTORS
+    float least[Vector::kSize], most[Vector::kSize];
+    memcpy(least, &least_.v, sizeof(least));
+    memcpy(most, &most_.v, sizeof(most));
+    for (int64_t k = 0; k < Vector::kSize; ++k) math::Extend(&all.extent, least[k], most[k]);
+#endif
+    return all;
+  }
+
+ private:
+  Seen seen_;
+#if QT_VECTORS
+  Vector least_ = Vector(__builtin_inff()), most_ = Vector(-__builtin_inff());
+#endif
+};
+
+template <bool kObserve>
+struct OfAcc {
+  const int32_t* acc;
+  const int32_t* biases;
+  const int32_t* keeps;
+  const float* scales;
+  const float* multipliers;
+  math::LevelRange range;
+  float zero_point, lower, upper;
+  Seen* seen;
+  Observer<false> observer;
+
+  static constexpr int64_t kLine = 16;
+  void Fetch(int64_t i) const { FetchAhead(acc + i); }
+  template <class T>
+  auto At(int64_t i, int64_t at) {
+    const Integer<T> sum = math::AddBias(LoadIntAs<T>(acc + i), LoadIntAs<T>(keeps + at),
+                                         LoadIntAs<T>(biases + at));
+    const T v = math::DequantizeAcc(sum, LoadAs<T>(scales + at));
+    if (kObserve) observer.See(v);
+    const T level = math::RequantizeLevel(sum, LoadAs<T>(multipliers + at));
+    const T lo(range.lo), hi(range.hi);
+    return SpotOf(math::RequantizeCode(level, lo, hi, T(zero_point)),
+                  Both(math::Kept(level, math::Clamp(level, lo, hi)),
+                       math::InsideClip(v, T(lower), T(upper))));
+  }
+  void Finish(int64_t block) {
+    if (kObserve) seen[block] = observer.All();
+  }
+};
 
 template <class Code, bool kMask, bool kObserve>
-qt_status Epilogue(qt_context& ctx, const qt_epilogue_args& args) {
-  const qt_epilogue_args a = args;
+qt_status Epilogue(qt_context& ctx, const qt_epilogue_args& a) {
   const int64_t n = a.rows * a.channels, channels = a.channels;
-  const int64_t period = channels + Min(kChunk, n), blocks = DivUp(n, kBlock);
-  Seen* const seen = static_cast<Seen*>(Scratch(
-      ctx, static_cast<int64_t>(sizeof(Seen)) * blocks + 16 * period));
+  const int64_t size = RepeatedTable(n, channels), blocks = DivUp(n, kBlock);
+  Seen* const seen = static_cast<Seen*>(
+      Scratch(ctx, static_cast<int64_t>(sizeof(Seen)) * blocks + 16 * size));
   if (seen == nullptr) return QT_OUT_OF_MEMORY;
   int32_t* const biases = reinterpret_cast<int32_t*>(seen + blocks);
-  int32_t* const keeps = biases + period;
-  float* const scales = reinterpret_cast<float*>(keeps + period);
-  float* const multipliers = scales + period;
-  FillTable(biases, period, channels, a.bias, 0);
-  FillTable(keeps, period, channels, a.keep, 1);
-  FillTable(scales, period, channels, a.out_scale, 1.0f);
-  for (int64_t i = 0; i < period; ++i) multipliers[i] = math::Multiplier(scales[i], *a.y_scale);
-  Code* const codes = static_cast<Code*>(a.codes);
+  int32_t* const keeps = biases + size;
+  float* const scales = reinterpret_cast<float*>(keeps + size);
+  float* const multipliers = scales + size;
+  FillTable(biases, size, channels, a.bias, 0);
+  FillTable(keeps, size, channels, a.keep, 1);
+  FillTable(scales, size, channels, a.out_scale, 1.0f);
+  for (int64_t i = 0; i < size; ++i) multipliers[i] = math::Multiplier(scales[i], *a.y_scale);
   const float zero_point = static_cast<float>(*a.y_zero_point);
   const math::LevelRange range =
       math::EpilogueLevels(static_cast<float>(a.qmin), static_cast<float>(a.qmax), zero_point,
                            *a.y_scale, a.lower, a.upper);
-  const bool stream = Streams(5 * n);
-  ParallelBlocks(ctx, n, kBlock, [=](int64_t block, int64_t begin, int64_t end) {
-    int32_t flags[kChunk];
-    ChunkOut<Code, kChunk> chunks(stream);
-    float least = __builtin_inff(), most = -__builtin_inff();
-    for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
-      const int64_t width = Min(end - chunk, kChunk), phase = chunk % channels;
-      const int32_t* in = a.acc + chunk;
-      const int32_t* bias = biases + phase;
-      const int32_t* keep = keeps + phase;
-      const float* scale = scales + phase;
-      const float* multiplier = multipliers + phase;
-      Code* out = chunks.At(codes + chunk);
-#pragma omp simd reduction(min : least) reduction(max : most)
-      for (int64_t i = 0; i < width; ++i) {
-        const int32_t sum = math::AddBias(in[i], keep[i], bias[i]);
-        const float level = math::RequantizeLevel(sum, multiplier[i]);
-        if (kMask || kObserve) {
-          const float v = math::DequantizeAcc(sum, scale[i]);
-          if (kMask) {
-            flags[i] = math::InRange(level, range.lo, range.hi) &
-                               math::InsideClip(v, a.lower, a.upper)
-                           ? -1
-                           : 0;
-          }
-          if (kObserve) {
-            least = v < least ? v : least;
-            most = v > most ? v : most;
-          }
-        }
-        out[i] = static_cast<Code>(static_cast<int32_t>(
-            math::RequantizeCode(level, range.lo, range.hi, zero_point)));
-      }
-      chunks.Done(codes + chunk, width);
-      if (kMask) PackMask(flags, width, a.mask + chunk / 8);
-    }
-    if (kObserve) seen[block] = {{least, most}, 0};
-  });
+  const OfAcc<kObserve> op = {a.acc, biases,     keeps,   scales,  multipliers, range,
+                              zero_point, a.lower, a.upper, seen, {}};
+  ForEachPoint<kMask>(ctx, n, channels, static_cast<Code*>(a.codes), a.mask, 5 * n,
+                      /*in_place=*/false, op);
   if (kObserve) {
     const Seen all = CombineSeen(seen, blocks, a.lower, a.upper);
     *a.min = all.extent.least;
@@ -115,92 +131,105 @@ qt_status EpilogueOf(qt_context& ctx, const qt_epilogue_args& a) {
                    : Epilogue<Code, false, false>(ctx, a);
 }
 
-struct Grid {
-  float scale, zero_point, qmin, qmax;
+// kReal: the number that the code stands for, else the code. S: Same or SameStep.
+template <class Real, class S, bool kObserve, bool kReal>
+struct OfReal {
+  const Real* x;
+  const float* corrections;
+  const float* biases;
+  S step;
+  float zero_point, qmin, qmax, lower, upper;
+  Observer<true> observer;
+
+  static constexpr int64_t kLine = 64 / sizeof(Real);
+  void Fetch(int64_t i) const { FetchAhead(x + i); }
+  template <class T>
+  auto At(int64_t i, int64_t at) {
+    const T v = math::Corrected(LoadAs<T>(x + i), LoadAs<T>(corrections + at),
+                                LoadAs<T>(biases + at));
+    const T y = math::Clip(v, T(lower), T(upper));
+    if (kObserve) observer.See(y);
+    const T level = step.Level(y, 0, T(zero_point));
+    const T code = math::Clamp(level, T(qmin), T(qmax));
+    const auto kept =
+        Both(math::Kept(level, code), math::InsideClip(v, T(lower), T(upper)));
+    if constexpr (kReal) {
+      return SpotOf(math::Dequantize(code, step.template At<T>(0), T(zero_point)), kept);
+    } else {
+      return SpotOf(code, kept);
+    }
+  }
 };
 
-// Codes of a chunk, as floats, and its flags; extends what was seen.
-template <class T, bool kObserve>
-void QuantizeChunk(const T* x, int64_t n, const float* correction, const float* bias, float lower,
-                   float upper, const Grid& grid, float* codes, int32_t* flags, Seen* seen) {
-  const Grid g = grid;
-  float least = seen->extent.least, most = seen->extent.most;
-  int32_t nans = 0;
-#pragma omp simd reduction(min : least) reduction(max : most) reduction(+ : nans)
-  for (int64_t i = 0; i < n; ++i) {
-    const float v = math::Corrected(math::Widen(x[i]), correction[i], bias[i]);
-    const float y = math::Clip(v, lower, upper);
-    if (kObserve) {
-      least = y < least ? y : least;
-      most = y > most ? y : most;
-      nans += y != y ? 1 : 0;
-    }
-    const float level = math::Level(y, g.scale, g.zero_point);
-    flags[i] = math::InRange(level, g.qmin, g.qmax) & math::InsideClip(v, lower, upper) ? -1 : 0;
-    codes[i] = math::Clamp(level, g.qmin, g.qmax);
-  }
-  seen->extent = {least, most};
-  seen->nans += nans;
-}
-
-template <class Code>
-void StoreCodes(const float* levels, int64_t n, Code* codes) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) codes[i] = static_cast<Code>(static_cast<int32_t>(levels[i]));
-}
-
-template <class T>
-void StoreReal(const float* levels, int64_t n, const Grid& grid, T* y) {
-  const Grid g = grid;
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    math::Narrow(math::Dequantize(levels[i], g.scale, g.zero_point), y + i);
+// The elements of a block that op makes.
+template <class Op, class Out>
+void RealBlock(Op* op, int64_t begin, int64_t end, int64_t channels, Out* out, uint8_t* mask,
+               bool stream) {
+  if (mask != nullptr) {
+    PointsOfBlock<true>(op, begin, end, channels, out, mask, stream);
+  } else {
+    PointsOfBlock<false>(op, begin, end, channels, out, mask, stream);
   }
 }
 
-template <class T, class Code>
-qt_status EpilogueReal(qt_context& ctx, const qt_epilogue_f32_args& args) {
+// Mask and observer go with the codes, or with y where there are none; y is made of the block while
+// that is in the second-level cache.
+template <class Real, class Code, class S, bool kObserve>
+void EpilogueReal(qt_context& ctx, const qt_epilogue_f32_args& args, const float* corrections,
+                  const float* biases, Seen* seen, S step) {
   const qt_epilogue_f32_args a = args;
+  const int64_t n = a.rows * a.channels;
+  const Real* const x = static_cast<const Real*>(a.x);
+  Code* const codes = static_cast<Code*>(a.codes);
+  Real* const y = static_cast<Real*>(a.y);
+  const float zero_point = static_cast<float>(*a.y_zero_point);
+  const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
+  const int64_t real_bytes = static_cast<int64_t>(sizeof(Real));
+  const bool stream =
+      Streams(n * ((codes == nullptr ? 0 : 1) + (y == nullptr ? 1 : 2) * real_bytes));
+  const bool stream_y = stream && y != x;
+  ParallelBlocks(ctx, n, kBlock, [=](int64_t block, int64_t begin, int64_t end) {
+    if (codes == nullptr) {
+      OfReal<Real, S, kObserve, true> op = {x,    corrections, biases,  step,    zero_point,
+                                            qmin, qmax,        a.lower, a.upper, {}};
+      RealBlock(&op, begin, end, a.channels, y, a.mask, stream_y);
+      if (kObserve) seen[block] = op.observer.All();
+      return;
+    }
+    OfReal<Real, S, kObserve, false> op = {x,    corrections, biases,  step,    zero_point,
+                                           qmin, qmax,        a.lower, a.upper, {}};
+    RealBlock(&op, begin, end, a.channels, codes, a.mask, stream);
+    if (kObserve) seen[block] = op.observer.All();
+    if (y == nullptr) return;
+    OfReal<Real, S, false, true> reals = {x,    corrections, biases,  step,    zero_point,
+                                          qmin, qmax,        a.lower, a.upper, {}};
+    PointsOfBlock<false>(&reals, begin, end, a.channels, y, nullptr, stream_y);
+  });
+}
+
+template <class Real, class Code>
+qt_status EpilogueReal(qt_context& ctx, const qt_epilogue_f32_args& a) {
   const int64_t n = a.rows * a.channels, channels = a.channels;
-  const int64_t period = channels + Min(kChunk, n), blocks = DivUp(n, kBlock);
+  const int64_t size = RepeatedTable(n, channels), blocks = DivUp(n, kBlock);
   Seen* const seen = static_cast<Seen*>(
-      Scratch(ctx, static_cast<int64_t>(sizeof(Seen)) * blocks + 8 * period));
+      Scratch(ctx, static_cast<int64_t>(sizeof(Seen)) * blocks + 8 * size));
   if (seen == nullptr) return QT_OUT_OF_MEMORY;
   float* const corrections = reinterpret_cast<float*>(seen + blocks);
-  float* const biases = corrections + period;
-  FillTable(corrections, period, channels, a.correction, 1.0f);
-  FillTable(biases, period, channels, a.bias, 0.0f);
-  const T* x = static_cast<const T*>(a.x);
-  Code* const codes = static_cast<Code*>(a.codes);
-  T* const reals = static_cast<T*>(a.y);
-  const Grid grid = {*a.y_scale, static_cast<float>(*a.y_zero_point), static_cast<float>(a.qmin),
-                     static_cast<float>(a.qmax)};
-  const bool stream = Streams(n * static_cast<int64_t>((codes == nullptr ? 0 : 1) +
-                                                       (reals == nullptr ? 1 : 2) * sizeof(T)));
-  ParallelBlocks(ctx, n, kBlock, [=](int64_t block, int64_t begin, int64_t end) {
-    float levels[kChunk];
-    int32_t flags[kChunk];
-    ChunkOut<Code, kChunk> code_chunks(stream);
-    ChunkOut<T, kChunk> real_chunks(stream);
-    Seen here = {math::NoExtent(), 0};
-    for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
-      const int64_t width = Min(end - chunk, kChunk), phase = chunk % channels;
-      const auto quantize = a.min != nullptr ? QuantizeChunk<T, true> : QuantizeChunk<T, false>;
-      quantize(x + chunk, width, corrections + phase, biases + phase, a.lower, a.upper, grid,
-               levels, flags, &here);
-      if (codes != nullptr) {
-        StoreCodes(levels, width, code_chunks.At(codes + chunk));
-        code_chunks.Done(codes + chunk, width);
-      }
-      if (reals != nullptr) {
-        StoreReal(levels, width, grid, real_chunks.At(reals + chunk));
-        real_chunks.Done(reals + chunk, width);
-      }
-      if (a.mask != nullptr) PackMask(flags, width, a.mask + chunk / 8);
-    }
-    seen[block] = here;
-  });
-  if (a.min != nullptr) {
+  float* const biases = corrections + size;
+  FillTable(corrections, size, channels, a.correction, 1.0f);
+  FillTable(biases, size, channels, a.bias, 0.0f);
+  const bool observe = a.min != nullptr;
+  const math::Step step = math::StepOf(*a.y_scale);
+  if (math::Multiplies(step)) {
+    const SameStep same = {step.scale, step.reciprocal};
+    observe ? EpilogueReal<Real, Code, SameStep, true>(ctx, a, corrections, biases, seen, same)
+            : EpilogueReal<Real, Code, SameStep, false>(ctx, a, corrections, biases, seen, same);
+  } else {
+    const Same same = {step.scale};
+    observe ? EpilogueReal<Real, Code, Same, true>(ctx, a, corrections, biases, seen, same)
+            : EpilogueReal<Real, Code, Same, false>(ctx, a, corrections, biases, seen, same);
+  }
+  if (observe) {
     const Seen all = CombineSeen(seen, blocks, a.lower, a.upper);
     *a.min = all.extent.least;
     *a.max = all.extent.most;
@@ -209,10 +238,10 @@ qt_status EpilogueReal(qt_context& ctx, const qt_epilogue_f32_args& args) {
   return QT_OK;
 }
 
-// dbias and dcorrection from the sums that the pass left; value(i, lane) is what the correction
-// multiplied.
+// dbias and dcorrection from the sums that the pass left; value is what the correction multiplied.
 template <class T, class Args, class Value>
-void Backward(qt_context& ctx, const Args& a, const float* factor, float* partials, Value value) {
+void Backward(qt_context& ctx, const Args& a, const float* factor, float* partials,
+              const Value& value) {
   CorrectedGradient(ctx, static_cast<const T*>(a.dy), a.mask, static_cast<T*>(a.dx), a.rows,
                     a.channels, factor, value, partials);
   const int64_t lanes = Lanes(a.channels);
@@ -241,13 +270,11 @@ qt_status AccBackward(qt_context& ctx, const qt_epilogue_backward_args& a) {
   float* const partials = unit + lanes;
   RepeatOrOne(a.correction, a.channels, factor);
   if (a.dcorrection == nullptr) {
-    Backward<T>(ctx, a, factor, partials, [](int64_t, int64_t) { return 0.0f; });
+    Backward<T>(ctx, a, factor, partials, NoValue());
     return QT_OK;
   }
   RepeatChannels(a.unit, a.channels, unit);
-  const int32_t* acc = a.acc;
-  Backward<T>(ctx, a, factor, partials,
-              [=](int64_t i, int64_t j) { return math::DequantizeAcc(acc[i], unit[j]); });
+  Backward<T>(ctx, a, factor, partials, AccValue{a.acc, unit});
   return QT_OK;
 }
 
@@ -259,12 +286,10 @@ qt_status RealBackward(qt_context& ctx, const qt_epilogue_f32_backward_args& a) 
   if (factor == nullptr) return QT_OUT_OF_MEMORY;
   float* const partials = factor + lanes;
   RepeatOrOne(a.correction, a.channels, factor);
-  const T* x = static_cast<const T*>(a.x);
   if (a.dcorrection == nullptr) {
-    Backward<T>(ctx, a, factor, partials, [](int64_t, int64_t) { return 0.0f; });
+    Backward<T>(ctx, a, factor, partials, NoValue());
   } else {
-    Backward<T>(ctx, a, factor, partials,
-                [=](int64_t i, int64_t) { return math::Widen(x[i]); });
+    Backward<T>(ctx, a, factor, partials, RealValue<T>{static_cast<const T*>(a.x)});
   }
   return QT_OK;
 }

@@ -1,6 +1,7 @@
-// Norm of a gradient, clipping to it, and what in it is not finite. The sum of squares runs in kLanes lanes of double per block,
-// lanes and blocks combined pairwise: one order whatever the machine.
-#include "cpu/kernel.h"
+// Norm of a gradient, clipping to it, and what in it is not finite. The sum of squares runs in
+// kLanes lanes of double per block, lanes and blocks combined pairwise: one order whatever the
+// machine.
+#include "cpu/points.h"
 #include "math/layers.h"
 #include "math/optimizer.h"
 
@@ -12,30 +13,86 @@ struct Part {
   int64_t nonfinite;
 };
 
-Part PartOf(const float* x, int64_t n) {
-  constexpr int64_t kLanes = 32;
-  double sums[kLanes] = {0.0};
-  int64_t nonfinite = 0;
-  for (int64_t i = 0; i < n; i += kLanes) {
-    const float* in = x + i;
-    const int64_t count = Min(kLanes, n - i);
-    float v[kLanes] = {0.0f};
-    int32_t others = 0;
-#pragma omp simd reduction(+ : others)
-    for (int64_t lane = 0; lane < count; ++lane) {
-      const bool finite = math::IsFinite(in[lane]);
-      v[lane] = finite ? in[lane] : 0.0f;
-      others += finite ? 0 : 1;
-    }
-#pragma omp simd
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const double wide = static_cast<double>(v[lane]);
-      sums[lane] += wide * wide;
-    }
-    nonfinite += others;
+constexpr int64_t kLanes = 32;
+
+// Adds the squares of kLanes numbers to as many sums; Add returns how many are not finite.
+#if QT_VECTORS
+struct Squares {
+  Doubles sums[kLanes / Doubles::kSize];
+
+  Squares() {
+    for (Doubles& sum : sums) sum = FirstHalf(Vector(0.0f));
   }
+  int64_t Add(const float* x) {
+    int64_t finite_numbers = 0;
+    for (int64_t k = 0; k < kLanes / Vector::kSize; ++k) {
+      const Vector all = LoadVector(x + k * Vector::kSize);
+      const Truths finite = math::IsFinite(all);
+      const Vector v = Choose(finite, all, Vector(0.0f));
+      finite_numbers += CountOf(finite);
+      const Doubles first = FirstHalf(v), second = SecondHalf(v);
+      sums[2 * k] = sums[2 * k] + first * first;
+      sums[2 * k + 1] = sums[2 * k + 1] + second * second;
+    }
+    return kLanes - finite_numbers;
+  }
+  void Store(double* to) const {
+    for (const Doubles& sum : sums) {
+      StoreDoubles(sum, to);
+      to += Doubles::kSize;
+    }
+  }
+};
+#else
+struct Squares {
+  double sums[kLanes] = {0.0};
+
+  int64_t Add(const float* x) {
+    int32_t nonfinite = 0;
+#pragma omp simd reduction(+ : nonfinite)
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const bool finite = math::IsFinite(x[lane]);
+      const double wide = static_cast<double>(finite ? x[lane] : 0.0f);
+      sums[lane] += wide * wide;
+      nonfinite += finite ? 0 : 1;
+    }
+    return nonfinite;
+  }
+  void Store(double* to) const { memcpy(to, sums, sizeof(sums)); }
+};
+#endif
+
+Part PartOf(const float* x, int64_t n) {
+  Squares squares;
+  int64_t nonfinite = 0, i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    FetchAhead(x + i);
+    FetchAhead(x + i + 16);
+    nonfinite += squares.Add(x + i);
+  }
+  if (i < n) {
+    float last[kLanes] = {0.0f};
+    memcpy(last, x + i, sizeof(float) * static_cast<size_t>(n - i));
+    nonfinite += squares.Add(last);
+  }
+  double sums[kLanes];
+  squares.Store(sums);
   CombinePairwise(sums, kLanes, 1, [](double a, double b) { return a + b; });
   return {sums[0], nonfinite};
+}
+
+int64_t NonfiniteOf(const float* x, int64_t n) {
+  int64_t finite = 0, i = 0;
+#if QT_VECTORS
+  for (; i + 4 * Vector::kSize <= n; i += 4 * Vector::kSize) {
+    for (int64_t k = i; k < i + 4 * Vector::kSize; k += Vector::kSize) {
+      if ((k - i) % 16 == 0) FetchAhead(x + k);
+      finite += CountOf(math::IsFinite(LoadVector(x + k)));
+    }
+  }
+#endif
+  for (; i < n; ++i) finite += CountOf(math::IsFinite(x[i]));
+  return n - finite;
 }
 
 }  // namespace
@@ -71,14 +128,11 @@ qt_status clip_grad(qt_context& ctx, const qt_clip_grad_args& args) {
 
 qt_status count_nonfinite(qt_context& ctx, const qt_count_nonfinite_args& args) {
   const int64_t blocks = DivUp(args.n, kBlock);
-  int32_t* counts = ScratchArray<int32_t>(ctx, Max(1, blocks));
+  int64_t* counts = ScratchArray<int64_t>(ctx, Max(1, blocks));
   if (counts == nullptr) return QT_OUT_OF_MEMORY;
   const float* x = args.x;
   ParallelBlocks(ctx, args.n, kBlock, [=](int64_t block, int64_t begin, int64_t end) {
-    int32_t count = 0;
-#pragma omp simd reduction(+ : count)
-    for (int64_t i = begin; i < end; ++i) count += math::IsFinite(x[i]) ? 0 : 1;
-    counts[block] = count;
+    counts[block] = NonfiniteOf(x + begin, end - begin);
   });
   int64_t total = 0;
   for (int64_t b = 0; b < blocks; ++b) total += counts[b];

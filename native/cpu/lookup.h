@@ -13,6 +13,22 @@
 
 namespace qt::cpu::QT_ISA {
 
+#if defined(__AVX2__) && !defined(__AVX512BW__)
+// Of the 2^kBits parts from kPart * 2^kBits on, by the low half of a code and a choice per bit of the
+// upper half.
+template <int kBits, int kPart>
+inline __m256i Found(const uint8_t* table, __m256i index, const __m256i* upper) {
+  if constexpr (kBits == 0) {
+    const __m128i part = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * kPart));
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(part), index);
+  } else {
+    return _mm256_blendv_epi8(Found<kBits - 1, 2 * kPart>(table, index, upper),
+                              Found<kBits - 1, 2 * kPart + 1>(table, index, upper),
+                              upper[kBits - 1]);
+  }
+}
+#endif
+
 inline void Lookup(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
   int64_t i = 0;
 #if defined(__AVX512BW__)
@@ -43,18 +59,13 @@ inline void Lookup(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y
     _mm512_storeu_si512(y + i, found[0]);
   }
 #elif defined(__AVX2__)
-  // A shuffle gives 0 where bit 7 of the index is set: so it does for codes of another part.
-  const __m256i bias = _mm256_set1_epi8(0x70);
+  const __m256i low = _mm256_set1_epi8(15);
   for (; i + 32 <= n; i += 32) {
     const __m256i code = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i));
-    __m256i found = _mm256_setzero_si256();
-#pragma GCC unroll 16
-    for (int k = 0; k < 16; ++k) {
-      const __m256i part = _mm256_broadcastsi128_si256(
-          _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * k)));
-      const __m256i own = _mm256_xor_si256(code, _mm256_set1_epi8(static_cast<char>(16 * k)));
-      found = _mm256_or_si256(found, _mm256_shuffle_epi8(part, _mm256_adds_epu8(own, bias)));
-    }
+    // A choice looks at bit 7 of a byte.
+    const __m256i upper[4] = {_mm256_slli_epi16(code, 3), _mm256_slli_epi16(code, 2),
+                              _mm256_slli_epi16(code, 1), code};
+    const __m256i found = Found<4, 0>(table, _mm256_and_si256(code, low), upper);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(y + i), found);
   }
 #endif

@@ -2,6 +2,8 @@
 // is a group of input rows, each gathering from the windows that cover it, so no two threads write
 // one element.
 #include "cpu/pool.h"
+#include "cpu/runs.h"
+#include "cpu/words.h"
 #include "math/layers.h"
 
 namespace qt::cpu::QT_ISA {
@@ -64,46 +66,113 @@ void MaxPool(qt_context& ctx, const qt_max_pool_args& args) {
   }
 }
 
-// dx[h, w, c] = sum of term(element offset in dy, index in the window, divisor) over the windows
-// that cover [h, w], in row-major order of the windows.
+// An input position, and the windows that cover it.
+struct Covered {
+  int64_t image, h, col;
+  math::Span ps, qs;
+};
+
+// Adds up, over the windows that cover an input position in their row-major order, what each gives
+// to the channels from c on: kCount times one, or as many as T has.
+template <int kCount, class T, class Term>
+QT_HD void SumWindows(const qt_window& w, const Covered& at, int64_t c, const Term& term,
+                      T (&sums)[kCount]) {
+  constexpr int64_t kSize = sizeof(T) / sizeof(float);
+  for (T& sum : sums) sum = T(0.0f);
+  for (int64_t p = at.ps.first; p < at.ps.last; ++p) {
+    const int64_t r = at.h + w.pad_top - p * w.stride_h;
+    for (int64_t q = at.qs.first; q < at.qs.last; ++q) {
+      const int64_t s = at.col + w.pad_left - q * w.stride_w;
+      const int64_t out = ((at.image * w.p + p) * w.q + q) * w.c + c;
+      const int32_t cell = static_cast<int32_t>(r * w.kernel_w + s);
+      const float count = term.Count(p, q);
+      for (int k = 0; k < kCount; ++k) {
+        sums[k] = sums[k] + term.template At<T>(out + k * kSize, cell, count);
+      }
+    }
+  }
+}
+
+// dx[h, w, c] from the windows that cover [h, w].
+template <bool kStream, class Term>
+void GatherRow(float* dx, const qt_window& window, int64_t row, const Term& own_term) {
+  const qt_window w = window;
+  const Term term = own_term;
+  Covered at;
+  at.image = row / w.h;
+  at.h = row % w.h;
+  at.ps = math::OutputsCovering(at.h, w.stride_h, w.pad_top, w.kernel_h, w.p);
+  for (at.col = 0; at.col < w.w; ++at.col) {
+    at.qs = math::OutputsCovering(at.col, w.stride_w, w.pad_left, w.kernel_w, w.q);
+    float* const to = dx + (row * w.w + at.col) * w.c;
+    int64_t c = 0;
+#if QT_VECTORS
+    for (; c + 4 * Vector::kSize <= w.c; c += 4 * Vector::kSize) {
+      Vector sums[4];
+      SumWindows(w, at, c, term, sums);
+      StoreVectors<kStream>(sums, to + c);
+    }
+    for (; c + Vector::kSize <= w.c; c += Vector::kSize) {
+      Vector sum[1];
+      SumWindows(w, at, c, term, sum);
+      StoreRegister<false>(AsInt(sum[0]), to + c);
+    }
+#endif
+    for (; c < w.c; ++c) {
+      float sum[1];
+      SumWindows(w, at, c, term, sum);
+      to[c] = sum[0];
+    }
+  }
+}
+
+// bytes: read and written by the call.
 template <class Term>
-void Gather(qt_context& ctx, float* dx, const qt_window& w, bool count_padding, Term term) {
+void Gather(qt_context& ctx, float* dx, const qt_window& w, int64_t bytes, const Term& term) {
   const int64_t rows_per_block = ItemsPerBlock(w.w * w.c);
   const int64_t input_rows = w.w * w.c == 0 ? 0 : w.n * w.h;
+  const bool stream =
+      Streams(bytes) && w.c % 16 == 0 && reinterpret_cast<uintptr_t>(dx) % 64 == 0;
   ParallelBlocks(ctx, input_rows, rows_per_block, [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      const int64_t image = row / w.h;
-      const int64_t h = row % w.h;
-      const math::Span ps = math::OutputsCovering(h, w.stride_h, w.pad_top, w.kernel_h, w.p);
-      for (int64_t col = 0; col < w.w; ++col) {
-        const math::Span qs = math::OutputsCovering(col, w.stride_w, w.pad_left, w.kernel_w, w.q);
-        float* to = dx + (row * w.w + col) * w.c;
-        bool first = true;
-        for (int64_t p = ps.first; p < ps.last; ++p) {
-          const math::Span rows = math::CellsInside(p, w.stride_h, w.pad_top, w.kernel_h, w.h);
-          const int64_t r = h + w.pad_top - p * w.stride_h;
-          for (int64_t q = qs.first; q < qs.last; ++q) {
-            const math::Span cols = math::CellsInside(q, w.stride_w, w.pad_left, w.kernel_w, w.w);
-            const int64_t s = col + w.pad_left - q * w.stride_w;
-            const int64_t out = ((image * w.p + p) * w.q + q) * w.c;
-            const int32_t cell = static_cast<int32_t>(r * w.kernel_w + s);
-            const float count =
-                math::WindowCount(rows, cols, w.kernel_h, w.kernel_w, count_padding);
-            if (first) {
-#pragma omp simd
-              for (int64_t c = 0; c < w.c; ++c) to[c] = 0.0f + term(out + c, cell, count);
-            } else {
-#pragma omp simd
-              for (int64_t c = 0; c < w.c; ++c) to[c] += term(out + c, cell, count);
-            }
-            first = false;
-          }
-        }
-        for (int64_t c = 0; first && c < w.c; ++c) to[c] = 0.0f;
+      if (stream) {
+        GatherRow<true>(dx, w, row, term);
+      } else {
+        GatherRow<false>(dx, w, row, term);
       }
     }
   });
 }
+
+// Terms: what a window gives to its cell, from the output's element `out` on; Count is what a
+// window has to know of its place.
+struct MaxTerm {
+  const float* dy;
+  const uint8_t* argmax;
+
+  float Count(int64_t, int64_t) const { return 0.0f; }
+  template <class T>
+  T At(int64_t out, int32_t cell, float) const {
+    return Choose(EqualInt(LoadIntAs<T>(argmax + out), Integer<T>(cell)), LoadAs<T>(dy + out),
+                  T(0.0f));
+  }
+};
+
+struct AverageTerm {
+  const float* dy;
+  qt_window w;
+  bool count_padding;
+
+  float Count(int64_t p, int64_t q) const {
+    const math::Span rows = math::CellsInside(p, w.stride_h, w.pad_top, w.kernel_h, w.h);
+    const math::Span cols = math::CellsInside(q, w.stride_w, w.pad_left, w.kernel_w, w.w);
+    return math::WindowCount(rows, cols, w.kernel_h, w.kernel_w, count_padding);
+  }
+  template <class T>
+  T At(int64_t out, int32_t, float count) const {
+    return LoadAs<T>(dy + out) / T(count);
+  }
+};
 
 }  // namespace
 
@@ -119,10 +188,9 @@ qt_status max_pool(qt_context& ctx, const qt_max_pool_args& args) {
 }
 
 qt_status max_pool_backward(qt_context& ctx, const qt_max_pool_backward_args& args) {
-  const float* dy = args.dy;
-  const uint8_t* argmax = args.argmax;
-  Gather(ctx, args.dx, args.window, false,
-         [=](int64_t out, int32_t cell, float) { return argmax[out] == cell ? dy[out] : 0.0f; });
+  const qt_window& w = args.window;
+  const int64_t bytes = 4 * w.n * w.h * w.w * w.c + 5 * w.n * w.p * w.q * w.c;
+  Gather(ctx, args.dx, w, bytes, MaxTerm{args.dy, args.argmax});
   return QT_OK;
 }
 
@@ -148,9 +216,9 @@ qt_status average_pool(qt_context& ctx, const qt_average_pool_args& args) {
 }
 
 qt_status average_pool_backward(qt_context& ctx, const qt_average_pool_backward_args& args) {
-  const float* dy = args.dy;
-  Gather(ctx, args.dx, args.window, args.count_padding != 0,
-         [=](int64_t out, int32_t, float count) { return dy[out] / count; });
+  const qt_window& w = args.window;
+  const int64_t bytes = 4 * w.c * w.n * (w.h * w.w + w.p * w.q);
+  Gather(ctx, args.dx, w, bytes, AverageTerm{args.dy, w, args.count_padding != 0});
   return QT_OK;
 }
 

@@ -1,5 +1,7 @@
-// Real numbers to codes of 8 or 16 bits and back, and codes from one grid to another. PerElement, so
-// results do not depend on instruction set or threads.
+// Real numbers to codes of 8 or 16 bits and back, and codes from one grid to another. Elementwise,
+// so results do not depend on instruction set or threads.
+#include "cpu/channels.h"
+#include "cpu/code_map.h"
 #include "cpu/runs.h"
 #include "math/quantize.h"
 #include "math/types.h"
@@ -16,21 +18,6 @@ struct Quantized {
   template <class T, class S, class Z>
   Point<T> At(int64_t i, int64_t j, const S& s, const Z& z) const {
     const T level = s.Level(LoadAs<T>(x + i), j, z.template At<T>(j));
-    const T code = math::Clamp(level, T(qmin), T(qmax));
-    return {code, math::Kept(level, code)};
-  }
-};
-
-template <class In>
-struct Requantized {
-  const In* codes;
-  float scale, zero_point, qmin, qmax;
-
-  void Fetch(int64_t i) const { FetchAhead<4>(codes + i); }
-  template <class T, class S, class Z>
-  Point<T> At(int64_t i, int64_t j, const S& s, const Z& z) const {
-    const T x = math::Dequantize(LoadAs<T>(codes + i), T(scale), T(zero_point));
-    const T level = s.Level(x, j, z.template At<T>(j));
     const T code = math::Clamp(level, T(qmin), T(qmax));
     return {code, math::Kept(level, code)};
   }
@@ -70,15 +57,21 @@ qt_status Dequantize(qt_context& ctx, const qt_dequantize_args& a) {
                                   PerElement<false, Dequantized<Code>, Real>{op, y, nullptr});
 }
 
-template <class In, class Out, bool kMask>
-qt_status RequantizeCodes(qt_context& ctx, const qt_requantize_codes_args& a) {
-  const Requantized<In> op = {static_cast<const In*>(a.codes), *a.scale,
-                              static_cast<float>(*a.zero_point), static_cast<float>(a.qmin),
-                              static_cast<float>(a.qmax)};
-  Out* const codes = static_cast<Out*>(a.out_codes);
-  const ChannelGrid grid = {1, 1, a.n, a.out_scale, a.out_zero_point};
-  return ForEachRun<kMask, true>(ctx, grid, codes, a.mask, 2 * a.n, /*in_place=*/false,
-                                 PerElement<kMask, Requantized<In>, Out>{op, codes, a.mask});
+void RequantizeCodes(qt_context& ctx, const qt_requantize_codes_args& a, const CodeMap& map) {
+  const uint8_t* const codes = static_cast<const uint8_t*>(a.codes);
+  uint8_t* const out = static_cast<uint8_t*>(a.out_codes);
+  uint8_t* const mask = a.mask;
+  const bool stream = Streams(2 * a.n);
+  ParallelBlocks(ctx, a.n, kBlock, [=, &map](int64_t, int64_t begin, int64_t end) {
+    ChunkOut<uint8_t, kChunk> chunks(stream);
+    for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
+      const int64_t n = Min(end - chunk, kChunk);
+      Prefetch(codes + chunk + kAhead, kChunk);
+      if (mask != nullptr) PackKept(map, codes + chunk, n, mask + chunk / 8);
+      Lookup(map.codes, codes + chunk, n, chunks.At(out + chunk));
+      chunks.Done(out + chunk, n);
+    }
+  });
 }
 
 }  // namespace
@@ -103,14 +96,16 @@ qt_status dequantize(qt_context& ctx, const qt_dequantize_args& a) {
 }
 
 qt_status requantize_codes(qt_context& ctx, const qt_requantize_codes_args& a) {
-  return math::WithCode8(a.code_type, [&](auto* in) {
-    return math::WithCode8(a.out_code_type, [&](auto* out) {
-      using In = math::Pointed<decltype(in)>;
-      using Out = math::Pointed<decltype(out)>;
-      return a.mask == nullptr ? RequantizeCodes<In, Out, false>(ctx, a)
-                               : RequantizeCodes<In, Out, true>(ctx, a);
+  const CodeGrid from = {*a.scale, static_cast<float>(*a.zero_point)};
+  const CodeGrid to = {*a.out_scale, static_cast<float>(*a.out_zero_point)};
+  math::WithCode8(a.code_type, [&](auto* in) {
+    math::WithCode8(a.out_code_type, [&](auto* out) {
+      RequantizeCodes(ctx, a,
+                      MakeCodeMap<math::Pointed<decltype(in)>, math::Pointed<decltype(out)>>(
+                          from, to, a.qmin, a.qmax));
     });
   });
+  return QT_OK;
 }
 
 }  // namespace qt::cpu::QT_ISA

@@ -1,75 +1,53 @@
 // fixed_multiplier and requantize_fixed. Integers only, so every instruction set gives the same bits.
 #include "cpu/kernel.h"
-#include "cpu/mask.h"
-#include "cpu/stream.h"
+#include "cpu/points.h"
 #include "math/fixed_point.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
 
-constexpr int64_t kChunk = 1024;  // a multiple of 64: chunks share no mask byte
-
-// Bias, multiplier and shift per channel, repeated so that a chunk of any phase reads them as one
-// stream.
-struct Channels {
+template <class Contract>
+struct Requantized {
+  const int32_t* acc;
+  // Per channel, repeated.
   const int32_t* bias;
   const int32_t* multiplier;
   const int32_t* shift;
+  math::FixedLimits limits;
+
+  static constexpr int64_t kLine = 16;
+  void Fetch(int64_t i) const { FetchAhead(acc + i); }
+  template <class T>
+  auto At(int64_t i, int64_t at) const {
+    const Integer<T> sum = AddInt(LoadIntAs<T>(acc + i), LoadIntAs<T>(bias + at));
+    const Integer<T> v = Contract::Scale(sum, LoadIntAs<T>(multiplier + at),
+                                         LoadIntAs<T>(shift + at));
+    return SpotOf(math::FixedCode(v, limits), math::FixedPasses(v, limits));
+  }
+  void Finish(int64_t) const {}
 };
-
-// False when out of memory.
-bool Repeat(qt_context& ctx, const qt_requantize_fixed_args& a, Channels* channels) {
-  const int64_t period = a.channels + Min(kChunk, a.rows * a.channels);
-  int32_t* const memory = ScratchArray<int32_t>(ctx, 3 * period);
-  if (memory == nullptr) return false;
-  for (int64_t i = 0, c = 0; i < period; ++i, c = c + 1 == a.channels ? 0 : c + 1) {
-    memory[i] = a.bias == nullptr ? 0 : a.bias[c];
-    memory[period + i] = a.multiplier == nullptr ? 0 : a.multiplier[c];
-    memory[2 * period + i] = a.shift[c];
-  }
-  *channels = {memory, memory + period, memory + 2 * period};
-  return true;
-}
-
-template <class Contract, bool kMask, class Code>
-void RequantizeChunk(const int32_t* acc, const Channels k, int64_t n, const math::FixedLimits l, Code* codes,
-                     int32_t* flags) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const int32_t v = Contract::Scale(math::AddInt(acc[i], k.bias[i]), k.multiplier[i], k.shift[i]);
-    if (kMask) flags[i] = math::FixedPasses(v, l) ? -1 : 0;
-    codes[i] = static_cast<Code>(math::FixedCode(v, l));
-  }
-}
 
 template <class Contract, class Code>
 qt_status Requantize(qt_context& ctx, const qt_requantize_fixed_args& a) {
   const int64_t n = a.rows * a.channels, channels = a.channels;
   if (n == 0) return QT_OK;
-  Channels table;
-  if (!Repeat(ctx, a, &table)) return QT_OUT_OF_MEMORY;
-  const int32_t* acc = a.acc;
-  Code* codes = static_cast<Code*>(a.codes);
-  uint8_t* mask = a.mask;
-  const math::FixedLimits limits = math::MakeFixedLimits(a.qmin, a.qmax, *a.zero_point, a.relu != 0);
-  const bool stream = Streams(5 * n);
-  ParallelBlocks(ctx, n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-    int32_t flags[kChunk];
-    ChunkOut<Code, kChunk> to(stream);
-    for (int64_t first = begin; first < end; first += kChunk) {
-      const int64_t width = Min(end - first, kChunk), phase = first % channels;
-      const Channels k = {table.bias + phase, table.multiplier + phase, table.shift + phase};
-      if (mask == nullptr) {
-        RequantizeChunk<Contract, false>(acc + first, k, width, limits, to.At(codes + first),
-                                         flags);
-      } else {
-        RequantizeChunk<Contract, true>(acc + first, k, width, limits, to.At(codes + first),
-                                        flags);
-        PackMask(flags, width, mask + first / 8);
-      }
-      to.Done(codes + first, width);
-    }
-  });
+  const int64_t size = RepeatedTable(n, channels);
+  int32_t* const bias = ScratchArray<int32_t>(ctx, 3 * size);
+  if (bias == nullptr) return QT_OUT_OF_MEMORY;
+  int32_t* const multiplier = bias + size;
+  int32_t* const shift = multiplier + size;
+  FillTable(bias, size, channels, a.bias, 0);
+  FillTable(multiplier, size, channels, a.multiplier, 0);
+  FillTable(shift, size, channels, a.shift, 0);
+  const Requantized<Contract> op = {
+      a.acc, bias, multiplier, shift,
+      math::MakeFixedLimits(a.qmin, a.qmax, *a.zero_point, a.relu != 0)};
+  Code* const codes = static_cast<Code*>(a.codes);
+  if (a.mask != nullptr) {
+    ForEachPoint<true>(ctx, n, channels, codes, a.mask, 5 * n, /*in_place=*/false, op);
+  } else {
+    ForEachPoint<false>(ctx, n, channels, codes, nullptr, 5 * n, /*in_place=*/false, op);
+  }
   return QT_OK;
 }
 

@@ -1,15 +1,13 @@
 // strided_copy: dimensions are walked in the order of the output's strides, so that writes are
 // neighbours. Where an element of the input does not lie beside the one before, but along another
-// dimension it does, square tiles over both keep the strided side in the nearest cache.
+// dimension it does, the copy goes in the tiles of tiles.h.
 #include <string.h>
 
 #include "cpu/strided.h"
+#include "cpu/tiles.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
-
-// 16 elements of 4 bytes are a cache line: a tile reads and writes whole lines.
-constexpr int64_t kTile = 16;
 
 template <class T>
 void CopyRun(const T* x, int64_t x_stride, T* y, int64_t y_stride, int64_t n) {
@@ -35,6 +33,8 @@ void CopyTiles(qt_context& ctx, const T* x, T* y, const math::Strided<2>& s, int
   others.stride[1][0] = kTile * y_column;
   others.size[transposed] = 1;
   const int64_t bands = others.size[0];
+  bool stream = StreamsTiles(y, y_column, 2 * s.elements() * static_cast<int64_t>(sizeof(T)));
+  for (int d = 1; d < s.dims; ++d) stream = stream && s.stride[1][d] % kTile == 0;
   ParallelBlocks(ctx, others.elements(), ItemsPerBlock(kTile * rows),
                  [=](int64_t, int64_t begin, int64_t end) {
     Runs<2> runs(others, begin);
@@ -42,18 +42,7 @@ void CopyTiles(qt_context& ctx, const T* x, T* y, const math::Strided<2>& s, int
     for (int64_t band = begin; band < end; ++band) {
       runs.Next(1, at);
       const int64_t width = Min(kTile, columns - band % bands * kTile);
-      for (int64_t r0 = 0; r0 < rows; r0 += kTile) {
-        const int64_t height = Min(kTile, rows - r0);
-        for (int64_t c = 0; c < width; ++c) {
-          const T* from = x + at[0] + r0 * x_row + c;
-          T* to = y + at[1] + c * y_column + r0;
-          if (height == kTile) {
-            for (int64_t r = 0; r < kTile; ++r) to[r] = from[r * x_row];
-          } else {
-            for (int64_t r = 0; r < height; ++r) to[r] = from[r * x_row];
-          }
-        }
-      }
+      TurnBand(x + at[0], x_row, y + at[1], y_column, rows, width, stream);
     }
   });
 }

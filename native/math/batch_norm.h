@@ -6,6 +6,7 @@
 #define QUANTRAIN_MATH_BATCH_NORM_H_
 
 #include "math/int128.h"
+#include "math/integer.h"
 #include "math/layers.h"
 #include "math/quantize.h"
 #include "math/range.h"
@@ -199,12 +200,14 @@ QT_HD void CorrectFold(float x_scale, float w_scale, float gamma, float beta, do
 }
 
 // (unit * acc - mean) / sigma with unit = sx * sw in float32.
-QT_HD float NormalizedAcc(int32_t acc, float unit, float mean, float inv_std) {
-  return (static_cast<float>(acc) * unit - mean) * inv_std;
+template <class I, class T>
+QT_HD T NormalizedAcc(I acc, T unit, T mean, T inv_std) {
+  return (ToFloat(acc) * unit - mean) * inv_std;
 }
 
 // Gradient through batch statistics: gain * (d - mean(d) - x_hat * mean(d * x_hat)).
-QT_HD float NormalizedGradient(float d, float x_hat, float gain, float mean_d, float mean_d_x_hat) {
+template <class T>
+QT_HD T NormalizedGradient(T d, T x_hat, T gain, T mean_d, T mean_d_x_hat) {
   return gain * ((d - mean_d) - x_hat * mean_d_x_hat);
 }
 

@@ -5,6 +5,7 @@
 
 #include "math/quantize.h"
 #include "math/requantize.h"
+#include "math/truth.h"
 
 namespace qt::math {
 
@@ -28,13 +29,16 @@ QT_HD Extent ClippedExtent(const Extent& e, float lower, float upper) {
 }
 
 // min(max(v, lower), upper); NaN stays NaN.
-QT_HD float Clip(float v, float lower, float upper) {
-  const float low = v <= lower ? lower : v;
-  return low > upper ? upper : low;
+template <class T>
+QT_HD T Clip(T v, T lower, T upper) {
+  return Smaller(upper, Larger(lower, v));
 }
 
 // Where the clip has a slope. False for NaN.
-QT_HD bool InsideClip(float v, float lower, float upper) { return (v > lower) & (v < upper); }
+template <class T>
+QT_HD auto InsideClip(T v, T lower, T upper) {
+  return Both(v > lower, v < upper);
+}
 
 // The clamp of an epilogue that requantizes, relative to the zero-point: the grid's ends, and the
 // codes of the clip's.
@@ -51,7 +55,10 @@ QT_HD LevelRange EpilogueLevels(float qmin, float qmax, float zero_point, float 
 }
 
 // x * correction + bias, rounded twice.
-QT_HD float Corrected(float x, float correction, float bias) { return x * correction + bias; }
+template <class T>
+QT_HD T Corrected(T x, T correction, T bias) {
+  return x * correction + bias;
+}
 
 }  // namespace qt::math
 

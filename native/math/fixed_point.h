@@ -7,12 +7,18 @@
 
 #include "math/integer.h"
 #include "math/quantize.h"
+#include "math/truth.h"
 
 namespace qt::math {
 
-QT_HD int32_t ClampInt(int32_t v, int32_t lo, int32_t hi) {
-  v = v > lo ? v : lo;
-  return v < hi ? v : hi;
+// A template's I is int32 or a vector of int32.
+
+QT_HD int32_t LargerInt(int32_t a, int32_t b) { return a > b ? a : b; }
+QT_HD int32_t SmallerInt(int32_t a, int32_t b) { return a < b ? a : b; }
+
+template <class I>
+QT_HD I ClampInt(I v, I lo, I hi) {
+  return SmallerInt(LargerInt(v, lo), hi);
 }
 
 QT_HD int32_t ShiftLeft(int32_t x, int32_t n) {
@@ -21,13 +27,34 @@ QT_HD int32_t ShiftLeft(int32_t x, int32_t n) {
 
 // x / 2^n rounded to nearest, n in 0..31; the name says where a tie goes. floor + 1 where the
 // remainder exceeds what the tie rule allows: no sum that could overflow.
-QT_HD int32_t ShiftRight(int32_t x, int32_t n, int32_t tie_stays) {
-  const int32_t mask = static_cast<int32_t>((1u << n) - 1u);
-  return (x >> n) + ((x & mask) > (mask >> 1) + tie_stays ? 1 : 0);
+template <class I>
+QT_HD I ShiftRight(I x, I n, I tie_stays) {
+  const I mask = SubtractInt(ShiftLeft(I(1), n), I(1));
+  const I rounds_down = AddInt(mask >> I(1), tie_stays);
+  return AddInt(x >> n, OneWhere((x & mask) > rounds_down));
 }
-QT_HD int32_t ShiftRightUp(int32_t x, int32_t n) { return ShiftRight(x, n, 0); }
-QT_HD int32_t ShiftRightAway(int32_t x, int32_t n) { return ShiftRight(x, n, x < 0 ? 1 : 0); }
-QT_HD int32_t ShiftRightEven(int32_t x, int32_t n) { return ShiftRight(x, n, 1 - (x >> n & 1)); }
+template <class I>
+QT_HD I ShiftRightUp(I x, I n) {
+  return ShiftRight(x, n, I(0));
+}
+template <class I>
+QT_HD I ShiftRightAway(I x, I n) {
+  return ShiftRight(x, n, OneWhere(I(0) > x));
+}
+template <class I>
+QT_HD I ShiftRightEven(I x, I n) {
+  return ShiftRight(x, n, SubtractInt(I(1), (x >> n) & I(1)));
+}
+
+// Of a shift: how far to the left, and how far to the right.
+template <class I>
+QT_HD I LeftPart(I shift) {
+  return LargerInt(shift, I(0));
+}
+template <class I>
+QT_HD I RightPart(I shift) {
+  return LargerInt(SubtractInt(I(0), shift), I(0));
+}
 
 // x * m / 2^31 rounded half up. gemmlowp's doubling high multiplication, which adds a nudge of
 // x * m's sign and truncates, is the same number for m >= 0. A logical shift: only the low 32 bits
@@ -47,37 +74,40 @@ QT_HD int32_t ScaleOnce(int32_t x, int32_t m, int32_t shift) {
 
 // One contract each: the accumulator x scaled by (m, shift).
 struct FixedDouble {  // TFLite, gemmlowp: two roundings, the second with ties away from 0
-  QT_HD int32_t Scale(int32_t x, int32_t m, int32_t shift) {
-    const int32_t left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
-    return ShiftRightAway(HighProduct(ShiftLeft(x, left), m), right);
+  template <class I>
+  QT_HD I Scale(I x, I m, I shift) {
+    return ShiftRightAway(HighProduct(ShiftLeft(x, LeftPart(shift)), m), RightPart(shift));
   }
 };
 struct FixedSingle {  // TFLite with single rounding
-  QT_HD int32_t Scale(int32_t x, int32_t m, int32_t shift) { return ScaleOnce(x, m, shift); }
+  template <class I>
+  QT_HD I Scale(I x, I m, I shift) {
+    return ScaleOnce(x, m, shift);
+  }
 };
 struct FixedRuy {  // ruy on x86: two roundings, ties up in both
-  QT_HD int32_t Scale(int32_t x, int32_t m, int32_t shift) {
-    const int32_t left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
-    return ShiftRightUp(HighProduct(ShiftLeft(x, left), m), right);
+  template <class I>
+  QT_HD I Scale(I x, I m, I shift) {
+    return ShiftRightUp(HighProduct(ShiftLeft(x, LeftPart(shift)), m), RightPart(shift));
   }
 };
 // A factor of 2^shift; there is no m.
 struct PowerOfTwoEven {
-  QT_HD int32_t Scale(int32_t x, int32_t, int32_t shift) {
-    const int32_t left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
-    return ShiftRightEven(ShiftLeft(x, left), right);
+  template <class I>
+  QT_HD I Scale(I x, I, I shift) {
+    return ShiftRightEven(ShiftLeft(x, LeftPart(shift)), RightPart(shift));
   }
 };
 struct PowerOfTwoAway {
-  QT_HD int32_t Scale(int32_t x, int32_t, int32_t shift) {
-    const int32_t left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
-    return ShiftRightAway(ShiftLeft(x, left), right);
+  template <class I>
+  QT_HD I Scale(I x, I, I shift) {
+    return ShiftRightAway(ShiftLeft(x, LeftPart(shift)), RightPart(shift));
   }
 };
 struct PowerOfTwoUp {
-  QT_HD int32_t Scale(int32_t x, int32_t, int32_t shift) {
-    const int32_t left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
-    return ShiftRightUp(ShiftLeft(x, left), right);
+  template <class I>
+  QT_HD I Scale(I x, I, I shift) {
+    return ShiftRightUp(ShiftLeft(x, LeftPart(shift)), RightPart(shift));
   }
 };
 
@@ -92,11 +122,13 @@ QT_HD FixedLimits MakeFixedLimits(int32_t qmin, int32_t qmax, int32_t zero_point
   return {relu && lo < 0 ? 0 : lo, hi, relu && lo < 1 ? 1 : lo, zero_point};
 }
 
-QT_HD int32_t FixedCode(int32_t v, const FixedLimits& l) {
-  return AddInt(ClampInt(v, l.lo, l.hi), l.zero_point);
+template <class I>
+QT_HD I FixedCode(I v, const FixedLimits& l) {
+  return AddInt(ClampInt(v, I(l.lo), I(l.hi)), I(l.zero_point));
 }
-QT_HD bool FixedPasses(int32_t v, const FixedLimits& l) {
-  return (v >= l.first_passing) & (v <= l.hi);
+template <class I>
+QT_HD auto FixedPasses(I v, const FixedLimits& l) {
+  return Both(v >= I(l.first_passing), v <= I(l.hi));
 }
 
 struct FixedMultiplier {
@@ -132,17 +164,19 @@ QT_HD double RealMultiplier(float x_scale, float w_scale, float y_scale, bool fl
 // TFLite's ADD: both inputs on a common grid of 2 * max(sa, sb) / 2^20, where the sum is exact, and
 // from there to the output's.
 struct TfliteAdd {
+  using Number = int32_t;
   int32_t a_zero_point, b_zero_point, y_zero_point;
   FixedMultiplier a, b, y;
 };
 
 // The sum on the output's grid, zero-point included, before the clamp; a and b are codes.
-QT_HD int32_t Level(const TfliteAdd& k, int32_t a, int32_t b) {
-  const int32_t da = ShiftLeft(SubtractInt(a, k.a_zero_point), 20);
-  const int32_t db = ShiftLeft(SubtractInt(b, k.b_zero_point), 20);
-  const int32_t sum = AddInt(FixedDouble::Scale(da, k.a.m, k.a.shift),
-                             FixedDouble::Scale(db, k.b.m, k.b.shift));
-  return AddInt(FixedDouble::Scale(sum, k.y.m, k.y.shift), k.y_zero_point);
+template <class I>
+QT_HD I Level(const TfliteAdd& k, I a, I b) {
+  const I da = ShiftLeft(SubtractInt(a, I(k.a_zero_point)), I(20));
+  const I db = ShiftLeft(SubtractInt(b, I(k.b_zero_point)), I(20));
+  const I sum = AddInt(FixedDouble::Scale(da, I(k.a.m), I(k.a.shift)),
+                       FixedDouble::Scale(db, I(k.b.m), I(k.b.shift)));
+  return AddInt(FixedDouble::Scale(sum, I(k.y.m), I(k.y.shift)), I(k.y_zero_point));
 }
 
 QT_HD TfliteAdd MakeTfliteAdd(float a_scale, int32_t a_zero_point, float b_scale,
@@ -161,12 +195,15 @@ QT_HD TfliteAdd MakeTfliteAdd(float a_scale, int32_t a_zero_point, float b_scale
 // XNNPACK's ADD: the larger of sa / sy and sb / sy becomes a multiplier of 21 bits, one shift for
 // both, one rounding half up.
 struct XnnpackAdd {
+  using Number = int32_t;
   int32_t bias, a, b, shift, y_zero_point;
 };
 
 // |bias + a * k.a + b * k.b| < 2^30 + 2 * 255 * 2^21 < 2^31.
-QT_HD int32_t Level(const XnnpackAdd& k, int32_t a, int32_t b) {
-  return AddInt(AddInt(k.bias, a * k.a + b * k.b) >> k.shift, k.y_zero_point);
+template <class I>
+QT_HD I Level(const XnnpackAdd& k, I a, I b) {
+  const I sum = AddInt(MultiplyInt(a, I(k.a)), MultiplyInt(b, I(k.b)));
+  return AddInt(AddInt(I(k.bias), sum) >> I(k.shift), I(k.y_zero_point));
 }
 
 // XNNPACK takes ratios in [2^-10, 2^8); outside the exponent is held at the nearest it takes, so

@@ -23,6 +23,9 @@ QT_HD int32_t MultiplyInt(int32_t a, int32_t b) {
   return static_cast<int32_t>(static_cast<uint32_t>(a) * static_cast<uint32_t>(b));
 }
 
+// Rounds to nearest even.
+QT_HD float ToFloat(int32_t x) { return static_cast<float>(x); }
+
 }  // namespace qt::math
 
 #endif  // QUANTRAIN_MATH_INTEGER_H_

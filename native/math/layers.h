@@ -1,10 +1,11 @@
-// Float layers, one element at a time: batch norm, ReLU, pooling.
+// Float layers, one element at a time: batch norm, ReLU, pooling. A template's T is float or a vector.
 // Evaluation order is as written (the build forbids contraction), so elementwise results are the
 // same bits everywhere. Derivation: NUMERICS.md, "Float layers".
 #ifndef QUANTRAIN_MATH_LAYERS_H_
 #define QUANTRAIN_MATH_LAYERS_H_
 
-#include "math/hd.h"
+#include "math/quantize.h"
+#include "math/truth.h"
 
 namespace qt::math {
 
@@ -31,21 +32,26 @@ QT_HD FloatMoments MomentsOfShifted(float shift, double sum, double squares, dou
   return m;
 }
 
-QT_HD float BatchNormXhat(float x, float mean, float std) { return (x - mean) / std; }
+template <class T>
+QT_HD T BatchNormXhat(T x, T mean, T std) {
+  return (x - mean) / std;
+}
 
-QT_HD float BatchNorm(float x, float mean, float std, float gamma, float beta) {
+template <class T>
+QT_HD T BatchNorm(T x, T mean, T std, T gamma, T beta) {
   return BatchNormXhat(x, mean, std) * gamma + beta;
 }
 
 // Gradient to x where mean and var are this batch's: mean_dy = sum(dy) / rows, mean_dy_xhat =
 // sum(dy * x_hat) / rows.
-QT_HD float BatchNormGradient(float dy, float x_hat, float gamma, float inv_std, float mean_dy,
-                              float mean_dy_xhat) {
+template <class T>
+QT_HD T BatchNormGradient(T dy, T x_hat, T gamma, T inv_std, T mean_dy, T mean_dy_xhat) {
   return (gamma * inv_std) * ((dy - mean_dy) - x_hat * mean_dy_xhat);
 }
 
 // Gradient to x where mean and var are constants.
-QT_HD float BatchNormGradientFrozen(float dy, float gamma, float inv_std) {
+template <class T>
+QT_HD T BatchNormGradientFrozen(T dy, T gamma, T inv_std) {
   return dy * gamma * inv_std;
 }
 
@@ -62,18 +68,22 @@ QT_HD float UnbiasedVariance(float var, float rows) {
 
 // ---- activation and pooling
 
-QT_HD bool IsFinite(float x) { return (FloatBits(x) & 0x7f800000u) != 0x7f800000u; }
+// What is not finite leaves NaN.
+template <class T>
+QT_HD auto IsFinite(T x) {
+  return Equal(x - x, T(0.0f));
+}
 
 // min(max(x, 0), upper). NaN stays as it is, bit by bit: a device's minimum would make it its own NaN.
 // -0 becomes +0.
-QT_HD float Relu(float x, float upper) {
-  const float low = x <= 0.0f ? 0.0f : x;
-  const float y = low > upper ? upper : low;
-  return x == x ? y : x;
+template <class T>
+QT_HD T Relu(T x, T upper) {
+  return Choose(Equal(x, x), Smaller(Larger(x, T(0.0f)), upper), x);
 }
 
-QT_HD float ReluGradient(float y, float dy, float upper) {
-  return (y > 0.0f) & (y < upper) ? dy : 0.0f;
+template <class T>
+QT_HD T ReluGradient(T y, T dy, T upper) {
+  return Choose(Both(y > T(0.0f), y < upper), dy, T(0.0f));
 }
 
 // dy through the branch that x took: with dy = x the function itself. A NaN dy stays as it is.

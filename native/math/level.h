@@ -5,6 +5,7 @@
 
 #include "math/fixed_point.h"
 #include "math/quantize.h"
+#include "math/truth.h"
 
 namespace qt::math {
 
@@ -28,16 +29,19 @@ QT_HD Ends<L> MakeEnds(int32_t qmin, int32_t qmax, int32_t zero_point, bool relu
   return {lo, static_cast<L>(qmax), relu ? NextUp(lo) : lo};
 }
 
-QT_HD int32_t LevelCode(float level, const Ends<float>& e) {
-  return RoundToInt(Clamp(level, e.lo, e.hi));
+// The code as an integer. T: a number, or a vector of them.
+template <class T>
+QT_HD auto LevelCode(T level, const Ends<float>& e) {
+  return RoundToInt(Clamp(level, T(e.lo), T(e.hi)));
 }
-QT_HD int32_t LevelCode(int32_t level, const Ends<int32_t>& e) {
-  return ClampInt(level, e.lo, e.hi);
+template <class T>
+QT_HD auto LevelCode(T level, const Ends<int32_t>& e) {
+  return ClampInt(level, T(e.lo), T(e.hi));
 }
 // False for NaN.
-template <class L>
-QT_HD bool Passes(L level, const Ends<L>& e) {
-  return (level >= e.first_passing) & (level <= e.hi);
+template <class T, class L>
+QT_HD auto Passes(T level, const Ends<L>& e) {
+  return Both(level >= T(e.first_passing), level <= T(e.hi));
 }
 
 }  // namespace qt::math

@@ -4,15 +4,18 @@
 #ifndef QUANTRAIN_MATH_REQUANTIZE_H_
 #define QUANTRAIN_MATH_REQUANTIZE_H_
 
+#include "math/integer.h"
 #include "math/quantize.h"
 
 namespace qt::math {
 
+// A template's T is float and its I int32, or vectors of them.
+
 // keep * acc + bias in int32 (keep is 0 or 1). Wraps instead of being undefined; the exporter
 // proves that it never does.
-QT_HD int32_t AddBias(int32_t acc, int32_t keep, int32_t bias) {
-  return static_cast<int32_t>((static_cast<uint32_t>(acc) & (0u - static_cast<uint32_t>(keep))) +
-                              static_cast<uint32_t>(bias));
+template <class I>
+QT_HD I AddBias(I acc, I keep, I bias) {
+  return AddInt(acc & SubtractInt(I(0), keep), bias);
 }
 
 // (sx * sw) / sy in float32, left to right; out_scale is sx * sw already rounded.
@@ -29,19 +32,22 @@ QT_HD int32_t FloatToAcc(float x) {
 }
 
 // Real value behind an accumulator.
-QT_HD float DequantizeAcc(int32_t sum, float out_scale) {
-  return static_cast<float>(sum) * out_scale;
+template <class I, class T>
+QT_HD T DequantizeAcc(I sum, T out_scale) {
+  return ToFloat(sum) * out_scale;
 }
 
 // FP32_RNE before its clamp. int32 to float rounds to nearest even.
-QT_HD float RequantizeLevel(int32_t sum, float multiplier) {
-  return static_cast<float>(sum) * multiplier;
+template <class I, class T>
+QT_HD T RequantizeLevel(I sum, T multiplier) {
+  return ToFloat(sum) * multiplier;
 }
 
 // FP32_RNE: lo = qmin - z (with ReLU: max(0, that)), hi = qmax - z. The zero-point is outside the
 // rounding.
-QT_HD float RequantizeCode(float level, float lo, float hi, float zero_point) {
-  return rintf(Clamp(level, lo, hi)) + zero_point;
+template <class T>
+QT_HD T RequantizeCode(T level, T lo, T hi, T zero_point) {
+  return Rint(Clamp(level, lo, hi)) + zero_point;
 }
 
 // A divisor for many quotients. A division by a power of two is a multiplication by its reciprocal,

@@ -16,6 +16,7 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
   const uint8_t* b = static_cast<const uint8_t*>(args.b);
   uint8_t* y = static_cast<uint8_t*>(args.y);
   const auto constants = operation.Constants();
+  using Number = typename decltype(operation.Constants())::Number;
   const auto ends = operation.Ends();
   for (int64_t i = FirstCode(); i < args.n; i += CodeStride()) {
     const Codes from_a = LoadCodes(a, i, args.n, vector_a);
@@ -24,7 +25,8 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
     uint32_t bits = 0;
 #pragma unroll
     for (int k = 0; k < kCodes; ++k) {
-      const auto level = math::Level(constants, CodeAt<T>(from_a, k), CodeAt<T>(from_b, k));
+      const auto level = math::Level(constants, static_cast<Number>(CodeAt<T>(from_a, k)),
+                                     static_cast<Number>(CodeAt<T>(from_b, k)));
       SetCode(&to, k, math::LevelCode(level, ends));
       bits |= (i + k < args.n && math::Passes(level, ends) ? 1u : 0u) << k;
     }

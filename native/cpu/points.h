@@ -1,0 +1,149 @@
+// Elementwise kernels whose operation keeps something of what it saw, or enters tables of values
+// per channel at the phase of a chunk. Loops and stores are those of vector.h: straight from the
+// register, past the caches where the call is large. An Op says what happens to an element:
+//   kLine, Fetch(i)  elements of its widest input per cache line, and a prefetch of what it reads
+//                    a little after element i
+//   At<T>(i, at)     element i, or as many from there as T has, as a Spot; `at` is its place in a
+//                    table that repeats the channels (RepeatedTable)
+//   Finish(block)    after the elements of a block
+// Every block has an Op of its own, a copy.
+#ifndef QUANTRAIN_CPU_POINTS_H_
+#define QUANTRAIN_CPU_POINTS_H_
+
+#include "cpu/mask.h"
+#include "cpu/runs.h"
+#include "cpu/stream.h"
+#include "cpu/words.h"
+
+namespace qt::cpu::QT_ISA {
+
+template <class In>
+QT_HD void FetchAhead(const In* x) {
+  __builtin_prefetch(reinterpret_cast<const char*>(x) + kAhead);
+}
+
+// What an element becomes, a number or an integer, and whether its mask bit is set.
+template <class Y, class Truth>
+struct Spot {
+  Y y;
+  Truth kept;
+};
+template <class Y, class Truth>
+QT_HD Spot<Y, Truth> SpotOf(Y y, Truth kept) {
+  return {y, kept};
+}
+
+template <class Code>
+QT_HD void StorePoint(int32_t y, Code* out) {
+  *out = static_cast<Code>(y);
+}
+
+// Elements of a table of values per channel that a chunk of any phase reads as one stream.
+inline int64_t RepeatedTable(int64_t n, int64_t channels) { return channels + Min(kChunk, n); }
+
+// values null: `otherwise`.
+template <class T>
+inline void FillTable(T* table, int64_t size, int64_t channels, const T* values, T otherwise) {
+  for (int64_t c = 0; c < Min(channels, size); ++c) {
+    table[c] = values == nullptr ? otherwise : values[c];
+  }
+  for (int64_t filled = channels; filled < size; filled *= 2) {
+    memcpy(table + filled, table, sizeof(T) * static_cast<size_t>(Min(filled, size - filled)));
+  }
+}
+
+// The elements [i, i + n), which begin a byte of the mask; to is where they go, at their place in
+// the table.
+template <bool kMask, bool kStream, class Op, class Out>
+inline void Points(Op* op, int64_t i, int64_t n, int64_t at, Out* to, uint8_t* mask) {
+  Op own = *op;  // in registers
+  int64_t j = 0;
+#if QT_VECTORS
+  constexpr int64_t kStep = 4 * Vector::kSize;
+  for (; j + kStep <= n; j += kStep) {
+    decltype(own.template At<Vector>(i, at).y) y[4];
+    uint64_t bits = 0;
+    for (int k = 0; k < 4; ++k) {
+      const int64_t lane = k * Vector::kSize;
+      if (lane % Op::kLine == 0) own.Fetch(i + j + lane);
+      const auto spot = own.template At<Vector>(i + j + lane, at + j + lane);
+      if (kMask) bits |= Bits(spot.kept) << lane;
+      y[k] = spot.y;
+    }
+    if (kMask) memcpy(mask + (i + j) / 8, &bits, kStep / 8);
+    StoreVectors<kStream>(y, to + j);
+  }
+#endif
+  for (; j < n; j += 8) {
+    unsigned bits = 0;
+    for (int64_t k = j; k < n && k < j + 8; ++k) {
+      const auto spot = own.template At<float>(i + k, at + k);
+      bits |= static_cast<unsigned>(spot.kept) << (k - j);
+      StorePoint(spot.y, &to[k]);
+    }
+    if (kMask) mask[(i + j) / 8] = static_cast<uint8_t>(bits);
+  }
+  if constexpr (std::is_copy_assignable_v<Op>) *op = own;  // one that keeps something
+}
+
+// The elements [begin, end), a block.
+template <bool kMask, class Op, class Out>
+inline void PointsOfBlock(Op* op, int64_t begin, int64_t end, int64_t channels, Out* out,
+                          uint8_t* mask, bool stream) {
+  const bool direct = QT_VECTORS && stream && reinterpret_cast<uintptr_t>(out) % 64 == 0;
+  ChunkOut<Out, kChunk> chunks(stream && !direct);
+  for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
+    const int64_t count = Min(end - chunk, kChunk), at = chunk % channels;
+    Out* const to = chunks.At(out + chunk);
+    if (direct) {
+      Points<kMask, true>(op, chunk, count, at, to, mask);
+    } else {
+      Points<kMask, false>(op, chunk, count, at, to, mask);
+    }
+    chunks.Done(out + chunk, count);
+  }
+}
+
+// n elements. bytes: read and written by the call; in_place: out is an input.
+template <bool kMask, class Op, class Out>
+inline void ForEachPoint(qt_context& ctx, int64_t n, int64_t channels, Out* out, uint8_t* mask,
+                         int64_t bytes, bool in_place, const Op& op) {
+  const bool stream = Streams(bytes) && !in_place;
+  ParallelBlocks(ctx, n, kBlock, [=](int64_t block, int64_t begin, int64_t end) {
+    Op own = op;
+    PointsOfBlock<kMask>(&own, begin, end, channels, out, mask, stream);
+    own.Finish(block);
+  });
+}
+
+template <class F>
+struct Mapped {
+  static constexpr int64_t kLine = 16;
+  const float* in;
+  const float* also;
+  F f;
+
+  void Fetch(int64_t i) const {
+    FetchAhead(in + i);
+    if (also != nullptr) FetchAhead(also + i);
+  }
+  template <class T>
+  auto At(int64_t i, int64_t at) const {
+    const T y = f(T(), i, at);
+    return SpotOf(y, math::Kept(y, y));
+  }
+  void Finish(int64_t) const {}
+};
+
+// y[i] = f(T(), i, at): one number, or as many as T has. in, also: the inputs, the second or null.
+template <class F>
+inline void ForEachValue(qt_context& ctx, int64_t n, int64_t channels, const float* in,
+                         const float* also, float* y, F f) {
+  uint8_t* const no_mask = nullptr;
+  ForEachPoint<false>(ctx, n, channels, y, no_mask, (also == nullptr ? 8 : 12) * n,
+                      y == in || y == also, Mapped<F>{in, also, f});
+}
+
+}  // namespace qt::cpu::QT_ISA
+
+#endif  // QUANTRAIN_CPU_POINTS_H_

@@ -1,0 +1,100 @@
+// Copies that turn rows into columns, in square tiles. A tile reads and writes whole cache lines,
+// and where the processor has the instructions turns in registers; large outputs go past the
+// caches, where columns a power of two apart would push one another out.
+#ifndef QUANTRAIN_CPU_TILES_H_
+#define QUANTRAIN_CPU_TILES_H_
+
+#include "cpu/stream.h"
+#include "cpu/vector.h"
+
+namespace qt::cpu::QT_ISA {
+
+// 16 elements of 4 bytes are a cache line.
+constexpr int64_t kTile = 16;
+
+#if defined(__AVX2__)
+// to[c] = column c of 8 rows of 8.
+inline void Turn(const uint32_t* x, int64_t x_row, __m256i* to) {
+  __m256i row[8], pair[8], four[8];
+  for (int r = 0; r < 8; ++r) {
+    row[r] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + r * x_row));
+  }
+  for (int r = 0; r < 8; r += 2) {
+    pair[r] = _mm256_unpacklo_epi32(row[r], row[r + 1]);
+    pair[r + 1] = _mm256_unpackhi_epi32(row[r], row[r + 1]);
+  }
+  for (int r = 0; r < 8; r += 4) {
+    for (int k = 0; k < 2; ++k) {
+      four[r + 2 * k] = _mm256_unpacklo_epi64(pair[r + k], pair[r + 2 + k]);
+      four[r + 2 * k + 1] = _mm256_unpackhi_epi64(pair[r + k], pair[r + 2 + k]);
+    }
+  }
+  for (int c = 0; c < 4; ++c) {
+    to[c] = _mm256_permute2x128_si256(four[c], four[4 + c], 0x20);
+    to[4 + c] = _mm256_permute2x128_si256(four[c], four[4 + c], 0x31);
+  }
+}
+
+template <bool kStream>
+inline void TurnTile(const uint32_t* x, int64_t x_row, uint32_t* y, int64_t y_column) {
+  for (int64_t c = 0; c < kTile; c += 8) {
+    __m256i upper[8], lower[8];
+    Turn(x + c, x_row, upper);
+    Turn(x + c + 8 * x_row, x_row, lower);
+    for (int64_t k = 0; k < 8; ++k) {
+      uint32_t* const to = y + (c + k) * y_column;
+      if constexpr (kStream) {
+        _mm256_stream_si256(reinterpret_cast<__m256i*>(to), upper[k]);
+        _mm256_stream_si256(reinterpret_cast<__m256i*>(to + 8), lower[k]);
+      } else {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), upper[k]);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 8), lower[k]);
+      }
+    }
+  }
+}
+#endif
+
+// Whether tiles of y, whose columns are y_column apart, may be streamed.
+template <class T>
+inline bool StreamsTiles(const T* y, int64_t y_column, int64_t bytes) {
+  return Streams(bytes) && sizeof(T) == 4 && y_column % kTile == 0 &&
+         reinterpret_cast<uintptr_t>(y) % 64 == 0;
+}
+
+// y[c * y_column + r] = x[r * x_row + c] for c below columns <= kTile and r below rows. stream: as
+// StreamsTiles says, of a y a multiple of kTile elements behind.
+template <class T>
+inline void TurnBand(const T* x, int64_t x_row, T* y, int64_t y_column, int64_t rows,
+                     int64_t columns, [[maybe_unused]] bool stream) {
+  int64_t r0 = 0;
+#if defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    for (; columns == kTile && r0 + kTile <= rows; r0 += kTile) {
+      const T* const from = x + r0 * x_row;
+      for (int64_t r = 0; r < kTile; ++r) __builtin_prefetch(from + (kTile + r) * x_row);
+      if (stream) {
+        TurnTile<true>(from, x_row, y + r0, y_column);
+      } else {
+        TurnTile<false>(from, x_row, y + r0, y_column);
+      }
+    }
+  }
+#endif
+  for (; r0 < rows; r0 += kTile) {
+    const int64_t height = Min(kTile, rows - r0);
+    for (int64_t c = 0; c < columns; ++c) {
+      const T* const from = x + r0 * x_row + c;
+      T* const to = y + c * y_column + r0;
+      if (height == kTile) {
+        for (int64_t r = 0; r < kTile; ++r) to[r] = from[r * x_row];
+      } else {
+        for (int64_t r = 0; r < height; ++r) to[r] = from[r * x_row];
+      }
+    }
+  }
+}
+
+}  // namespace qt::cpu::QT_ISA
+
+#endif  // QUANTRAIN_CPU_TILES_H_
