@@ -180,15 +180,14 @@ inline void ObserveRows(const T* x, int64_t n, int64_t lanes, const LaneExtremes
   }
 }
 
-// Joins the lanes of one channel over the blocks' lanes in scratch, `stride` floats apart. Lane l
-// holds values of channel l / inner % channels.
+// Joins the lanes of one channel over the blocks' lanes in scratch.
 inline Extremes JoinLanes(float* scratch, int64_t blocks, int64_t lanes, int64_t channels,
-                          int64_t inner, int64_t channel, int64_t stride) {
+                          int64_t channel) {
   Extremes all;
   for (int64_t block = 0; block < blocks; ++block) {
-    const LaneExtremes e = LaneExtremesAt(scratch + block * stride, lanes);
-    for (int64_t first = channel * inner; first < lanes; first += channels * inner) {
-      for (int64_t j = first; j < first + inner; ++j) Join({e.min[j], e.max[j], e.nans[j]}, &all);
+    const LaneExtremes e = LaneExtremesAt(scratch + block * LaneExtremesFloats(lanes), lanes);
+    for (int64_t j = channel; j < lanes; j += channels) {
+      Join({e.min[j], e.max[j], e.nans[j]}, &all);
     }
   }
   return all;
@@ -228,7 +227,7 @@ inline qt_status ObserveColumns(qt_context& ctx, const T* x, int64_t rows, int64
     ObserveRows(x + begin * channels, (end - begin) * channels, lanes, e);
   });
   for (int64_t c = 0; c < channels; ++c) {
-    store(c, JoinLanes(scratch, blocks, lanes, channels, 1, c, LaneExtremesFloats(lanes)));
+    store(c, JoinLanes(scratch, blocks, lanes, channels, c));
   }
   return QT_OK;
 }
