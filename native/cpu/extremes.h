@@ -57,8 +57,8 @@ inline void ObserveFixed(const T* x, int64_t rows, float* min, float* max, int32
   memcpy(nans, count, sizeof(count));
 }
 
-// The two halves of 2 * rows rows at once, half of the lanes each: one core reads two streams at 34
-// GB/s and one at 25 (of 64 MB, on Zen 3 with two cores).
+// `rows` elements per lane, as two halves at once, each in half of the lanes: two cores of Zen 3 read
+// 64 MB at 34 GB/s in two streams each, and at 25 in one.
 template <int64_t kLanes, class T>
 inline void ObserveHalves(const T* x, int64_t rows, float* min, float* max, int32_t* nans) {
   constexpr int64_t kHalf = kLanes / 2;
