@@ -34,17 +34,16 @@ inline void StoreRange(const Extremes& e, float* min, float* max) {
   *max = math::RangeEnd(e.max, seen);
 }
 
-// kLanes elements of rows that are `stride` apart; the lanes stay in registers.
+// Rows of kLanes elements; the lanes stay in registers.
 template <int64_t kLanes, class T>
-inline void ObserveFixed(const T* x, int64_t rows, int64_t stride, float* min, float* max,
-                         int32_t* nans) {
+inline void ObserveFixed(const T* x, int64_t rows, float* min, float* max, int32_t* nans) {
   float lo[kLanes], hi[kLanes];
   int32_t count[kLanes];
   memcpy(lo, min, sizeof(lo));
   memcpy(hi, max, sizeof(hi));
   memcpy(count, nans, sizeof(count));
   for (int64_t r = 0; r < rows; ++r) {
-    const T* p = x + r * stride;
+    const T* p = x + r * kLanes;
 #pragma omp simd
     for (int64_t j = 0; j < kLanes; ++j) {
       const float v = math::Widen(p[j]);
@@ -58,8 +57,8 @@ inline void ObserveFixed(const T* x, int64_t rows, int64_t stride, float* min, f
   memcpy(nans, count, sizeof(count));
 }
 
-// The two halves of 2 * rows rows at once, half of the lanes each: one core reads two streams at 34
-// GB/s and one at 25 (of 64 MB, on Zen 3 with two cores).
+// `rows` elements per lane, as two halves at once, each in half of the lanes: two cores of Zen 3 read
+// 64 MB at 34 GB/s in two streams each, and at 25 in one.
 template <int64_t kLanes, class T>
 inline void ObserveHalves(const T* x, int64_t rows, float* min, float* max, int32_t* nans) {
   constexpr int64_t kHalf = kLanes / 2;
@@ -131,21 +130,18 @@ inline void Start(const LaneExtremes& e, int64_t lanes) {
   }
 }
 
-// n elements, the first of them in lane 0. Of 64 lanes (up to 64 channels, a power of two) a half
-// fits into the registers of AVX2, so 32 rows at a time, which stay in the first cache, are seen
-// twice; else four rows at a time, for which the lanes are loaded and stored once.
+// n elements, the first of them in lane 0. 64 lanes (up to 64 channels, a power of two) fit into
+// registers; else four rows at a time, for which the lanes are loaded and stored once.
 template <class T>
 inline void ObserveRows(const T* x, int64_t n, int64_t lanes, const LaneExtremes& e) {
   float* min = e.min;
   float* max = e.max;
   int32_t* nans = e.nans;
   int64_t i = 0;
-  for (; lanes == 64 && i + 64 <= n; i += 32 * 64) {
-    const int64_t rows = Min(32, (n - i) / 64);
-    ObserveFixed<32>(x + i, rows, 64, min, max, nans);
-    ObserveFixed<32>(x + i + 32, rows, 64, min + 32, max + 32, nans + 32);
+  if (lanes == 64) {
+    ObserveFixed<64>(x, n / 64, min, max, nans);
+    i = n / 64 * 64;
   }
-  if (lanes == 64) i = n / 64 * 64;
   for (; i + 4 * lanes <= n; i += 4 * lanes) {
     const T* p = x + i;
     Prefetch(p + 8 * lanes, 4 * lanes);
@@ -180,15 +176,14 @@ inline void ObserveRows(const T* x, int64_t n, int64_t lanes, const LaneExtremes
   }
 }
 
-// Joins the lanes of one channel over the blocks' lanes in scratch, `stride` floats apart. Lane l
-// holds values of channel l / inner % channels.
+// Joins the lanes of one channel over the blocks' lanes in scratch.
 inline Extremes JoinLanes(float* scratch, int64_t blocks, int64_t lanes, int64_t channels,
-                          int64_t inner, int64_t channel, int64_t stride) {
+                          int64_t channel) {
   Extremes all;
   for (int64_t block = 0; block < blocks; ++block) {
-    const LaneExtremes e = LaneExtremesAt(scratch + block * stride, lanes);
-    for (int64_t first = channel * inner; first < lanes; first += channels * inner) {
-      for (int64_t j = first; j < first + inner; ++j) Join({e.min[j], e.max[j], e.nans[j]}, &all);
+    const LaneExtremes e = LaneExtremesAt(scratch + block * LaneExtremesFloats(lanes), lanes);
+    for (int64_t j = channel; j < lanes; j += channels) {
+      Join({e.min[j], e.max[j], e.nans[j]}, &all);
     }
   }
   return all;
@@ -228,7 +223,7 @@ inline qt_status ObserveColumns(qt_context& ctx, const T* x, int64_t rows, int64
     ObserveRows(x + begin * channels, (end - begin) * channels, lanes, e);
   });
   for (int64_t c = 0; c < channels; ++c) {
-    store(c, JoinLanes(scratch, blocks, lanes, channels, 1, c, LaneExtremesFloats(lanes)));
+    store(c, JoinLanes(scratch, blocks, lanes, channels, c));
   }
   return QT_OK;
 }

@@ -302,7 +302,7 @@ inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, 
   };
   const auto same = [=](int64_t at, int64_t count, Out* to, int32_t* flags, int64_t c) {
     const Same zero_point = {grid.ZeroPoint(c)};
-    if constexpr (kDivides) {
+    if constexpr (kDivides && math::kStepsMultiply) {
       const math::Step step = math::StepOf(grid.Scale(c));
       if (math::Multiplies(step)) {
         run(at, count, to, flags, SameStep{step.scale, step.reciprocal}, zero_point);
@@ -314,7 +314,7 @@ inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, 
   const auto each = [=](int64_t at, int64_t count, Out* to, int32_t* flags) {
     const float* const phase = table + at % plane;
     const Each zero_point = {phase + period};
-    if constexpr (kDivides) {
+    if constexpr (kDivides && math::kStepsMultiply) {
       if (table_multiplies) {
         run(at, count, to, flags, EachStep{phase, phase + 2 * period}, zero_point);
         return;
@@ -341,11 +341,13 @@ inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, 
         c = c + 1 == channels ? 0 : c + 1;
       }
     }
-    if (multiplies) {
-      run(at, count, to, nullptr, SameStepIn64{scale, reciprocal}, SameIn64{zero_point});
-    } else {
-      run(at, count, to, nullptr, SameIn64{scale}, SameIn64{zero_point});
+    if constexpr (kDivides && math::kStepsMultiply) {
+      if (multiplies) {
+        run(at, count, to, nullptr, SameStepIn64{scale, reciprocal}, SameIn64{zero_point});
+        return;
+      }
     }
+    run(at, count, to, nullptr, SameIn64{scale}, SameIn64{zero_point});
   };
   ParallelBlocks(ctx, n, own.block, [=](int64_t, int64_t begin, int64_t end) {
     int32_t words[kMask ? kChunk : 1];

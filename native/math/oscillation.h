@@ -13,13 +13,6 @@ struct Oscillation {
 
 constexpr float kNotSeen = 0.0f, kTracked = 1.0f, kFrozen = 2.0f;
 
-// holds ? a : b by bits: a compiler may turn chains of ternaries into branches, which do not
-// vectorize.
-QT_HD float Choose(bool holds, float a, float b) {
-  const uint32_t mask = 0u - static_cast<uint32_t>(holds);
-  return BitsFloat((FloatBits(a) & mask) | (FloatBits(b) & ~mask));
-}
-
 // The state after an update of the weight to w. A frequency of NaN never freezes.
 QT_HD Oscillation TrackOscillation(Oscillation s, float w, float scale, float qmin, float qmax,
                                    float momentum, float threshold) {
