@@ -71,8 +71,8 @@ void SumRows(const int32_t* acc, int64_t rows, int64_t lanes, int32_t* sum, uint
 }
 
 #if QT_VECTORS
-// The same of kCount vectors of lanes. Squares of a vector's even lanes come first, then those of the
-// odd ones.
+// The same of kCount vectors of lanes. Squares of a vector's even lanes come first, then those of
+// the odd ones.
 template <int kCount>
 void SumRowsOfVectors(const int32_t* acc, int64_t rows, int64_t lanes, int32_t* sum,
                       uint64_t* square, int32_t* min, int32_t* max) {
@@ -266,7 +266,9 @@ qt_status acc_stats(qt_context& ctx, const qt_acc_stats_args& a) {
              SumsAt(scratch, block, lanes));
   });
   const Sums all = SumsAt(scratch, 0, lanes);
-  for (int64_t block = 1; block < blocks; ++block) AddSums(SumsAt(scratch, block, lanes), lanes, all);
+  for (int64_t block = 1; block < blocks; ++block) {
+    AddSums(SumsAt(scratch, block, lanes), lanes, all);
+  }
   for (int64_t c = 0; c < channels; ++c) {
     int64_t sum = 0;
     math::Uint128 squares = 0;
