@@ -53,6 +53,11 @@ inline Sums SumsAt(int64_t* scratch, int64_t block, int64_t lanes) {
           extremes, extremes + lanes};
 }
 
+// Fetches what the rows after those in the nearest cache hold.
+[[maybe_unused]] inline void FetchNextRows(const int32_t* x) {
+  __builtin_prefetch(reinterpret_cast<const char*>(x) + 2 * kAhead);
+}
+
 // Adds `rows` elements, a lane row apart, to the sums of a lane, all modulo their width.
 void SumRows(const int32_t* acc, int64_t rows, int64_t lanes, int32_t* sum, uint64_t* square,
              int32_t* min, int32_t* max) {
@@ -66,24 +71,37 @@ void SumRows(const int32_t* acc, int64_t rows, int64_t lanes, int32_t* sum, uint
 }
 
 #if QT_VECTORS
-// The same of a vector of lanes. Squares of the even lanes come first, then those of the odd ones.
-void SumRowsOfVector(const int32_t* acc, int64_t rows, int64_t lanes, int32_t* sum,
-                     uint64_t* squares, int32_t* min, int32_t* max) {
-  Words sums = LoadWords(sum), least = LoadWords(min), most = LoadWords(max);
-  SquareSums of_squares(squares);
+// The same of kCount vectors of lanes. Squares of a vector's even lanes come first, then those of
+// the odd ones.
+template <int kCount>
+void SumRowsOfVectors(const int32_t* acc, int64_t rows, int64_t lanes, int32_t* sum,
+                      uint64_t* square, int32_t* min, int32_t* max) {
+  constexpr int64_t kSize = Words::kSize;
+  Words sums[kCount], least[kCount], most[kCount];
+  SquareSums squares[kCount];
+  for (int k = 0; k < kCount; ++k) {
+    sums[k] = LoadWords(sum + k * kSize);
+    squares[k] = SquareSums(square + k * kSize);
+    least[k] = LoadWords(min + k * kSize);
+    most[k] = LoadWords(max + k * kSize);
+  }
   for (int64_t r = 0; r < rows; ++r) {
     const int32_t* const row = acc + r * lanes;
-    __builtin_prefetch(reinterpret_cast<const char*>(row) + 2 * kAhead);
-    const Words a = LoadWords(row);
-    sums = AddInt(sums, a);
-    of_squares.Add(a);
-    least = SmallerInt(least, a);
-    most = LargerInt(most, a);
+    for (int k = 0; k < kCount; ++k) {
+      if (k * kSize % 16 == 0) FetchNextRows(row + k * kSize);
+      const Words a = LoadWords(row + k * kSize);
+      sums[k] = AddInt(sums[k], a);
+      squares[k].Add(a);
+      least[k] = SmallerInt(least[k], a);
+      most[k] = LargerInt(most[k], a);
+    }
   }
-  StoreRegister<false>(sums.v, sum);
-  of_squares.Store(squares);
-  StoreRegister<false>(least.v, min);
-  StoreRegister<false>(most.v, max);
+  for (int k = 0; k < kCount; ++k) {
+    StoreRegister<false>(sums[k].v, sum + k * kSize);
+    squares[k].Store(square + k * kSize);
+    StoreRegister<false>(least[k].v, min + k * kSize);
+    StoreRegister<false>(most[k].v, max + k * kSize);
+  }
 }
 
 void EvenAndOddInTurn(uint64_t* lanes) {
@@ -114,8 +132,12 @@ void SumBlock(const int32_t* acc, int64_t n, int64_t lanes, const Sums& s) {
     const int64_t rows = Min(at_once, whole_rows - row);
     const int32_t* const from = acc + row * lanes;
 #if QT_VECTORS
-    for (int64_t j = 0; j < vectors; j += Words::kSize) {
-      SumRowsOfVector(from + j, rows, lanes, narrow + j, s.low + j, s.min + j, s.max + j);
+    int64_t i = 0;
+    for (; i + 2 * Words::kSize <= vectors; i += 2 * Words::kSize) {
+      SumRowsOfVectors<2>(from + i, rows, lanes, narrow + i, s.low + i, s.min + i, s.max + i);
+    }
+    for (; i < vectors; i += Words::kSize) {
+      SumRowsOfVectors<1>(from + i, rows, lanes, narrow + i, s.low + i, s.min + i, s.max + i);
     }
 #endif
     for (int64_t j = vectors; j < lanes; ++j) {
@@ -151,6 +173,20 @@ void SumBlock(const int32_t* acc, int64_t n, int64_t lanes, const Sums& s) {
     low[j] += square & 0xffffffffu;
     high[j] += square >> 32;
   });
+}
+
+// Adds the sums of a block; what a low half loses is 2^32 of the high one's units.
+void AddSums(const Sums& block, int64_t lanes, const Sums& all) {
+  for (int64_t j = 0; j < lanes; ++j) all.sum[j] += block.sum[j];
+  for (int64_t j = 0; j < lanes; ++j) {
+    const uint64_t low = all.low[j] + block.low[j];
+    all.high[j] += block.high[j] + (low < block.low[j] ? uint64_t{1} << 32 : uint64_t{0});
+    all.low[j] = low;
+  }
+  for (int64_t j = 0; j < lanes; ++j) {
+    all.min[j] = block.min[j] < all.min[j] ? block.min[j] : all.min[j];
+    all.max[j] = block.max[j] > all.max[j] ? block.max[j] : all.max[j];
+  }
 }
 
 // The sum, with its bias, of element i or of as many from there as T has.
@@ -229,18 +265,19 @@ qt_status acc_stats(qt_context& ctx, const qt_acc_stats_args& a) {
     SumBlock(acc + begin * channels, (end - begin) * channels, lanes,
              SumsAt(scratch, block, lanes));
   });
+  const Sums all = SumsAt(scratch, 0, lanes);
+  for (int64_t block = 1; block < blocks; ++block) {
+    AddSums(SumsAt(scratch, block, lanes), lanes, all);
+  }
   for (int64_t c = 0; c < channels; ++c) {
     int64_t sum = 0;
     math::Uint128 squares = 0;
     int32_t min = INT32_MAX, max = INT32_MIN;
-    for (int64_t block = 0; block < blocks; ++block) {
-      const Sums s = SumsAt(scratch, block, lanes);
-      for (int64_t j = c; j < lanes; j += channels) {
-        sum += s.sum[j];
-        squares += (static_cast<math::Uint128>(s.high[j]) << 32) + s.low[j];
-        min = s.min[j] < min ? s.min[j] : min;
-        max = s.max[j] > max ? s.max[j] : max;
-      }
+    for (int64_t j = c; blocks > 0 && j < lanes; j += channels) {
+      sum += all.sum[j];
+      squares += (static_cast<math::Uint128>(all.high[j]) << 32) + all.low[j];
+      min = all.min[j] < min ? all.min[j] : min;
+      max = all.max[j] > max ? all.max[j] : max;
     }
     a.sum[c] = sum;
     math::StoreUint128(squares, a.sum_squares + 2 * c);

@@ -98,6 +98,7 @@ inline void StoreDoubles(Doubles a, double* to) { _mm512_storeu_pd(to, a.v); }
 // Sums of squares modulo 2^64: of the even lanes, then of the odd ones.
 struct SquareSums {
   __m512i even, odd;
+  SquareSums() = default;
   explicit SquareSums(const uint64_t* from)
       : even(_mm512_loadu_si512(from)), odd(_mm512_loadu_si512(from + 8)) {}
   void Add(Words a) {
@@ -208,6 +209,7 @@ inline void StoreDoubles(Doubles a, double* to) { _mm256_storeu_pd(to, a.v); }
 // Sums of squares modulo 2^64: of the even lanes, then of the odd ones.
 struct SquareSums {
   __m256i even, odd;
+  SquareSums() = default;
   explicit SquareSums(const uint64_t* from)
       : even(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))),
         odd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + 4))) {}
