@@ -50,10 +50,6 @@ inline Truths operator>(Words a, Words b) { return {_mm512_cmpgt_epi32_mask(a.v,
 inline Truths operator>=(Words a, Words b) { return {_mm512_cmpge_epi32_mask(a.v, b.v)}; }
 inline Truths EqualInt(Words a, Words b) { return {_mm512_cmpeq_epi32_mask(a.v, b.v)}; }
 inline __m512i AsInt(Vector a) { return _mm512_castps_si512(a.v); }
-inline Vector Choose(Truths t, Vector a, Vector b) {
-  return Vector(_mm512_mask_blend_ps(t.m, b.v, a.v));
-}
-inline Truths IsNan(Vector a) { return {_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q)}; }
 inline Truths Both(Truths a, Truths b) {
   return {static_cast<__mmask16>(a.m & b.m)};
 }
@@ -160,10 +156,6 @@ inline Truths EqualInt(Words a, Words b) {
   return {_mm256_castsi256_ps(_mm256_cmpeq_epi32(a.v, b.v))};
 }
 inline __m256i AsInt(Vector a) { return _mm256_castps_si256(a.v); }
-inline Vector Choose(Truths t, Vector a, Vector b) {
-  return Vector(_mm256_blendv_ps(b.v, a.v, t.m));
-}
-inline Truths IsNan(Vector a) { return {_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)}; }
 inline Truths Both(Truths a, Truths b) { return {_mm256_and_ps(a.m, b.m)}; }
 inline Words OneWhere(Truths a) {
   return Words(_mm256_srli_epi32(_mm256_castps_si256(a.m), 31));
@@ -244,8 +236,6 @@ inline Words ScaleOnce(Words x, Words m, Words shift) {
 
 #endif  // AVX2
 
-inline Truths operator<(Vector a, Vector b) { return b > a; }
-inline Truths operator<=(Vector a, Vector b) { return b >= a; }
 inline Truths operator<=(Words a, Words b) { return b >= a; }
 inline int64_t CountOf(Truths t) { return __builtin_popcountll(Bits(t)); }
 

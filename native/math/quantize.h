@@ -6,6 +6,7 @@
 #define QUANTRAIN_MATH_QUANTIZE_H_
 
 #include "math/hd.h"
+#include "math/truth.h"
 
 namespace qt::math {
 
@@ -18,17 +19,6 @@ QT_HD float Larger(float a, float b) { return a > b ? a : b; }
 QT_HD float Smaller(float a, float b) { return a < b ? a : b; }
 QT_HD float Rint(float x) { return rintf(x); }
 QT_HD bool Equal(float a, float b) { return a == b; }
-// holds ? a : b by bits: a compiler may turn chains of ternaries into branches, which do not
-// vectorize.
-QT_HD float Choose(bool holds, float a, float b) {
-  const uint32_t mask = 0u - static_cast<uint32_t>(holds);
-  return BitsFloat((FloatBits(a) & mask) | (FloatBits(b) & ~mask));
-}
-// x where the condition holds, else +0. By bits: a compiler may move what only one arm of a ternary
-// uses into a branch, and loads in branches do not vectorize.
-QT_HD float Where(bool holds, float x) {
-  return BitsFloat(FloatBits(x) & (0u - static_cast<uint32_t>(holds)));
-}
 
 // A template's T is float, or a vector of floats with the same operations in every lane.
 
