@@ -122,7 +122,6 @@ final class Claims {
     for (String problem : report.runtime().keptFloat()) {
       console.fact("runtime", "not executed as expected: " + problem);
     }
-    report.headroomLine().ifPresent(line -> console.fact("headroom", line));
     for (ClaimResult claim : of(report)) {
       console.fact(
           claim.claim(),

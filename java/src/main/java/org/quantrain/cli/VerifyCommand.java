@@ -81,6 +81,7 @@ final class VerifyCommand extends Verb {
     threads = RunConfig.requireThreads(typedThreads);
     VerificationReport report =
         Files.isDirectory(subject) ? verifyRun(SavedRun.open(subject)) : verifyFile(subject);
+    report.headroomLine().ifPresent(line -> console().fact("headroom", line));
     Claims.say(console(), report);
     ObjectNode result = Json.object();
     result.put("file", report.file()).put("images", report.images()).put("holds", report.holds());
