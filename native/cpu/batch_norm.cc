@@ -11,6 +11,33 @@
 #include "math/layers.h"
 
 namespace qt::cpu::QT_ISA {
+namespace {
+
+// SumLanes of the elements [begin, end) less their shift, and of the squares of that, in one pass.
+void SumShifted(const float* x, int64_t begin, int64_t end, int64_t lanes, const float* shift,
+                double* sums, double* squares) {
+  int64_t i = begin;
+  for (; i + 4 * lanes <= end; i += 4 * lanes) {
+    const float* const p = x + i;
+    Prefetch(p + Max(8 * lanes, 512), 4 * lanes);
+#pragma omp simd
+    for (int64_t j = 0; j < lanes; ++j) {
+      const double a = math::Shifted(p[j], shift[j]);
+      const double b = math::Shifted(p[j + lanes], shift[j]);
+      const double c = math::Shifted(p[j + 2 * lanes], shift[j]);
+      const double d = math::Shifted(p[j + 3 * lanes], shift[j]);
+      sums[j] += (a + b) + (c + d);
+      squares[j] += (a * a + b * b) + (c * c + d * d);
+    }
+  }
+  ForLanes(i, end, lanes, [=](int64_t k, int64_t j) {
+    const double d = math::Shifted(x[k], shift[j]);
+    sums[j] += d;
+    squares[j] += d * d;
+  });
+}
+
+}  // namespace
 
 qt_status batch_norm_stats(qt_context& ctx, const qt_batch_norm_stats_args& args) {
   const int64_t channels = args.channels;
@@ -27,16 +54,7 @@ qt_status batch_norm_stats(qt_context& ctx, const qt_batch_norm_stats_args& args
     double* sums = partials + block * 2 * lanes;
     double* squares = sums + lanes;
     memset(sums, 0, sizeof(double) * 2 * lanes);
-    const int64_t chunk = LaneChunk(lanes);
-    for (int64_t i = begin * channels; i < end * channels; i += chunk) {
-      const int64_t last = Min(i + chunk, end * channels);
-      SumLanes(i, last, lanes, sums,
-               [=](int64_t k, int64_t j) { return math::Shifted(x[k], shift[j]); });
-      SumLanes(i, last, lanes, squares, [=](int64_t k, int64_t j) {
-        const double d = math::Shifted(x[k], shift[j]);
-        return d * d;
-      });
-    }
+    SumShifted(x, begin * channels, end * channels, lanes, shift, sums, squares);
   });
   CombineLanes(partials, blocks, channels, 2 * lanes);
   const double rows = static_cast<double>(args.rows);

@@ -14,8 +14,8 @@ inline double SumMagnitudes(const Real* w, int64_t n) {
   return SumFixed(n, [=](int64_t i) { return math::Magnitude(math::Widen(w[i])); });
 }
 
-template <class Real>
-inline void Signs(const Real* w, int64_t n, float scale, Real* y, int8_t* codes, bool stream) {
+template <class Real, class Scale>
+inline void Signs(const Real* w, int64_t n, Scale scale, Real* y, int8_t* codes, bool stream) {
   ChunkOut<Real, kChunk> y_chunks(stream);
   ChunkOut<int8_t, kChunk> code_chunks(stream);
   for (int64_t i = 0; i < n; i += kChunk) {
@@ -32,7 +32,7 @@ inline void Signs(const Real* w, int64_t n, float scale, Real* y, int8_t* codes,
       Real* to = y_chunks.At(y + i);
 #pragma omp simd
       for (int64_t k = 0; k < count; ++k) {
-        math::Narrow(math::Sign(math::Widen(in[k])) * scale, &to[k]);
+        math::Narrow(math::Sign(math::Widen(in[k])) * scale[i + k], &to[k]);
       }
       y_chunks.Done(y + i, count);
     }
@@ -51,9 +51,27 @@ qt_status BinaryWeight(qt_context& ctx, const qt_binary_weight_args& args) {
       Streams(a.channels * inner * (static_cast<int64_t>(sizeof(Real)) + written)) && w != y;
   const auto signs = [=](int64_t c, int64_t begin, int64_t n) {
     const int64_t at = c * inner + begin;
-    Signs(w + at, n, a.scale[c], y == nullptr ? nullptr : y + at,
+    Signs(w + at, n, Same{a.scale[c]}, y == nullptr ? nullptr : y + at,
           a.codes == nullptr ? nullptr : a.codes + at, stream);
   };
+  if (inner > 0 && inner <= 64) {  // as many channels as a chunk holds, with a scale per element
+    const int64_t per_chunk = kChunk / inner;
+    ParallelBlocks(ctx, a.channels, 16 * per_chunk, [=](int64_t, int64_t first, int64_t last) {
+      float scales[kChunk];
+      for (int64_t c = first; c < last; c += per_chunk) {
+        const int64_t stop = Min(last, c + per_chunk), at = c * inner;
+        float* to = scales;
+        for (int64_t k = c; k < stop; ++k, to += inner) {
+          const float scale = math::MeanMagnitude(SumMagnitudes(w + k * inner, inner), inner);
+          a.scale[k] = scale;
+          for (int64_t i = 0; i < inner; ++i) to[i] = scale;
+        }
+        Signs(w + at, (stop - c) * inner, Each{scales}, y == nullptr ? nullptr : y + at,
+              a.codes == nullptr ? nullptr : a.codes + at, stream);
+      }
+    });
+    return QT_OK;
+  }
   if (parts == 1) {
     ParallelParts(ctx, a.channels, inner, [=](int64_t c, int64_t begin, int64_t n) {
       a.scale[c] = math::MeanMagnitude(SumMagnitudes(w + c * inner, n), n);

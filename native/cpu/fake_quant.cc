@@ -12,14 +12,33 @@ struct FakeQuantized {
   const Real* x;
   float qmin, qmax;
 
-  const Real* input() const { return x; }
-  void Prefix(int64_t, int64_t) const {}
+  void Fetch(int64_t i) const { FetchAhead<4>(x + i); }
   template <class T, class S, class Z>
   Point<T> At(int64_t i, int64_t j, const S& s, const Z& z) const {
     const T zero_point = z.template At<T>(j);
     const T level = s.Level(LoadAs<T>(x + i), j, zero_point);
     const T code = math::Clamp(level, T(qmin), T(qmax));
     return {math::Dequantize(code, s.template At<T>(j), zero_point), math::Kept(level, code)};
+  }
+};
+
+// dy where x is in range.
+template <class Real>
+struct Passed {
+  const Real* x;
+  const Real* dy;
+  float qmin, qmax;
+
+  void Fetch(int64_t i) const {
+    FetchAhead<4>(x + i);
+    FetchAhead<4>(dy + i);
+  }
+  template <class T, class S, class Z>
+  Point<T> At(int64_t i, int64_t j, const S& s, const Z& z) const {
+    const T level = s.Level(LoadAs<T>(x + i), j, z.template At<T>(j));
+    const auto kept = math::Kept(level, math::Clamp(level, T(qmin), T(qmax)));
+    using math::Where;
+    return {Where(kept, LoadAs<T>(dy + i)), kept};
   }
 };
 
@@ -36,23 +55,13 @@ qt_status FakeQuant(qt_context& ctx, const qt_fake_quant_args& a) {
 
 template <class Real>
 qt_status FakeQuantBackward(qt_context& ctx, const qt_fake_quant_backward_args& a) {
-  const Real* x = static_cast<const Real*>(a.x);
-  const Real* dy = static_cast<const Real*>(a.dy);
-  Real* dx = static_cast<Real*>(a.dx);
-  const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
+  const Passed<Real> op = {static_cast<const Real*>(a.x), static_cast<const Real*>(a.dy),
+                           static_cast<float>(a.qmin), static_cast<float>(a.qmax)};
+  Real* const dx = static_cast<Real*>(a.dx);
   const ChannelGrid grid = GridOf(a);
   const int64_t bytes = grid.elements() * 3 * static_cast<int64_t>(sizeof(Real));
-  return ForEachRun<false, true>(ctx, grid, dx, nullptr, bytes, dx == dy,
-                           [=](int64_t begin, int64_t n, Real* to, int32_t*, auto s, auto z) {
-                             const Real* in = x + begin;
-                             const Real* d = dy + begin;
-#pragma omp simd
-                             for (int64_t i = 0; i < n; ++i) {
-                               const float level = s.Level(math::Widen(in[i]), i, z[i]);
-                               const float code = math::Clamp(level, qmin, qmax);
-                               to[i] = math::Select(math::Kept(level, code), d[i]);
-                             }
-                           });
+  return ForEachRun<false, true>(ctx, grid, dx, nullptr, bytes, a.dx == a.dy || a.dx == a.x,
+                                 PerElement<false, Passed<Real>, Real>{op, dx, nullptr});
 }
 
 template <class Real>

@@ -110,19 +110,37 @@ inline void CombinePairwise(T* partials, int64_t count, int64_t width, Combine c
   }
 }
 
-// sum of value(i) in 16 lanes of double, combined in order: one order of summation per length.
+// A sum in 16 lanes of double, combined in order: one order of summation per length. What is added
+// before the last call is a multiple of 16 numbers.
+class FixedSum {
+ public:
+  // Adds value(0) .. value(n - 1).
+  template <class Value>
+  void Add(int64_t n, Value value) {
+    double* const sums = sums_;
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) {
+#pragma omp simd
+      for (int64_t j = 0; j < kLanes; ++j) sums[j] += static_cast<double>(value(i + j));
+    }
+    for (int64_t j = 0; i + j < n; ++j) sums[j] += static_cast<double>(value(i + j));
+  }
+  double Total() {
+    CombinePairwise(sums_, kLanes, 1, [](double a, double b) { return a + b; });
+    return sums_[0];
+  }
+
+ private:
+  static constexpr int64_t kLanes = 16;
+  double sums_[kLanes] = {0.0};
+};
+
+// sum of value(0) .. value(n - 1).
 template <class Value>
 inline double SumFixed(int64_t n, Value value) {
-  constexpr int64_t kLanes = 16;
-  double sums[kLanes] = {0.0};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-#pragma omp simd
-    for (int64_t j = 0; j < kLanes; ++j) sums[j] += static_cast<double>(value(i + j));
-  }
-  for (int64_t j = 0; i + j < n; ++j) sums[j] += static_cast<double>(value(i + j));
-  CombinePairwise(sums, kLanes, 1, [](double a, double b) { return a + b; });
-  return sums[0];
+  FixedSum sum;
+  sum.Add(n, value);
+  return sum.Total();
 }
 
 }  // namespace qt::cpu::QT_ISA

@@ -1,6 +1,7 @@
 // Loops of the quantizers with learned values: math/learned.h over a [outer, channels,
-// inner] tensor in one pass, sums per channel included. Elements go in chunks that stay in the
-// first cache; bf16 is widened and narrowed there.
+// inner] tensor in one pass, sums per channel included. Rules that take vectors go straight from
+// and to memory (vector.h). Elements of the others go in chunks that stay in the first cache; bf16
+// is widened and narrowed there.
 //
 // Order of sums, which depends on the shape only. An element belongs to a lane; per block and lane
 // 4 rows of lanes at a time as a tree, then row by row; then blocks and lanes pairwise. Two walks:
@@ -15,6 +16,7 @@
 #include "cpu/channels.h"
 #include "cpu/kernel.h"
 #include "cpu/stream.h"
+#include "cpu/vector.h"
 #include "math/bf16.h"
 #include "math/learned.h"
 #include "math/types.h"
@@ -34,12 +36,28 @@ template <class Value>
 struct OneChannel {
   Value value;
   Value At(int64_t) const { return value; }
+#if QT_VECTORS
+  // As a struct of vectors.
+  template <class Vectors>
+  Vectors VectorsAt(int64_t) const {
+    float v[2];
+    static_assert(sizeof(value) == sizeof(v));
+    memcpy(v, &value, sizeof(v));
+    return {Vector(v[0]), Vector(v[1])};
+  }
+#endif
 };
 
 template <class Value>
 struct LaneTable {
   const float* table;
   int64_t lanes;
+#if QT_VECTORS
+  template <class Vectors>
+  Vectors VectorsAt(int64_t lane) const {
+    return {LoadVector(table + lane), LoadVector(table + lanes + lane)};
+  }
+#endif
   Value At(int64_t lane) const {
     const float* t = table + lane;
     if constexpr (sizeof(Value) == 2 * sizeof(float)) {
@@ -124,6 +142,79 @@ inline void ApplyRows(const Args args, const float* x, const float* dy, float* o
   }
 }
 
+#if QT_VECTORS
+// Whether a rule takes vectors, with values that are two floats.
+template <class Args, class = void>
+struct TakesVectors : std::false_type {};
+template <class Args>
+struct TakesVectors<Args, std::void_t<typename math::Learned<Args>::template Of<Vector>>>
+    : std::true_type {};
+
+// The same in vectors, two at a time, straight from and to memory.
+template <bool kStream, class Args, class T, class Values>
+inline void ApplyVectors(const Args args, const T* x, const T* dy, T* out, int64_t n, int64_t first,
+                         int64_t lanes, const Values values, float* sums) {
+  using Term = math::TermOf<Vector>;
+  using Value = typename math::Learned<Args>::template Of<Vector>;
+  constexpr int kSums = math::Learned<Args>::kSums;
+  constexpr int64_t kSize = Vector::kSize, kStep = 2 * kSize;
+  struct Two {
+    Term a, b;
+  };
+  // Of the sums; summed at once, few are in registers at a time.
+  const auto plus = [](const Two& p, const Two& q) {
+    Two r;
+    for (int s = 0; s < kSums; ++s) {
+      r.a.sum[s] = p.a.sum[s] + q.a.sum[s];
+      r.b.sum[s] = p.b.sum[s] + q.b.sum[s];
+    }
+    return r;
+  };
+  const auto two = [=](int64_t i, int64_t lane) {
+    FetchAhead<2>(x + i);
+    if (kSums > 0) FetchAhead<2>(dy + i);
+    Vector d[2] = {Vector(0.0f), Vector(0.0f)};
+    for (int k = 0; k < 2 && kSums > 0; ++k) d[k] = LoadVector(dy + i + k * kSize);
+    const Two t = {
+        math::Apply(args, LoadVector(x + i), d[0], values.template VectorsAt<Value>(lane)),
+        math::Apply(args, LoadVector(x + i + kSize), d[1],
+                    values.template VectorsAt<Value>(lane + kSize))};
+    StoreTwo<kStream>(t.a.out, t.b.out, out + i);
+    return t;
+  };
+  const auto add = [=](int64_t lane, int s, Vector a, Vector b) {
+    float* const sum = sums + s * lanes + lane;
+    StoreVector(LoadVector(sum) + a, sum);
+    StoreVector(LoadVector(sum + kSize) + b, sum + kSize);
+  };
+  int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    for (int64_t j = 0; j < lanes; j += kStep) {
+      const Two a = two(i + j, j);
+      const Two low = plus(a, two(i + lanes + j, j));
+      const Two c = two(i + 2 * lanes + j, j);
+      const Two four = plus(low, plus(c, two(i + 3 * lanes + j, j)));
+      for (int s = 0; s < kSums; ++s) add(j, s, four.a.sum[s], four.b.sum[s]);
+    }
+  }
+  for (; i < n; i += lanes) {
+    const int64_t width = Min(lanes, n - i);
+    int64_t j = 0;
+    for (; j + kStep <= width; j += kStep) {
+      const Two a = two(i + j, first + j);
+      for (int s = 0; s < kSums; ++s) add(first + j, s, a.a.sum[s], a.b.sum[s]);
+    }
+    for (; j < width; ++j) {
+      const math::Term a =
+          math::Apply(args, math::Widen(x[i + j]), kSums == 0 ? 0.0f : math::Widen(dy[i + j]),
+                      values.At(first + j));
+      math::Narrow(a.out, out + i + j);
+      for (int s = 0; s < kSums; ++s) sums[s * lanes + first + j] += a.sum[s];
+    }
+  }
+}
+#endif
+
 // The elements [begin, end), which begin in lane 0, in chunks of whole groups of 4 rows, or of
 // parts of a row where rows are long.
 template <class Args, class T, class Values>
@@ -134,8 +225,27 @@ inline void ApplyBlock(const Args& args, const RealTensors<T>& t, int64_t begin,
   const bool grouped = 4 * lanes <= kLearnedChunk;
   const int64_t group = kLearnedChunk / (4 * lanes) * (4 * lanes);
   int64_t lane = 0;
+#if QT_VECTORS
+  const bool vectors = TakesVectors<Args>::value && t.out != nullptr && lanes % 32 == 0 &&
+                       reinterpret_cast<uintptr_t>(t.out + begin) % 64 == 0;
+#endif
   for (int64_t i = begin; i < end;) {
     const int64_t n = Min(end - i, grouped ? group : Min(kLearnedChunk, lanes - lane));
+#if QT_VECTORS
+    if constexpr (TakesVectors<Args>::value) {
+      if (vectors) {
+        const T* const d = t.dy == nullptr ? nullptr : t.dy + i;
+        if (t.stream) {
+          ApplyVectors<true>(args, t.x + i, d, t.out + i, n, lane, lanes, values, sums);
+        } else {
+          ApplyVectors<false>(args, t.x + i, d, t.out + i, n, lane, lanes, values, sums);
+        }
+        if (!grouped) lane = lane + n == lanes ? 0 : lane + n;
+        i += n;
+        continue;
+      }
+    }
+#endif
     const float* x = WidenChunk(t.x + i, n, x_buffer);
     const float* dy = t.dy == nullptr ? nullptr : WidenChunk(t.dy + i, n, dy_buffer);
     T* const to = t.out == nullptr ? nullptr : chunks.At(t.out + i);

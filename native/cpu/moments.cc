@@ -32,7 +32,7 @@ inline void SumLanes(const T* x, int64_t rows, int64_t lanes, double* sum, doubl
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4) {
     const T* p = x + r * lanes;
-    Prefetch(p + 8 * lanes, 4 * lanes);
+    Prefetch(p + Max(8 * lanes, 512), 4 * lanes);
 #pragma omp simd
     for (int64_t j = 0; j < lanes; ++j) {
       const int64_t k = j + lanes, l = k + lanes, m = l + lanes;

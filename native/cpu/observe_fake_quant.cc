@@ -1,6 +1,6 @@
 // Observe, range to qparams and fake-quantize in one call. Exact: a pass for the range, and one that
-// quantizes. Delayed: one pass; a chunk is observed and then quantized while it is in the first
-// cache. Extremes are exact in any order, so a thread keeps its own and they are joined in the end.
+// quantizes. Delayed: one pass that does both to an element. Extremes are exact in any order, so a
+// thread keeps its own and they are joined in the end.
 #include "cpu/extremes.h"
 #include "cpu/runs.h"
 #include "math/quantize.h"
@@ -19,28 +19,153 @@ void RangeAndQparams(const qt_observe_fake_quant_args& a, int64_t c, const Extre
                        a.scale + c, a.zero_point + c);
 }
 
-// Elements that begin in any lane of rows of lanes.
-template <class T>
-void ObserveFromLane(const T* x, int64_t n, int64_t lane, int64_t lanes, const LaneExtremes& e) {
-  if (lane > 0) {
-    const int64_t head = Min(n, lanes - lane);
-    ObserveRows(x, head, head, LaneExtremes{e.min + lane, e.max + lane, e.nans + lane});
-    x += head;
-    n -= head;
+// Whether a number of a run is NaN. They are rare: a run that has one is counted afterwards.
+struct NanSeen {
+#if QT_VECTORS
+  Truths lanes = Never();
+  void See(Vector v) { lanes = lanes | IsNan(v); }
+  bool Any() const { return one || Bits(lanes) != 0; }
+#else
+  bool Any() const { return one; }
+#endif
+  bool one = false;
+  void See(float v) { one = one || v != v; }
+};
+
+template <class Real>
+int64_t CountNans(const Real* x, int64_t n) {
+  int32_t nans = 0;
+#pragma omp simd reduction(+ : nans)
+  for (int64_t i = 0; i < n; ++i) {
+    const float v = math::Widen(x[i]);
+    nans += v != v ? 1 : 0;
   }
-  ObserveRows(x, n, lanes, e);
+  return nans;
 }
 
-// Observes a run, then quantizes it while it is in the first cache. Out is float or Bf16 for the
-// real numbers that the codes stand for, else the codes.
-template <class Real, class Out, class Observe>
+// Memory of a block of elements, which one thread has, behind a pointer that is set later.
+struct BlockMemory {
+  uint8_t** memory;
+  int64_t block, bytes;
+  uint8_t* Of(int64_t i) const { return *memory + i / block * bytes; }
+  bool Begins(int64_t i) const { return i % block == 0; }
+};
+
+// The extremes of runs of one channel, in registers: per block an Extremes for every channel.
+template <class Real>
+struct RunSeen {
+  static constexpr bool kSees = true;
+  const Real* x;
+  BlockMemory at;
+  int64_t channels, inner;
+#if QT_VECTORS
+  Vector min = Vector(kInfinity), max = Vector(-kInfinity);
+#endif
+  Extremes tail = {};
+  NanSeen nan = {};
+
+  Extremes* Of(int64_t i) const {
+    Extremes* const e = reinterpret_cast<Extremes*>(at.Of(i));
+    for (int64_t c = 0; at.Begins(i) && c < channels; ++c) e[c] = Extremes();
+    return e + i / inner % channels;
+  }
+  void Begin(int64_t) {}
+  template <class T>
+  void See(int64_t i, int64_t) {
+    const T v = LoadAs<T>(x + i);
+    nan.See(v);
+    if constexpr (sizeof(T) == sizeof(float)) {
+      tail.min = math::Smaller(v, tail.min);
+      tail.max = math::Larger(v, tail.max);
+    }
+#if QT_VECTORS
+    else {
+      min = Smaller(v, min);
+      max = Larger(v, max);
+    }
+#endif
+  }
+  void End(int64_t i, int64_t n) {
+    tail.nans = nan.Any() ? CountNans(x + i, n) : 0;
+#if QT_VECTORS
+    float least[Vector::kSize], most[Vector::kSize];
+    StoreVector(min, least);
+    StoreVector(max, most);
+    for (int64_t j = 0; j < Vector::kSize; ++j) Join({least[j], most[j], 0}, &tail);
+#endif
+    Join(tail, Of(i));
+  }
+  void All(int64_t i, int64_t n) { ObserveRun(x + i, n, Of(i)); }
+};
+
+// The extremes of runs over many channels, entered at their phase like the table of scales: per
+// block `period` minima, as many maxima, and the number of NaN.
+template <class Real>
+struct LanesSeen {
+  static constexpr bool kSees = true;
+  const Real* x;
+  BlockMemory at;
+  int64_t plane, period;
+  float* min = nullptr;
+  float* max = nullptr;
+  NanSeen nan = {};
+
+  static int64_t Bytes(int64_t period) { return 8 * period + 8; }
+  int64_t* Nans(int64_t i) const {
+    return reinterpret_cast<int64_t*>(at.Of(i) + 8 * period);
+  }
+  void Begin(int64_t i) {
+    float* const lanes = reinterpret_cast<float*>(at.Of(i));
+    if (at.Begins(i)) {
+      for (int64_t j = 0; j < period; ++j) {
+        lanes[j] = kInfinity;
+        lanes[period + j] = -kInfinity;
+      }
+      *Nans(i) = 0;
+    }
+    min = lanes + i % plane;
+    max = min + period;
+  }
+  template <class T>
+  void See(int64_t i, int64_t j) {
+    const T v = LoadAs<T>(x + i);
+    nan.See(v);
+    if constexpr (sizeof(T) == sizeof(float)) {
+      min[j] = math::Smaller(v, min[j]);
+      max[j] = math::Larger(v, max[j]);
+    }
+#if QT_VECTORS
+    else {
+      StoreVector(Smaller(v, LoadVector(min + j)), min + j);
+      StoreVector(Larger(v, LoadVector(max + j)), max + j);
+    }
+#endif
+  }
+  void End(int64_t i, int64_t n) {
+    if (nan.Any()) *Nans(i) += CountNans(x + i, n);
+  }
+  void All(int64_t i, int64_t n) {
+    Begin(i);
+    float* const least = min;
+    float* const most = max;
+    const Real* const in = x + i;
+#pragma omp simd
+    for (int64_t j = 0; j < n; ++j) {
+      const float v = math::Widen(in[j]);
+      least[j] = math::Smaller(v, least[j]);
+      most[j] = math::Larger(v, most[j]);
+    }
+    *Nans(i) += CountNans(in, n);
+  }
+};
+
+// Out is float or Bf16 for the real numbers that the codes stand for, else the codes.
+template <class Real, class Out>
 struct Observed {
   const Real* x;
   float qmin, qmax;
-  Observe observe;
 
-  const Real* input() const { return x; }
-  void Prefix(int64_t i, int64_t n) const { observe(i, n); }
+  void Fetch(int64_t i) const { FetchAhead<4>(x + i); }
   template <class T, class S, class Z>
   Point<T> At(int64_t i, int64_t j, const S& s, const Z& z) const {
     const T zero_point = z.template At<T>(j);
@@ -58,123 +183,89 @@ template <bool kMask, class Real, class Out>
 qt_status Delayed(qt_context& ctx, const qt_observe_fake_quant_args& a, const Real* x, Out* out) {
   const ChannelGrid grid = {a.outer, a.channels, a.inner, a.scale, a.zero_point};
   const int64_t n = grid.elements(), plane = a.channels * a.inner;
-  const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
-  // One block per thread. It keeps lanes where chunks hold many channels, else values per channel.
-  const bool by_lane = grid.Tabled();
-  const int64_t lanes = Lanes(plane);
-  const int64_t block = Max(1, DivUp(DivUp(n, ctx.threads), kBlock)) * kBlock;
-  const int64_t blocks = DivUp(n, block);
-  const int64_t block_bytes =
-      DivUp(by_lane ? LaneExtremesFloats(lanes) * 4
-                    : a.channels * static_cast<int64_t>(sizeof(Extremes)),
-            64) * 64;
-  uint8_t* seen = nullptr;
-  uint8_t** const seen_at = &seen;
-  const auto lanes_of = [=](int64_t b) {
-    return LaneExtremesAt(reinterpret_cast<float*>(*seen_at + b * block_bytes), lanes);
-  };
-  const auto channels_of = [=](int64_t b) {
-    return reinterpret_cast<Extremes*>(*seen_at + b * block_bytes);
-  };
+  const Observed<Real, Out> op = {x, static_cast<float>(a.qmin), static_cast<float>(a.qmax)};
   const int64_t bytes = n * static_cast<int64_t>(sizeof(Real) + sizeof(Out));
   const bool in_place = static_cast<const void*>(x) == static_cast<const void*>(out);
-  const auto observe = [=](int64_t begin, int64_t count) {
-    const Real* in = x + begin;
-    const int64_t b = begin / block;
-    if (by_lane) {
-      if (begin % block == 0) Start(lanes_of(b), lanes);
-      ObserveFromLane(in, count, begin % lanes, lanes, lanes_of(b));
-    } else {
-      Extremes* const e = channels_of(b);
-      for (int64_t c = 0; begin % block == 0 && c < a.channels; ++c) e[c] = Extremes();
-      ObserveRun(in, count, e + begin / a.inner % a.channels);
-    }
+  // One block per thread.
+  const int64_t block = Max(1, DivUp(DivUp(n, ctx.threads), kBlock)) * kBlock;
+  const int64_t blocks = DivUp(n, block);
+  const bool by_lane = grid.Tabled();
+  using Run = RunSeen<Real>;
+  using Lanes = LanesSeen<Real>;
+  uint8_t* memory = nullptr;
+  const int64_t period = plane + Min(kChunk, n);
+  const int64_t block_bytes = DivUp(by_lane ? Lanes::Bytes(period)
+                                            : a.channels * static_cast<int64_t>(sizeof(Extremes)),
+                                    64) * 64;
+  const BlockMemory at = {&memory, block, block_bytes};
+  const auto walk = [&](auto seen) {
+    using Body = PerElement<kMask, Observed<Real, Out>, Out, decltype(seen)>;
+    return ForEachRun<kMask, true>(ctx, grid, out, a.mask, bytes, in_place,
+                                   Body{op, out, a.mask, seen},
+                                   OwnScratch{Max(1, blocks) * block_bytes, &memory, block});
   };
-  using Op = Observed<Real, Out, decltype(observe)>;
-  const qt_status status = ForEachRun<kMask, true>(
-      ctx, grid, out, a.mask, bytes, in_place,
-      PerElement<kMask, Op, Out>{Op{x, qmin, qmax, observe}, out, a.mask},
-      OwnScratch{Max(1, blocks) * block_bytes, seen_at, block});
+  const qt_status status = by_lane ? walk(Lanes{x, at, plane, period})
+                                   : walk(Run{x, at, a.channels, a.inner});
   if (status != QT_OK) return status;
   for (int64_t c = 0; c < a.channels; ++c) {
     Extremes all;
-    if (by_lane && n > 0) {
-      all = JoinLanes(reinterpret_cast<float*>(seen), blocks, lanes, a.channels, a.inner, c,
-                      block_bytes / 4);
+    for (int64_t b = 0; b < blocks; ++b) {
+      if (!by_lane) {
+        Join(reinterpret_cast<const Extremes*>(at.Of(b * block))[c], &all);
+        continue;
+      }
+      const float* const min = reinterpret_cast<const float*>(at.Of(b * block));
+      for (int64_t first = c * a.inner; first < period; first += plane) {
+        for (int64_t j = first; j < Min(period, first + a.inner); ++j) {
+          Join({min[j], min[period + j], 0}, &all);
+        }
+      }
+      if (c == 0) all.nans += *reinterpret_cast<const int64_t*>(min + 2 * period);
     }
-    for (int64_t b = 0; !by_lane && b < blocks; ++b) Join(channels_of(b)[c], &all);
     RangeAndQparams(a, c, all, /*qparams=*/false);
   }
   return QT_OK;
 }
 
-template <class Real>
-qt_status Observe(qt_context& ctx, const qt_observe_fake_quant_args& a, const Real* x) {
-  return ObserveChannels(ctx, x, a.outer, a.channels, a.inner, [&](int64_t c, const Extremes& e) {
-    RangeAndQparams(a, c, e, /*qparams=*/true);
-  });
-}
-
-qt_status Exact(qt_context& ctx, const qt_observe_fake_quant_args& a) {
-  const qt_status status = math::WithReal(a.element_type, [&](auto* type) {
-    return Observe(ctx, a, static_cast<const math::Pointed<decltype(type)>*>(a.x));
-  });
+template <bool kMask, class Real, class Out>
+qt_status Exact(qt_context& ctx, const qt_observe_fake_quant_args& a, const Real* x, Out* out) {
+  const qt_status status =
+      ObserveChannels(ctx, x, a.outer, a.channels, a.inner, [&](int64_t c, const Extremes& e) {
+        RangeAndQparams(a, c, e, /*qparams=*/true);
+      });
   if (status != QT_OK) return status;
-  if (a.codes == nullptr) {
-    qt_fake_quant_args fake = {};
-    fake.x = a.x;
-    fake.scale = a.scale;
-    fake.zero_point = a.zero_point;
-    fake.y = a.y;
-    fake.mask = a.mask;
-    fake.outer = a.outer;
-    fake.channels = a.channels;
-    fake.inner = a.inner;
-    fake.qmin = a.qmin;
-    fake.qmax = a.qmax;
-    fake.element_type = a.element_type;
-    return fake_quant(ctx, fake);
-  }
-  qt_quantize_args codes = {};
-  codes.x = a.x;
-  codes.scale = a.scale;
-  codes.zero_point = a.zero_point;
-  codes.codes = a.codes;
-  codes.mask = a.mask;
-  codes.outer = a.outer;
-  codes.channels = a.channels;
-  codes.inner = a.inner;
-  codes.qmin = a.qmin;
-  codes.qmax = a.qmax;
-  codes.code_type = a.code_type;
-  codes.element_type = a.element_type;
-  return quantize(ctx, codes);
+  const ChannelGrid grid = {a.outer, a.channels, a.inner, a.scale, a.zero_point};
+  using Op = Observed<Real, Out>;
+  const Op op = {x, static_cast<float>(a.qmin), static_cast<float>(a.qmax)};
+  const int64_t bytes = grid.elements() * static_cast<int64_t>(sizeof(Real) + sizeof(Out));
+  return ForEachRun<kMask, true>(ctx, grid, out, a.mask, bytes,
+                                 static_cast<const void*>(x) == static_cast<const void*>(out),
+                                 PerElement<kMask, Op, Out>{op, out, a.mask});
 }
 
 }  // namespace
 
 qt_status observe_fake_quant(qt_context& ctx, const qt_observe_fake_quant_args& a) {
   *a.nans = 0;
-  qt_status status = QT_OK;
-  if (a.mode == QT_OBSERVE_EXACT || *a.count == 0) {
-    status = Exact(ctx, a);
-  } else {
-    for (int64_t c = 0; c < a.channels; ++c) {
-      math::RangeToQparams(a.range_min[c], a.range_max[c], a.qmin, a.qmax, a.symmetric != 0,
-                           a.scale + c, a.zero_point + c);
-    }
-    status = math::WithReal(a.element_type, [&](auto* type) {
-      using Real = math::Pointed<decltype(type)>;
-      const Real* x = static_cast<const Real*>(a.x);
-      const auto run = [&](auto* out) {
-        return a.mask == nullptr ? Delayed<false>(ctx, a, x, out) : Delayed<true>(ctx, a, x, out);
-      };
-      if (a.codes == nullptr) return run(static_cast<Real*>(a.y));
-      return math::WithCode8(a.code_type, [&](auto* code) {
-        return run(static_cast<math::Pointed<decltype(code)>*>(a.codes));
-      });
-    });
+  const bool exact = a.mode == QT_OBSERVE_EXACT || *a.count == 0;
+  for (int64_t c = 0; !exact && c < a.channels; ++c) {
+    math::RangeToQparams(a.range_min[c], a.range_max[c], a.qmin, a.qmax, a.symmetric != 0,
+                         a.scale + c, a.zero_point + c);
   }
+  const qt_status status = math::WithReal(a.element_type, [&](auto* type) {
+    using Real = math::Pointed<decltype(type)>;
+    const Real* x = static_cast<const Real*>(a.x);
+    const auto run = [&](auto* out) {
+      if (a.mask == nullptr) {
+        return exact ? Exact<false>(ctx, a, x, out) : Delayed<false>(ctx, a, x, out);
+      }
+      return exact ? Exact<true>(ctx, a, x, out) : Delayed<true>(ctx, a, x, out);
+    };
+    if (a.codes == nullptr) return run(static_cast<Real*>(a.y));
+    return math::WithCode8(a.code_type, [&](auto* code) {
+      return run(static_cast<math::Pointed<decltype(code)>*>(a.codes));
+    });
+  });
   if (status == QT_OK) *a.count = math::AddCounts(*a.count, 1);
   return status;
 }

@@ -12,8 +12,7 @@ struct Quantized {
   const In* x;
   float qmin, qmax;
 
-  const In* input() const { return x; }
-  void Prefix(int64_t, int64_t) const {}
+  void Fetch(int64_t i) const { FetchAhead<4>(x + i); }
   template <class T, class S, class Z>
   Point<T> At(int64_t i, int64_t j, const S& s, const Z& z) const {
     const T level = s.Level(LoadAs<T>(x + i), j, z.template At<T>(j));
@@ -27,8 +26,7 @@ struct Requantized {
   const In* codes;
   float scale, zero_point, qmin, qmax;
 
-  const In* input() const { return codes; }
-  void Prefix(int64_t, int64_t) const {}
+  void Fetch(int64_t i) const { FetchAhead<4>(codes + i); }
   template <class T, class S, class Z>
   Point<T> At(int64_t i, int64_t j, const S& s, const Z& z) const {
     const T x = math::Dequantize(LoadAs<T>(codes + i), T(scale), T(zero_point));
@@ -42,8 +40,7 @@ template <class Code>
 struct Dequantized {
   const Code* codes;
 
-  const Code* input() const { return codes; }
-  void Prefix(int64_t, int64_t) const {}
+  void Fetch(int64_t i) const { FetchAhead<4>(codes + i); }
   template <class T, class S, class Z>
   Point<T> At(int64_t i, int64_t j, const S& s, const Z& z) const {
     const T code = LoadAs<T>(codes + i);

@@ -83,6 +83,34 @@ struct EachStep {
   }
 };
 
+// Of a run in which 64 elements at a time have one value, from a multiple of 64 on.
+struct SameIn64 {
+  const float* values;
+  float operator[](int64_t i) const { return values[i >> 6]; }
+  template <class T>
+  T At(int64_t i) const {
+    return T(values[i >> 6]);
+  }
+  template <class T>
+  T Level(T x, int64_t i, T zero_point) const {
+    return math::Level(x, At<T>(i), zero_point);
+  }
+};
+
+struct SameStepIn64 {
+  const float* scales;
+  const float* reciprocals;
+  float operator[](int64_t i) const { return scales[i >> 6]; }
+  template <class T>
+  T At(int64_t i) const {
+    return T(scales[i >> 6]);
+  }
+  template <class T>
+  T Level(T x, int64_t i, T zero_point) const {
+    return math::LevelByReciprocal(x, At<T>(i), T(reciprocals[i >> 6]), zero_point);
+  }
+};
+
 // What an element becomes, and whether its mask bit is set.
 template <class T>
 struct Point {
@@ -97,25 +125,36 @@ QT_HD void StorePoint(float y, Code* out) {
   math::StoreCode(y, out);
 }
 
-// Bytes ahead of a loop at which its input is fetched. The hardware's own prefetch ends with a page.
-constexpr int64_t kAhead = 2048;
+// What looks at the elements of a run as they pass:
+//   Begin(i)      before the run from element i on
+//   See<T>(i, j)  element i, or as many from there as T has; j is its place in the run
+//   End(i, n)     after it
+//   All(i, n)     or the whole run at once, before it is overwritten
+struct NothingSeen {
+  static constexpr bool kSees = false;
+  void Begin(int64_t) {}
+  template <class T>
+  void See(int64_t, int64_t) {}
+  void End(int64_t, int64_t) {}
+  void All(int64_t, int64_t) {}
+};
 
 // The body of a kernel whose Op says what happens to an element:
-//   Prefix(i, n)                               before the elements [i, i + n) are
 //   Point<T> At<T>(i, j, scale, zero_point)    element i, or as many from there as T has; j is its
 //                                              place in the run
-//   input()                                    the tensor that it reads
-template <bool kMask, class Op, class Out>
+//   Fetch(i)                                   FetchAhead<4> of the tensors that it reads
+template <bool kMask, class Op, class Out, class Seen = NothingSeen>
 struct PerElement {
   static constexpr bool kPerElement = true;
+  static constexpr bool kSees = Seen::kSees;
   Op op;
   Out* out;
   uint8_t* mask;
+  Seen seen = Seen();
 
   // flags null: the run begins at a byte of the mask; its bits are stored there.
   template <class S, class Z>
   void operator()(int64_t i, int64_t n, Out* to, int32_t* flags, S s, Z z, bool stream) const {
-    op.Prefix(i, n);
     if (flags == nullptr) {
       if (stream) {
         Vectors<true>(i, n, to, s, z);
@@ -124,6 +163,8 @@ struct PerElement {
       }
       return;
     }
+    Seen all = seen;
+    all.All(i, n);
     const Op own = op;
 #pragma omp simd
     for (int64_t j = 0; j < n; ++j) {
@@ -136,17 +177,19 @@ struct PerElement {
   template <bool kStream, class S, class Z>
   void Vectors(int64_t i, int64_t n, Out* to, S s, Z z) const {
     const Op own = op;
+    Seen own_seen = seen;
     uint8_t* const own_mask = mask;  // a store of a byte could change this->mask
+    own_seen.Begin(i);
     int64_t j = 0;
 #if QT_VECTORS
     constexpr int64_t kStep = 4 * Vector::kSize;
     for (; j + kStep <= n; j += kStep) {
-      const auto* const in = own.input() + i + j;
+      own.Fetch(i + j);
       Vector y[4];
       uint64_t bits = 0;
       for (int k = 0; k < 4; ++k) {
         const int64_t at = k * Vector::kSize;
-        __builtin_prefetch(reinterpret_cast<const char*>(in + at) + kAhead);
+        own_seen.template See<Vector>(i + j + at, j + at);
         const Point<Vector> p = own.template At<Vector>(i + j + at, j + at, s, z);
         if (kMask) bits |= Bits(p.kept) << at;
         y[k] = p.y;
@@ -158,19 +201,25 @@ struct PerElement {
     for (; j < n; j += 8) {
       unsigned bits = 0;
       for (int64_t k = j; k < n && k < j + 8; ++k) {
+        own_seen.template See<float>(i + k, k);
         const Point<float> p = own.template At<float>(i + k, k, s, z);
         bits |= static_cast<unsigned>(p.kept) << (k - j);
         StorePoint(p.y, &to[k]);
       }
       if (kMask) own_mask[(i + j) / 8] = static_cast<uint8_t>(bits);
     }
+    own_seen.End(i, n);
   }
 };
 
 template <class Body, class = void>
-struct IsPerElement : std::false_type {};
+struct IsPerElement : std::false_type {
+  static constexpr bool kSees = false;
+};
 template <class Body>
-struct IsPerElement<Body, std::void_t<decltype(Body::kPerElement)>> : std::true_type {};
+struct IsPerElement<Body, std::void_t<decltype(Body::kPerElement)>> : std::true_type {
+  static constexpr bool kSees = Body::kSees;
+};
 
 // scale null is 1, zero_point null is 0.
 struct ChannelGrid {
@@ -208,6 +257,7 @@ struct OwnScratch {
 // of the caller, and the elements of its blocks.
 //   channels = 1        a chunk is one run with one scale
 //   inner = 1 or small  a chunk is one run over a periodic table of scales, entered at its phase
+//   groups of 64        a chunk is one run over the scales of its groups
 //   otherwise           runs end where a channel ends
 // kDivides: the body takes levels of its scale, which is then a step where it can be.
 template <bool kMask, bool kDivides, class Out, class Body>
@@ -272,6 +322,31 @@ inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, 
     }
     run(at, count, to, flags, Each{phase}, zero_point);
   };
+  // Multiples of 64, too short for a run each.
+  const bool grouped = direct && channels > 1 && !tabled && inner < kChunk &&
+                       !IsPerElement<Body>::kSees;
+  const auto groups = [=](int64_t at, int64_t count, Out* to, int64_t c, int64_t left) {
+    constexpr int64_t kGroups = kChunk / 64;
+    float scale[kGroups] = {}, reciprocal[kGroups] = {}, zero_point[kGroups] = {};
+    bool multiplies = kDivides;
+    for (int64_t k = 0; k < count / 64; ++k) {
+      const math::Step step = math::StepOf(grid.Scale(c));
+      multiplies = multiplies && math::Multiplies(step);
+      scale[k] = step.scale;
+      reciprocal[k] = step.reciprocal;
+      zero_point[k] = grid.ZeroPoint(c);
+      left -= 64;
+      if (left == 0) {
+        left = inner;
+        c = c + 1 == channels ? 0 : c + 1;
+      }
+    }
+    if (multiplies) {
+      run(at, count, to, nullptr, SameStepIn64{scale, reciprocal}, SameIn64{zero_point});
+    } else {
+      run(at, count, to, nullptr, SameIn64{scale}, SameIn64{zero_point});
+    }
+  };
   ParallelBlocks(ctx, n, own.block, [=](int64_t, int64_t begin, int64_t end) {
     int32_t words[kMask ? kChunk : 1];
     int32_t* const flags = direct ? nullptr : words;
@@ -285,6 +360,10 @@ inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, 
         each(chunk, count, to, flags);
       } else {
         int64_t c = chunk / inner % channels, left = inner - chunk % inner;
+        if (grouped) {
+          groups(chunk, count, to, c, left);
+          continue;
+        }
         for (int64_t i = 0; i < count;) {
           const int64_t n_run = Min(left, count - i);
           same(chunk + i, n_run, to + i, direct ? nullptr : words + i, c);

@@ -40,6 +40,12 @@ inline void StreamCopy(const void* from, void* to, int64_t bytes) {
     for (; bytes >= 64; bytes -= 64, in += 64, out += 64) {
 #if defined(__AVX512F__)
       _mm512_stream_si512(reinterpret_cast<__m512i*>(out), _mm512_loadu_si512(in));
+#elif defined(__AVX2__)
+      const __m256i* halves = reinterpret_cast<const __m256i*>(in);
+      __m256i* stored = reinterpret_cast<__m256i*>(out);
+      for (int i = 0; i < 2; ++i) {
+        _mm256_stream_si256(stored + i, _mm256_loadu_si256(halves + i));
+      }
 #else
       const __m128i* lines = reinterpret_cast<const __m128i*>(in);
       __m128i* stored = reinterpret_cast<__m128i*>(out);

@@ -22,7 +22,12 @@
 
 namespace qt::cpu::QT_ISA {
 
-#if QT_VECTORS
+#if !QT_VECTORS
+
+template <int, class T>
+inline void FetchAhead(const T*) {}
+
+#else
 
 #if defined(__AVX512F__)
 
@@ -56,6 +61,23 @@ struct Truths {
 };
 inline Truths Equal(Vector a, Vector b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
 inline uint64_t Bits(Truths t) { return t.m; }
+inline Truths IsNan(Vector a) { return {_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q)}; }
+inline Truths Never() { return {0}; }
+inline Truths operator|(Truths a, Truths b) { return {static_cast<__mmask16>(a.m | b.m)}; }
+inline Truths operator&(Truths a, Truths b) { return {static_cast<__mmask16>(a.m & b.m)}; }
+inline Truths operator!(Truths a) { return {static_cast<__mmask16>(~a.m)}; }
+inline Truths operator<(Vector a, Vector b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
+inline Truths operator<=(Vector a, Vector b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ)}; }
+// a where the truth holds, else b.
+inline Vector Choose(Truths t, Vector a, Vector b) {
+  return Vector(_mm512_mask_mov_ps(b.v, t.m, a.v));
+}
+inline void StoreVector(Vector a, float* out) { _mm512_storeu_ps(out, a.v); }
+inline Vector Absolute(Vector a) { return Vector(_mm512_abs_ps(a.v)); }
+// Of numbers.
+inline float LargestLane(Vector a) { return _mm512_reduce_max_ps(a.v); }
+// x where the truth holds, else +0.
+inline Vector Where(Truths t, Vector x) { return Vector(_mm512_maskz_mov_ps(t.m, x.v)); }
 
 inline Vector LoadVector(const float* x) { return Vector(_mm512_loadu_ps(x)); }
 inline Vector LoadVector(const math::Bf16* x) {
@@ -88,10 +110,7 @@ inline void StoreRegister(__m512i a, void* out) {
     _mm512_storeu_si512(out, a);
   }
 }
-template <bool kStream>
-inline void StoreVectors(const Vector (&a)[4], float* out) {
-  for (int k = 0; k < 4; ++k) StoreRegister<kStream>(_mm512_castps_si512(a[k].v), out + 16 * k);
-}
+inline __m512i Register(Vector a) { return _mm512_castps_si512(a.v); }
 
 // Two registers of words, whose upper halves are 0 or the sign, as halves. Packing takes 128 bits of
 // both in turn.
@@ -159,6 +178,31 @@ struct Truths {
 };
 inline Truths Equal(Vector a, Vector b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)}; }
 inline uint64_t Bits(Truths t) { return static_cast<unsigned>(_mm256_movemask_ps(t.m)); }
+inline Truths IsNan(Vector a) { return {_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)}; }
+inline Truths Never() { return {_mm256_setzero_ps()}; }
+inline Truths operator|(Truths a, Truths b) { return {_mm256_or_ps(a.m, b.m)}; }
+inline Truths operator&(Truths a, Truths b) { return {_mm256_and_ps(a.m, b.m)}; }
+inline Truths operator!(Truths a) {
+  return {_mm256_xor_ps(a.m, _mm256_castsi256_ps(_mm256_set1_epi32(-1)))};
+}
+inline Truths operator<(Vector a, Vector b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
+inline Truths operator<=(Vector a, Vector b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LE_OQ)}; }
+// a where the truth holds, else b.
+inline Vector Choose(Truths t, Vector a, Vector b) {
+  return Vector(_mm256_blendv_ps(b.v, a.v, t.m));
+}
+inline void StoreVector(Vector a, float* out) { _mm256_storeu_ps(out, a.v); }
+inline Vector Absolute(Vector a) {
+  return Vector(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v));
+}
+// Of numbers.
+inline float LargestLane(Vector a) {
+  __m128 most = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+  most = _mm_max_ps(most, _mm_movehl_ps(most, most));
+  return _mm_cvtss_f32(_mm_max_ss(most, _mm_movehdup_ps(most)));
+}
+// x where the truth holds, else +0.
+inline Vector Where(Truths t, Vector x) { return Vector(_mm256_and_ps(t.m, x.v)); }
 
 inline Vector LoadVector(const float* x) { return Vector(_mm256_loadu_ps(x)); }
 inline Vector LoadVector(const math::Bf16* x) {
@@ -191,10 +235,7 @@ inline void StoreRegister(__m256i a, void* out) {
     _mm256_storeu_si256(static_cast<__m256i*>(out), a);
   }
 }
-template <bool kStream>
-inline void StoreVectors(const Vector (&a)[4], float* out) {
-  for (int k = 0; k < 4; ++k) StoreRegister<kStream>(_mm256_castps_si256(a[k].v), out + 8 * k);
-}
+inline __m256i Register(Vector a) { return _mm256_castps_si256(a.v); }
 
 // Two registers of words, whose upper halves are 0 or the sign, as halves. Packing takes 128 bits of
 // both in turn.
@@ -231,13 +272,39 @@ inline __m256i Bf16Bits(Vector a) {
 #endif  // AVX2
 
 template <bool kStream>
-inline void StoreVectors(const Vector (&a)[4], math::Bf16* out) {
-  const uint16_t* const halves = nullptr;
-  for (int k = 0; k < 2; ++k) {
-    StoreRegister<kStream>(Pack(Bf16Bits(a[2 * k]), Bf16Bits(a[2 * k + 1]), halves),
-                           out + 2 * k * Vector::kSize);
-  }
+inline void StoreTwo(Vector a, Vector b, float* out) {
+  StoreRegister<kStream>(Register(a), out);
+  StoreRegister<kStream>(Register(b), out + Vector::kSize);
 }
+template <bool kStream>
+inline void StoreTwo(Vector a, Vector b, math::Bf16* out) {
+  const uint16_t* const halves = nullptr;
+  StoreRegister<kStream>(Pack(Bf16Bits(a), Bf16Bits(b), halves), out);
+}
+
+template <bool kStream>
+inline void StoreVectors(const Vector (&a)[4], float* out) {
+  for (int k = 0; k < 4; k += 2) StoreTwo<kStream>(a[k], a[k + 1], out + k * Vector::kSize);
+}
+template <bool kStream>
+inline void StoreVectors(const Vector (&a)[4], math::Bf16* out) {
+  for (int k = 0; k < 4; k += 2) StoreTwo<kStream>(a[k], a[k + 1], out + k * Vector::kSize);
+}
+
+// Bytes ahead of a loop at which its input is fetched. The hardware's own prefetch ends with a
+// page.
+constexpr int64_t kAhead = 2048;
+
+// Of as many elements as kVectors vectors have, the lines kAhead.
+template <int kVectors, class T>
+inline void FetchAhead(const T* x) {
+  constexpr int64_t kBytes = kVectors * Vector::kSize * static_cast<int64_t>(sizeof(T));
+  const char* const ahead = reinterpret_cast<const char*>(x) + kAhead;
+  for (int64_t i = 0; i < kBytes; i += 64) __builtin_prefetch(ahead + i);
+}
+
+// math::Magnitude of each lane.
+inline Vector Magnitude(Vector a) { return Where(Equal(a, a), Absolute(a)); }
 
 // Codes: floats that are integers in the range of Code.
 template <bool kStream, class Code>

@@ -32,7 +32,9 @@ struct FakeQuantBackwardOp : GridOp {
   __device__ Real Apply(int64_t, Real x, Real dy, const Channel& channel, bool*) const {
     bool kept = false;
     this->template Code<kMultiplies>(math::Widen(x), channel, &kept);
-    return math::Select(kept, dy);
+    Real dx;
+    math::Narrow(math::Select(kept, math::Widen(dy)), &dx);
+    return dx;
   }
 };
 

@@ -16,7 +16,7 @@ namespace {
 constexpr int32_t kSharedBins = 4096;  // 16 KiB of a block's counters
 
 // Old and new exponent in one word, between the kernels of a call; both are in [-126, 128].
-__device__ inline int32_t Pack(int32_t before, int32_t after) {
+__device__ inline int32_t Joined(int32_t before, int32_t after) {
   return after * 65536 + (before + 32768);
 }
 __device__ inline int32_t Before(int32_t packed) { return (packed & 65535) - 32768; }
@@ -51,7 +51,7 @@ struct RangeReducer {
     const math::Sides sides = math::SidesOf(a.bins, a.is_signed != 0);
     const int32_t before = math::HeldExponent(a.exponent[c]);
     const int32_t fit = math::FitExponent(total.most, sides.length);
-    a.exponent[c] = Pack(before, fit > before ? fit : before);
+    a.exponent[c] = Joined(before, fit > before ? fit : before);
   }
 };
 

@@ -48,6 +48,7 @@ struct StartChannel {
   Task t;
   __device__ void operator()(int64_t c) const {
     if (c == 0) *t.a.nans = 0;
+    if (c == t.a.channels) return;
     t.seen.least[c] = 0xffffffffu;
     t.seen.most[c] = 0;
     if (t.a.mode == QT_OBSERVE_DELAYED && *t.a.count != 0) Qparams(t.a, c);
@@ -157,10 +158,10 @@ __device__ inline uint32_t QuantizePack(const Pack<In, kPack>& in, const PackGri
 #pragma unroll
   for (int k = 0; k < kPack; ++k) {
     const PackGrid& grid = grids[k % kGrids];
-    const float level = Level<kMultiplies>(math::Widen(in.values[k]), grid.step, grid.zero_point);
+    const float level = Level<kMultiplies>(math::Widen(in.v[k]), grid.step, grid.zero_point);
     const float code = math::Clamp(level, qmin, qmax);
     bits |= (math::Kept(level, code) ? 1u : 0u) << k;
-    Emit(code, grid.step.scale, grid.zero_point, &out->values[k]);
+    Emit(code, grid.step.scale, grid.zero_point, &out->v[k]);
   }
   return bits;
 }
@@ -213,11 +214,11 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks) PassKernel(Task t) {
       Pack<Out, kPack> result = {};
       const bool whole = t.vector && i + kPack <= end;
       if (whole) {
-        in = *reinterpret_cast<const Pack<In, kPack>*>(x + i);
+        in = LoadPack<kPack>(x + i);
       } else {
 #pragma unroll
         for (int k = 0; k < kPack; ++k) {
-          if (i + k < end) in.values[k] = x[i + k];
+          if (i + k < end) in.v[k] = x[i + k];
         }
       }
       // A whole pack that moves to another channel leaves the last one at once.
@@ -235,7 +236,7 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks) PassKernel(Task t) {
           if (quantize) grids[k % kGrids] = grid_of(at.channel);
         }
         if (kObserve && exists) {
-          const float v = math::Widen(in.values[k]);
+          const float v = math::Widen(in.v[k]);
           slots[k].See(v);
           nans += v != v ? 1u : 0u;
         }
@@ -254,11 +255,11 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks) PassKernel(Task t) {
       }
       if (quantize) {
         if (whole) {
-          *reinterpret_cast<Pack<Out, kPack>*>(out + i) = result;
+          StorePack<kPack>(out + i, result);
         } else {
 #pragma unroll
           for (int k = 0; k < kPack; ++k) {
-            if (i + k < end) out[i + k] = result.values[k];
+            if (i + k < end) out[i + k] = result.v[k];
           }
         }
         if (a.mask != nullptr) StoreMask<kPack>(a.mask, i, end, bits);
@@ -315,7 +316,9 @@ cudaError_t observe_fake_quant(const Stream& stream, const qt_observe_fake_quant
   uint32_t* const keys = static_cast<uint32_t*>(stream.workspace);
   const Task t = {a, {keys, keys + a.channels}, a.outer * a.channels * a.inner, false,
                   0, 0, 0, false};
-  const cudaError_t status = ForChannels(stream, StartChannel{t}, a.channels);
+  // Without channels there still is a count of NaN to clear.
+  const cudaError_t status =
+      ForChannels(stream, StartChannel{t}, a.channels > 0 ? a.channels : 1);
   if (status != cudaSuccess) return status;
   return math::WithReal(a.element_type, [&](auto* real) {
     using Real = math::Pointed<decltype(real)>;

@@ -509,7 +509,7 @@ QT_API qt_status qt_dorefa_weight_backward(qt_context* ctx, const qt_dorefa_weig
 
 /* Gradients, section 2.5, equation 12: y = 2 * m * (q_k(dy / (2 * m) + 1/2 + N) - 1/2), m = the maximum of |dy| in the sample and
  * N = (u - 1/2) / (2^k - 1). Adding N before rounding is stochastic rounding, as in qt_stochastic_quantize. NaN stays
- * NaN and is not counted in m. */
+ * NaN and is not counted in m; with an Inf every number becomes +-Inf. */
 typedef struct qt_dorefa_gradient_args {
   const void* dy;  /* real, [samples, inner] */
   void* y;         /* may be dy */
@@ -1367,7 +1367,7 @@ QT_API qt_status qt_unpack_codes(qt_context* ctx, const qt_unpack_codes_args* ar
 
 /* ---- float layers ---------------------------------------------------------------------------------------- */
 
-/* Mean and biased variance per channel (two passes, pairwise); updates running statistics where given:
+/* Mean and biased variance per channel (one pass, sums in double); updates running statistics where given:
  * r += momentum * (batch - r), var unbiased. */
 typedef struct qt_batch_norm_stats_args {
   const float* x;       /* [rows, channels] */

@@ -1,6 +1,6 @@
 // Additive powers of two. A level is the sum of one entry of each of up to three sets, divided by the
 // largest such sum; the sets' entries are powers of two that occur once, so all sums differ. In units
-// of the smallest power every sum is an integer, its numerator.
+// of the smallest power every sum is an integer, its numerator. Derivation: NUMERICS.md, "APoT".
 #ifndef QUANTRAIN_MATH_APOT_H_
 #define QUANTRAIN_MATH_APOT_H_
 

@@ -1,4 +1,4 @@
-// DoReFa, one element at a time: q_k(r) = rint(n * r) / n with n = 2^k - 1.
+// DoReFa, q_k(r) = rint(n * r) / n with n = 2^k - 1. Derivation: NUMERICS.md, "DoReFa".
 #ifndef QUANTRAIN_MATH_DOREFA_H_
 #define QUANTRAIN_MATH_DOREFA_H_
 

@@ -1,4 +1,4 @@
-// Element-wise gradient scaling, in the form of math/learned.h.
+// Element-wise gradient scaling, in the form of math/learned.h. Derivation: NUMERICS.md, "EWGS".
 #ifndef QUANTRAIN_MATH_EWGS_H_
 #define QUANTRAIN_MATH_EWGS_H_
 

@@ -1,6 +1,6 @@
 // Float layers, one element at a time: batch norm, ReLU, pooling.
 // Evaluation order is as written (the build forbids contraction), so elementwise results are the
-// same bits everywhere.
+// same bits everywhere. Derivation: NUMERICS.md, "Float layers".
 #ifndef QUANTRAIN_MATH_LAYERS_H_
 #define QUANTRAIN_MATH_LAYERS_H_
 

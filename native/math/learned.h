@@ -19,16 +19,13 @@ namespace qt::math {
 template <class Args>
 struct Learned;
 
-struct Term {
-  float out;
-  float sum[3];
+// T is float, or a vector of floats; a Learned with an Of has both.
+template <class T>
+struct TermOf {
+  T out;
+  T sum[3];
 };
-
-// x where the condition holds, else +0. By bits: a compiler may move what only one arm of a ternary
-// uses into a branch, and loads in branches do not vectorize.
-QT_HD float Where(bool holds, float x) {
-  return BitsFloat(FloatBits(x) & (0u - static_cast<uint32_t>(holds)));
-}
+using Term = TermOf<float>;
 
 // A float made a scale: positive and normal, whatever an optimizer did to it; NaN gives the floor.
 QT_HD float ScaleOf(float x) {
@@ -50,17 +47,21 @@ QT_HD void LsqQparams(const qt_lsq_qparams_args& a, int64_t c) {
 // What the quantized value gains per unit of the step: the rounding residual inside the grid, the
 // end of the grid outside. code = rint(v) with v = x / s; level = code + zero_point as in Level(),
 // so that inside is the forward's mask; clamped is the level on the grid.
-QT_HD float StepSlope(float v, float code, float level, float clamped, float zero_point) {
-  const float residual = code - v, end = clamped - zero_point;
-  return level == clamped ? residual : end;
+template <class T>
+QT_HD T StepSlope(T v, T code, T level, T clamped, T zero_point) {
+  return Choose(Equal(level, clamped), code - v, clamped - zero_point);
 }
 
-struct UniformValue {
-  float scale, zero_point;
+template <class T>
+struct UniformValueOf {
+  T scale, zero_point;
 };
+using UniformValue = UniformValueOf<float>;
 
 template <>
 struct Learned<qt_lsq_backward_args> {
+  template <class T>
+  using Of = UniformValueOf<T>;
   using Value = UniformValue;
   static constexpr int kSums = 2;
 };
@@ -69,15 +70,16 @@ QT_HD UniformValue Load(const qt_lsq_backward_args& a, int64_t channel) {
   return {a.scale[channel], static_cast<float>(a.zero_point[channel])};
 }
 
-QT_HD Term Apply(const qt_lsq_backward_args& a, float x, float dy, UniformValue value) {
-  const float v = x / value.scale;
-  const float code = rintf(v);
-  const float level = code + value.zero_point;
-  const float clamped = Clamp(level, static_cast<float>(a.qmin), static_cast<float>(a.qmax));
-  const float term = dy * StepSlope(v, code, level, clamped, value.zero_point);
-  const bool inside = level == clamped, number = level == level;
+template <class T>
+QT_HD TermOf<T> Apply(const qt_lsq_backward_args& a, T x, T dy, UniformValueOf<T> value) {
+  const T v = x / value.scale;
+  const T code = Rint(v);
+  const T level = code + value.zero_point;
+  const T clamped = Clamp(level, T(static_cast<float>(a.qmin)), T(static_cast<float>(a.qmax)));
+  const T term = dy * StepSlope(v, code, level, clamped, value.zero_point);
+  const auto inside = Equal(level, clamped), number = Equal(level, level);
   // The second sum is times -s, once per channel.
-  return {Where(inside, dy), {Where(number, term), Where(number & !inside, dy), 0.0f}};
+  return {Where(inside, dy), {Where(number, term), Where(number & !inside, dy), T(0.0f)}};
 }
 
 QT_HD void Store(const qt_lsq_backward_args& a, int64_t channel, const UniformValue& value,
@@ -90,12 +92,16 @@ QT_HD void Store(const qt_lsq_backward_args& a, int64_t channel, const UniformVa
 
 // ---- LSQ+ with a real offset: v = (x - beta) / s
 
-struct OffsetValue {
-  float scale, beta;
+template <class T>
+struct OffsetValueOf {
+  T scale, beta;
 };
+using OffsetValue = OffsetValueOf<float>;
 
 template <>
 struct Learned<qt_lsq_plus_args> {
+  template <class T>
+  using Of = OffsetValueOf<T>;
   using Value = OffsetValue;
   static constexpr int kSums = 0;
 };
@@ -104,16 +110,19 @@ QT_HD OffsetValue Load(const qt_lsq_plus_args& a, int64_t channel) {
   return {a.scale[channel], a.beta[channel]};
 }
 
-QT_HD Term Apply(const qt_lsq_plus_args& a, float x, float, OffsetValue value) {
-  const float code = Quantize(x - value.beta, value.scale, 0.0f, static_cast<float>(a.qmin),
-                              static_cast<float>(a.qmax));
-  return {code * value.scale + value.beta, {0.0f, 0.0f, 0.0f}};
+template <class T>
+QT_HD TermOf<T> Apply(const qt_lsq_plus_args& a, T x, T, OffsetValueOf<T> value) {
+  const T code = Quantize(x - value.beta, value.scale, T(0.0f), T(static_cast<float>(a.qmin)),
+                          T(static_cast<float>(a.qmax)));
+  return {code * value.scale + value.beta, {T(0.0f), T(0.0f), T(0.0f)}};
 }
 
 QT_HD void Store(const qt_lsq_plus_args&, int64_t, const OffsetValue&, const float*) {}
 
 template <>
 struct Learned<qt_lsq_plus_backward_args> {
+  template <class T>
+  using Of = OffsetValueOf<T>;
   using Value = OffsetValue;
   static constexpr int kSums = 2;
 };
@@ -122,14 +131,14 @@ QT_HD OffsetValue Load(const qt_lsq_plus_backward_args& a, int64_t channel) {
   return {a.scale[channel], a.beta[channel]};
 }
 
-QT_HD Term Apply(const qt_lsq_plus_backward_args& a, float x, float dy, OffsetValue value) {
-  const float v = (x - value.beta) / value.scale;
-  const float code = rintf(v);
-  const float level = code;
-  const float clamped = Clamp(level, static_cast<float>(a.qmin), static_cast<float>(a.qmax));
-  const float term = dy * StepSlope(v, code, level, clamped, 0.0f);
-  const bool inside = level == clamped, number = level == level;
-  return {Where(inside, dy), {Where(number, term), Where(number & !inside, dy), 0.0f}};
+template <class T>
+QT_HD TermOf<T> Apply(const qt_lsq_plus_backward_args& a, T x, T dy, OffsetValueOf<T> value) {
+  const T v = (x - value.beta) / value.scale;
+  const T level = Rint(v);
+  const T clamped = Clamp(level, T(static_cast<float>(a.qmin)), T(static_cast<float>(a.qmax)));
+  const T term = dy * StepSlope(v, level, level, clamped, T(0.0f));
+  const auto inside = Equal(level, clamped), number = Equal(level, level);
+  return {Where(inside, dy), {Where(number, term), Where(number & !inside, dy), T(0.0f)}};
 }
 
 QT_HD void Store(const qt_lsq_plus_backward_args& a, int64_t channel, const OffsetValue&,
@@ -147,13 +156,17 @@ QT_HD void PactQparams(float alpha, int32_t qmin, int32_t qmax, bool is_signed, 
   *zero_point = is_signed ? 0 : qmin;
 }
 
-struct PactValue {
-  float alpha;
-  float below;  // the greatest float that is not inside at the lower end
+template <class T>
+struct PactValueOf {
+  T alpha;
+  T below;  // the greatest float that is not inside at the lower end
 };
+using PactValue = PactValueOf<float>;
 
 template <>
 struct Learned<qt_pact_backward_args> {
+  template <class T>
+  using Of = PactValueOf<T>;
   using Value = PactValue;
   static constexpr int kSums = 1;
 };
@@ -164,10 +177,11 @@ QT_HD PactValue Load(const qt_pact_backward_args& a, int64_t channel) {
   return {alpha, a.is_signed != 0 ? -alpha : BitsFloat(0x80000001u)};
 }
 
-QT_HD Term Apply(const qt_pact_backward_args& a, float x, float dy, PactValue value) {
-  const float low = Where((x <= value.below) & (a.is_signed != 0), dy);
-  return {Where((x > value.below) & (x < value.alpha), dy),
-          {Where(x >= value.alpha, dy) - low, 0.0f, 0.0f}};
+template <class T>
+QT_HD TermOf<T> Apply(const qt_pact_backward_args& a, T x, T dy, PactValueOf<T> value) {
+  const T below = Where(x <= value.below, dy), low = a.is_signed != 0 ? below : T(0.0f);
+  return {Where((value.below < x) & (x < value.alpha), dy),
+          {Where(value.alpha <= x, dy) - low, T(0.0f), T(0.0f)}};
 }
 
 QT_HD void Store(const qt_pact_backward_args& a, int64_t channel, const PactValue&,
@@ -193,6 +207,8 @@ QT_HD void TqtQparams(float log2_threshold, int32_t qmin, int32_t qmax, bool is_
 
 template <>
 struct Learned<qt_tqt_backward_args> {
+  template <class T>
+  using Of = UniformValueOf<T>;
   using Value = UniformValue;
   static constexpr int kSums = 1;
 };
@@ -201,14 +217,15 @@ QT_HD UniformValue Load(const qt_tqt_backward_args& a, int64_t channel) {
   return {a.scale[channel], static_cast<float>(a.zero_point[channel])};
 }
 
-QT_HD Term Apply(const qt_tqt_backward_args& a, float x, float dy, UniformValue value) {
-  const float v = x / value.scale;
-  const float code = rintf(v);
-  const float level = code + value.zero_point;
-  const float clamped = Clamp(level, static_cast<float>(a.qmin), static_cast<float>(a.qmax));
-  const float term = dy * StepSlope(v, code, level, clamped, value.zero_point);
-  const bool inside = level == clamped, number = level == level;
-  return {Where(inside, dy), {Where(number, term), 0.0f, 0.0f}};
+template <class T>
+QT_HD TermOf<T> Apply(const qt_tqt_backward_args& a, T x, T dy, UniformValueOf<T> value) {
+  const T v = x / value.scale;
+  const T code = Rint(v);
+  const T level = code + value.zero_point;
+  const T clamped = Clamp(level, T(static_cast<float>(a.qmin)), T(static_cast<float>(a.qmax)));
+  const T term = dy * StepSlope(v, code, level, clamped, value.zero_point);
+  const auto inside = Equal(level, clamped), number = Equal(level, level);
+  return {Where(inside, dy), {Where(number, term), T(0.0f), T(0.0f)}};
 }
 
 QT_HD void Store(const qt_tqt_backward_args& a, int64_t channel, const UniformValue& value,

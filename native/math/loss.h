@@ -1,5 +1,5 @@
 // Softmax cross-entropy of one row: shifted[j] = logit[j] - max, sum_exp = sum of exp(shifted), so
-// that log p[j] = shifted[j] - log sum_exp.
+// that log p[j] = shifted[j] - log sum_exp. Derivation: NUMERICS.md, "Loss and optimizers".
 #ifndef QUANTRAIN_MATH_LOSS_H_
 #define QUANTRAIN_MATH_LOSS_H_
 

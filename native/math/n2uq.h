@@ -1,6 +1,6 @@
 // N2UQ, one element at a time. Segment i of the input line is [begin[i], begin[i + 1]), of length
 // interval[i]; the threshold to code i + 1 is its middle. Tables are built by adding up from `start`,
-// in float and in order.
+// in float and in order. Derivation: NUMERICS.md, "N2UQ".
 #ifndef QUANTRAIN_MATH_N2UQ_H_
 #define QUANTRAIN_MATH_N2UQ_H_
 

@@ -1,5 +1,5 @@
 // Optimizers, one parameter at a time. Evaluation order is as written (the build forbids
-// contraction), so results are the same bits everywhere.
+// contraction): the same bits everywhere. Derivation: NUMERICS.md, "Loss and optimizers".
 #ifndef QUANTRAIN_MATH_OPTIMIZER_H_
 #define QUANTRAIN_MATH_OPTIMIZER_H_
 

@@ -1,4 +1,4 @@
-// Oscillating weights: tracking, freezing, and the dampening loss (in the form of math/learned.h).
+// Tracking, freezing and dampening. Derivation: NUMERICS.md, "Oscillating weights".
 #ifndef QUANTRAIN_MATH_OSCILLATION_H_
 #define QUANTRAIN_MATH_OSCILLATION_H_
 
@@ -48,7 +48,7 @@ QT_HD float FrozenWeight(const Oscillation& s, float w, float scale) {
   return Choose(s.phase == kFrozen, s.integer * scale, w);
 }
 
-// ---- dampening
+// ---- dampening, in the form of math/learned.h
 
 struct DampeningValue {
   float scale, lambda;

@@ -1,6 +1,6 @@
 // Codes of 1..8 bits without gaps between them, eight at a time in one 64-bit word: the word of
 // codes holds code k in byte k, the packed word holds it at bits k * bits. Little-endian bit order,
-// so with 4 bits the first of a pair is the low nibble.
+// so with 4 bits the first of a pair is the low nibble. Derivation: NUMERICS.md, "Packing".
 #ifndef QUANTRAIN_MATH_PACKING_H_
 #define QUANTRAIN_MATH_PACKING_H_
 

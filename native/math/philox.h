@@ -1,7 +1,7 @@
 // Philox4x32-10: 128 random bits as a pure function of a 128-bit counter and a 64-bit key, in 32-bit
 // integers, so that the bits are the same on every machine and an element's number depends on
 // nothing but its place. Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3",
-// section 3.3.
+// section 3.3. How draws use it: NUMERICS.md, "Stochastic rounding".
 #ifndef QUANTRAIN_MATH_PHILOX_H_
 #define QUANTRAIN_MATH_PHILOX_H_
 

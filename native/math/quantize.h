@@ -18,6 +18,12 @@ QT_HD float Larger(float a, float b) { return a > b ? a : b; }
 QT_HD float Smaller(float a, float b) { return a < b ? a : b; }
 QT_HD float Rint(float x) { return rintf(x); }
 QT_HD bool Equal(float a, float b) { return a == b; }
+QT_HD float Choose(bool holds, float a, float b) { return holds ? a : b; }
+// x where the condition holds, else +0. By bits: a compiler may move what only one arm of a ternary
+// uses into a branch, and loads in branches do not vectorize.
+QT_HD float Where(bool holds, float x) {
+  return BitsFloat(FloatBits(x) & (0u - static_cast<uint32_t>(holds)));
+}
 
 // A template's T is float, or a vector of floats with the same operations in every lane.
 
@@ -57,7 +63,8 @@ QT_HD auto Kept(T level, T clamped) {
   return Equal(level, clamped);
 }
 
-QT_HD float Quantize(float x, float scale, float zero_point, float qmin, float qmax) {
+template <class T>
+QT_HD T Quantize(T x, T scale, T zero_point, T qmin, T qmax) {
   return Clamp(Level(x, scale, zero_point), qmin, qmax);
 }
 

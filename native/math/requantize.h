@@ -1,6 +1,6 @@
 // From accumulators and codes to the codes of the next tensor: the contracts of the ONNX Runtime
 // target on x86, operation by operation in its order. Every clamp is in float before the
-// conversion. Derivation: NUMERICS.md, "Requantize" and "Pooling".
+// conversion. Derivation: NUMERICS.md, "Requantize" and "Windows and pooling".
 #ifndef QUANTRAIN_MATH_REQUANTIZE_H_
 #define QUANTRAIN_MATH_REQUANTIZE_H_
 

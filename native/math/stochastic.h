@@ -1,4 +1,4 @@
-// Stochastic rounding. floor and the comparison are exact, so the mean over u is v to 2^-24.
+// floor and the comparison are exact. Derivation: NUMERICS.md, "Stochastic rounding".
 #ifndef QUANTRAIN_MATH_STOCHASTIC_H_
 #define QUANTRAIN_MATH_STOCHASTIC_H_
 

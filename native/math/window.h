@@ -1,4 +1,4 @@
-// The part of a 2-D window that lies inside the input, along one axis.
+// The part of a window inside the input, along one axis. NUMERICS.md, "Windows and pooling".
 #ifndef QUANTRAIN_MATH_WINDOW_H_
 #define QUANTRAIN_MATH_WINDOW_H_
 

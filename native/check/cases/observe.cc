@@ -357,6 +357,11 @@ void ObserveCases(Suite& suite) {
       Histogram(suite, {"3 channels, empty planes", 5, 3, 0}, type, 64, true, false);
       Moments(suite, {"3 channels, empty planes", 5, 3, 0}, type, false);
       MinMax(suite, {"3 channels, empty planes", 5, 3, 0}, type);
+      MinMax(suite, {"no channels", 5, 0, 3}, type);
+      for (const Fused& fused : kFused) {
+        ObserveFakeQuant(suite, {"no channels", 5, 0, 3}, type, fused);
+        ObserveFakeQuant(suite, {"3 channels, empty planes", 5, 3, 0}, type, fused);
+      }
     }
   }
   for (const int64_t size : suite.Sizes()) {

@@ -20,6 +20,7 @@
 #ifndef QUANTRAIN_CUDA_DEVICE_ELEMENTWISE_H_
 #define QUANTRAIN_CUDA_DEVICE_ELEMENTWISE_H_
 
+#include "cuda/device/pack.h"
 #include "cuda/launch.h"
 
 namespace qt::cuda {
@@ -46,11 +47,6 @@ __device__ inline void Advance(ChannelCursor* at, ChannelCursor step, int64_t ch
 }
 
 struct NoChannel {};
-
-template <class T, int kPack>
-struct alignas(sizeof(T) * kPack) Pack {
-  T values[kPack];
-};
 
 template <class Op>
 struct PackOf {
@@ -108,7 +104,7 @@ __device__ inline void ApplyToPack(const Op& op,
     const typename Op::Channel& own =
         kChannels == Channels::kAny ? op.At(at.channel)
                                     : channel[kChannels == Channels::kThread ? k : 0];
-    out->values[k] = op.template Apply<kMultiplies>(index, x.values[k], second.values[k], own, &bit);
+    out->v[k] = op.template Apply<kMultiplies>(index, x.v[k], second.v[k], own, &bit);
     if (Op::kMask && bit && i + k < t.n) *bits |= 1u << k;
     if (kChannels == Channels::kAny) Advance(&at, {0, 1}, t.channels, t.inner);
   }
@@ -142,14 +138,14 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
       Pack<Out, kPack> out;
       const bool whole = t.vector && i + kPack <= t.n;
       if (whole) {
-        x = *reinterpret_cast<const Pack<In, kPack>*>(t.x + i);
-        if (Op::kSecond) second = *reinterpret_cast<const Pack<In, kPack>*>(t.second + i);
+        x = LoadPack<kPack>(t.x + i);
+        if (Op::kSecond) second = LoadPack<kPack>(t.second + i);
       } else {
 #pragma unroll
         for (int k = 0; k < kPack; ++k) {
           if (i + k < t.n) {
-            x.values[k] = t.x[i + k];
-            if (Op::kSecond) second.values[k] = t.second[i + k];
+            x.v[k] = t.x[i + k];
+            if (Op::kSecond) second.v[k] = t.second[i + k];
           }
         }
       }
@@ -167,11 +163,11 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
         ApplyToPack<false, kChannels>(op, t, i, x, second, channel, first, &out, &bits);
       }
       if (whole) {
-        *reinterpret_cast<Pack<Out, kPack>*>(t.out + i) = out;
+        StorePack<kPack>(t.out + i, out);
       } else {
 #pragma unroll
         for (int k = 0; k < kPack; ++k) {
-          if (i + k < t.n) t.out[i + k] = out.values[k];
+          if (i + k < t.n) t.out[i + k] = out.v[k];
         }
       }
       if (Op::kMask && t.mask != nullptr) StoreMask<kPack>(t.mask, i, t.n, bits);

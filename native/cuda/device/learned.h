@@ -137,15 +137,15 @@ __global__ void __launch_bounds__(kThreads, 2)
       const int64_t outer = s.channels == 1 ? 0 : j / s.inner;
       const int64_t i = (outer * s.channels + channel) * s.inner + (j - outer * s.inner);
       if (t.four && j + 4 <= end) {
-        const Four<T> x = *reinterpret_cast<const Four<T>*>(t.x + i);
+        const Four<T> x = LoadPack<4>(t.x + i);
         Four<T> dy = x;
-        if (kReduces) dy = *reinterpret_cast<const Four<T>*>(t.dy + i);
+        if (kReduces) dy = LoadPack<4>(t.dy + i);
         Four<T> out;
 #pragma unroll
         for (int k = 0; k < 4; ++k) {
           out.v[k] = LearnedElement(t, x.v[k], dy.v[k], value, &total);
         }
-        if (t.out != nullptr) *reinterpret_cast<Four<T>*>(t.out + i) = out;
+        if (t.out != nullptr) StorePack<4>(t.out + i, out);
         continue;
       }
       const int64_t stop = j + 4 < end ? j + 4 : end;

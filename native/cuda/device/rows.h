@@ -6,26 +6,23 @@
 #ifndef QUANTRAIN_CUDA_DEVICE_ROWS_H_
 #define QUANTRAIN_CUDA_DEVICE_ROWS_H_
 
+#include "cuda/device/pack.h"
 #include "cuda/launch.h"
 
 namespace qt::cuda {
 
-// Four elements that move in one access.
 template <class T>
-struct alignas(4 * sizeof(T)) Four {
-  T v[4];
-};
+using Four = Pack<T, 4>;
 
-// Whether a pointer (null: not used) allows such accesses.
 template <class T>
 bool AlignedForFour(const T* p) {
-  return reinterpret_cast<uintptr_t>(p) % sizeof(Four<T>) == 0;
+  return AlignedForPack<4>(p);
 }
 
 // Elements i .. i + 3; those from n on are 0. whole: all four exist and p is aligned.
 template <class T>
 __device__ inline Four<T> LoadFour(const T* p, int64_t i, int64_t n, bool whole) {
-  if (whole) return *reinterpret_cast<const Four<T>*>(p + i);
+  if (whole) return LoadPack<4>(p + i);
   Four<T> four;
 #pragma unroll
   for (int k = 0; k < 4; ++k) four.v[k] = i + k < n ? p[i + k] : T();
@@ -35,7 +32,7 @@ __device__ inline Four<T> LoadFour(const T* p, int64_t i, int64_t n, bool whole)
 template <class T>
 __device__ inline void StoreFour(T* p, int64_t i, int64_t n, bool whole, const Four<T>& four) {
   if (whole) {
-    *reinterpret_cast<Four<T>*>(p + i) = four;
+    StorePack<4>(p + i, four);
     return;
   }
 #pragma unroll

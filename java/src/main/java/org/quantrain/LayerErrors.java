@@ -25,6 +25,7 @@ import org.quantrain.op.FoldWeight;
 import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
+import org.quantrain.op.MatMulCodes;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
@@ -94,7 +95,7 @@ final class LayerErrors {
   /** Null for a node whose result is no layer's. */
   private Row row(Node node) {
     Op op = node.op();
-    if (op instanceof Quantize quantize && integer.inputs().contains(node.input(0))) {
+    if (op instanceof Quantize quantize) {
       return new Row(node, node.input(1), node.input(2), quantize.spec().bits());
     } else if (op instanceof Requantize requantize) {
       Node multiplier = integer.producer(node.input(1)).orElseThrow();
@@ -229,7 +230,9 @@ final class LayerErrors {
     } else if (node.op() instanceof RequantizeCodes) {
       return "narrower";
     } else if (node.op() instanceof Quantize) {
-      return "input";
+      return integer.inputs().contains(node.input(0)) ? "input" : "float";
+    } else if (integer.producer(node.input(0)).orElseThrow().op() instanceof MatMulCodes) {
+      return "product";
     }
     boolean pool =
         node.op() instanceof AveragePoolCodes

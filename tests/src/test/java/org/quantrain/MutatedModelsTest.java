@@ -46,6 +46,7 @@ import org.quantrain.testkit.MutatedOnnx;
 import org.quantrain.testkit.Networks;
 import org.quantrain.testkit.RandomNetwork;
 import org.quantrain.tflite.TfliteException;
+import org.quantrain.zoo.Zoo;
 
 /**
  * Damaged and hostile ONNX and TensorFlow Lite files: each is refused with one clear line or is a
@@ -102,6 +103,8 @@ class MutatedModelsTest {
       FLOAT.add(OnnxWriter.toBytes(model, Map.of()));
       INTEGER.add(exported(model, Target.ORT, "integer.onnx"));
     }
+    Model transformer = Zoo.build("vit-tiny?patch=2&dim=8&depth=1&heads=2", 1, 8, 8, 4, 1);
+    INTEGER.add(exported(transformer, Target.ORT, "integer.onnx"));
     for (Model model : List.of(Networks.lenetLike(), Networks.resnetLike())) {
       TFLITE.add(exported(model, Target.TFLITE, "integer.tflite"));
     }

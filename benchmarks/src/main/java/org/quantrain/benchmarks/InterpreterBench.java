@@ -58,6 +58,7 @@ final class InterpreterBench implements Callable<Integer> {
   private static final int SIDE = 32;
   private static final int CLASSES = 10;
   private static final long REST_MILLIS = 150;
+  private static final long WARM_MILLIS = 1000;
 
   @Option(
       names = "--model",
@@ -171,6 +172,8 @@ final class InterpreterBench implements Callable<Integer> {
       if (!Arrays.equals(interpreter.run(images).logits().floats(), logits(session, inputs))) {
         throw new IllegalStateException(model + ": the logits differ");
       }
+      // A plan is many short calls, which the JVM compiles only after some hundred runs.
+      Sampler.repeat(() -> interpreter.run(images), WARM_MILLIS);
       double[] seconds =
           Sampler.medians(
               samples, REST_MILLIS, () -> interpreter.run(images), () -> logits(session, inputs));

@@ -19,8 +19,9 @@ final class Sampler {
   }
 
   /**
-   * As above, with a rest before every sample: threads of the other side may spin for a while when
-   * they have nothing to do, and would take a core away.
+   * As above, with a rest before every sample and calls for as long after it: threads of the other
+   * side may spin for a while when they have nothing to do, and would take a core away; those of
+   * the side that is timed sleep by then, and must be awake.
    */
   static double[] medians(int samples, long restMillis, Runnable first, Runnable second) {
     Runnable[] calls = second == null ? new Runnable[] {first} : new Runnable[] {first, second};
@@ -34,7 +35,7 @@ final class Sampler {
       for (int i = 0; i < calls.length; i++) {
         if (restMillis > 0) {
           rest(restMillis);
-          calls[i].run(); // wakes its threads
+          repeat(calls[i], restMillis);
         }
         seconds[i][s] = once(calls[i], repeats[i]);
       }
@@ -53,6 +54,14 @@ final class Sampler {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("interrupted while measuring", e);
+    }
+  }
+
+  /** Calls for this time and longer. */
+  static void repeat(Runnable call, long millis) {
+    long start = System.nanoTime();
+    while (System.nanoTime() - start < millis * 1_000_000) {
+      call.run();
     }
   }
 

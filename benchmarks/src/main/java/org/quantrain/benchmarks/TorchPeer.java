@@ -13,7 +13,7 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * What libtorch has for a kernel: the same work on as many elements, per channel with 64 channels.
  * Outputs are allocated before where libtorch takes them; the operators without such a form
- * (fused_moving_avg_obs, the learnable backward, the mask's backward) allocate theirs.
+ * (fused_moving_avg_obs, the learnable variants and their backward, the mask's backward) allocate theirs.
  */
 enum TorchPeer {
   FAKE_QUANT(
@@ -56,24 +56,39 @@ enum TorchPeer {
       "observe_fake_quant: 64 channels first, delayed",
       "fused_moving_avg_obs_fake_quant, per row",
       n -> observe(n, true)),
+  LEARNABLE(
+      "fake_quant: per tensor, s8, no mask",
+      "_fake_quantize_learnable_per_tensor_affine",
+      n ->
+          learnable(
+              new long[] {n},
+              1,
+              "torch._fake_quantize_learnable_per_tensor_affine(x, s, z, -127, 127, 1.0)")),
+  LEARNABLE_CHANNELS(
+      "fake_quant: 64 channels first, s8, no mask",
+      "_fake_quantize_learnable_per_channel_affine, axis 0",
+      n ->
+          learnable(
+              new long[] {64, n / 64},
+              64,
+              "torch._fake_quantize_learnable_per_channel_affine(x, s, z, 0, -127, 127, 1.0)")),
   LSQ_BACKWARD(
       "lsq_backward: per tensor, s4",
       "_fake_quantize_learnable_per_tensor_affine_backward",
       n ->
           learnable(
-              n,
+              new long[] {n},
               1,
               "torch._fake_quantize_learnable_per_tensor_affine_backward("
                   + "g, x, s, z, -7, 7, 1.0)")),
-  LSQ_BACKWARD_CHANNELS(
+  LSQ_BACKWARD_CHANNELS_FIRST(
       "lsq_backward: 64 channels first, s4",
-      "_fake_quantize_learnable_per_channel_affine_backward",
-      n ->
-          learnable(
-              n,
-              64,
-              "torch._fake_quantize_learnable_per_channel_affine_backward("
-                  + "g, x, s, z, 0, -7, 7, 1.0)"));
+      "_fake_quantize_learnable_per_channel_affine_backward, axis 0",
+      n -> learnable(new long[] {64, n / 64}, 64, channelsBackward(0))),
+  LSQ_BACKWARD_CHANNELS_LAST(
+      "lsq_backward: 64 channels last, s4",
+      "_fake_quantize_learnable_per_channel_affine_backward, axis 1",
+      n -> learnable(new long[] {n / 64, 64}, 64, channelsBackward(1)));
 
   /** The case of ours, and libtorch's operator. */
   final String kernel;
@@ -138,8 +153,13 @@ enum TorchPeer {
             .close();
   }
 
-  private static Runnable learnable(long n, long channels, String call) {
-    Tensor x = channels == 1 ? random(n) : torch.randn(channels, n / channels);
+  private static String channelsBackward(int axis) {
+    return "torch._fake_quantize_learnable_per_channel_affine_backward("
+        + ("g, x, s, z, " + axis + ", -7, 7, 1.0)");
+  }
+
+  private static Runnable learnable(long[] shape, long channels, String call) {
+    Tensor x = torch.randn(shape);
     Tensor g = torch.randn_like(x);
     Tensor scale = torch.full(new long[] {channels}, new org.bytedeco.pytorch.Scalar(0.25));
     Tensor zero = torch.zeros(channels);

@@ -10,7 +10,7 @@ import picocli.CommandLine.Parameters;
     name = "bench",
     description =
         "Time the native kernels beside a copy and beside libtorch, and the integer interpreter"
-            + " beside ONNX Runtime, from the source tree.",
+            + " beside ONNX Runtime, and importing a large model; from the source tree.",
     abbreviateSynopsis = true,
     optionListHeading = "%nOptions:%n",
     footer = {
@@ -29,7 +29,7 @@ final class BenchCommand implements Callable<Integer> {
   @Parameters(
       paramLabel = "WHAT",
       arity = "0..*",
-      description = "kernels or interpreter, and its options.")
+      description = "kernels, interpreter or import, and its options.")
   private String[] what;
 
   @Override

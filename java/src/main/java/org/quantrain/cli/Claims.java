@@ -8,6 +8,7 @@ import org.quantrain.integer.Accuracy;
 import org.quantrain.integer.Claim;
 import org.quantrain.integer.Difference;
 import org.quantrain.integer.IntegerModel;
+import org.quantrain.integer.LayerHeadroom;
 import org.quantrain.integer.TensorCount;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.report.ClaimResult;
@@ -83,6 +84,12 @@ final class Claims {
       claims.add(one);
     }
     putAccuracy(json, report);
+    ArrayNode layers = json.putArray("headroom");
+    for (LayerHeadroom layer : report.headroom()) {
+      ObjectNode row = layers.addObject().put("layer", layer.layer());
+      row.put("largestSum", layer.largestSum()).put("bound", layer.bound());
+      row.put("codes", layer.codes()).put("saturated", layer.saturated());
+    }
     return json;
   }
 
@@ -114,6 +121,7 @@ final class Claims {
     for (String problem : report.runtime().keptFloat()) {
       console.fact("runtime", "not executed as expected: " + problem);
     }
+    report.headroomLine().ifPresent(line -> console.fact("headroom", line));
     for (ClaimResult claim : of(report)) {
       console.fact(
           claim.claim(),

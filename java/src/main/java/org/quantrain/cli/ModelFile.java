@@ -18,6 +18,7 @@ final class ModelFile {
   private static final byte[] MARK = "uantizeLinear".getBytes(StandardCharsets.US_ASCII);
 
   private static final int TFLITE_HEAD = 8;
+  private static final int PIECE = 1 << 16;
 
   private ModelFile() {}
 
@@ -42,17 +43,21 @@ final class ModelFile {
       throw new FailureException(
           file + (Files.exists(file) ? ": not a file" : ": no such file or run"));
     }
-    try (InputStream in = new BufferedInputStream(Files.newInputStream(file), 1 << 16)) {
+    try (InputStream in = new BufferedInputStream(Files.newInputStream(file), PIECE)) {
       in.mark(TFLITE_HEAD);
       if (TfliteFile.isTflite(in.readNBytes(TFLITE_HEAD))) {
         return true; // those with floats are not read by anything here
       }
       in.reset();
       int matched = 0; // MARK's first letter does not come again in it
-      for (int b = in.read(); b >= 0; b = in.read()) {
-        matched = b == MARK[matched] ? matched + 1 : b == MARK[0] ? 1 : 0;
-        if (matched == MARK.length) {
-          return true;
+      byte[] piece = new byte[PIECE];
+      for (int length = in.read(piece); length >= 0; length = in.read(piece)) {
+        for (int i = 0; i < length; i++) {
+          byte b = piece[i];
+          matched = b == MARK[matched] ? matched + 1 : b == MARK[0] ? 1 : 0;
+          if (matched == MARK.length) {
+            return true;
+          }
         }
       }
       return false;

@@ -126,6 +126,7 @@ public final class BitExactVerifier {
     if (training != null) {
       v3.weights(training.weights());
     }
+    Headroom headroom = new Headroom(model);
     Top1 interpreted = new Top1();
     Top1 executed = new Top1();
     ImageBatch batch = batches.next();
@@ -163,6 +164,7 @@ public final class BitExactVerifier {
         v3.logits(logitsName, own.logits(), trained.logits(), batch.count());
         v3.endBatch(batch.count());
       }
+      headroom.add(segments.codes(), batch.count());
       interpreted.add(segments.logits(), batch);
       executed.add(theirs.plainLogits(), batch);
       images += batch.count();
@@ -180,7 +182,13 @@ public final class BitExactVerifier {
       accuracy.add(executed.accuracy(title));
     }
     return new VerificationReport(
-        model.where(), images, claims, facts, model.digestMatches().orElse(null), accuracy);
+        model.where(),
+        images,
+        claims,
+        facts,
+        model.digestMatches().orElse(null),
+        accuracy,
+        headroom.layers(interpreter.largestSums()));
   }
 
   private static Future<RuntimeProcess.Answer.Result> submit(

@@ -44,6 +44,14 @@ public interface CodesSource extends AutoCloseable {
     return Map.of();
   }
 
+  /**
+   * The largest absolute sum of products in all runs so far, before or behind the bias, by the name
+   * of the tensor that it becomes; empty where that is not known.
+   */
+  default Map<String, Long> largestSums() {
+    return Map.of();
+  }
+
   @Override
   void close();
 }

@@ -2,12 +2,17 @@ package org.quantrain.integer;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
+import org.quantrain.op.AccStats;
+import org.quantrain.op.ConvCodes;
+import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
 import org.quantrain.plan.Plan;
 import org.quantrain.plan.PlanCompiler;
@@ -34,6 +39,8 @@ public final class IntegerInterpreter implements CodesSource {
 
   /** Cut behind float islands; the whole where there are none. */
   private final Executed segments;
+
+  private final Map<String, Long> largestSums = new HashMap<>();
 
   /**
    * The reference road.
@@ -71,17 +78,20 @@ public final class IntegerInterpreter implements CodesSource {
       int batch) {
     this.description = description;
     Graph graph = model.toGraph(lowering);
-    if (logitsOnly) {
-      List<Value> all = graph.outputs();
-      graph = new Graph(graph.inputs(), graph.nodes(), all.subList(all.size() - 1, all.size()));
-    }
     store = new ParameterStore(backend, graph.persistent(), model.contents());
     try {
-      whole = Executed.of(graph, batch, backend, store);
-      segments =
-          logitsOnly || model.islands().isEmpty()
-              ? whole
-              : Executed.of(model.toSegments(lowering), batch, backend, store);
+      if (logitsOnly) {
+        List<Value> all = graph.outputs();
+        List<Value> last = all.subList(all.size() - 1, all.size());
+        whole = execute(backend, new Graph(graph.inputs(), graph.nodes(), last), List.of(), batch);
+        segments = whole;
+      } else {
+        whole = executeWithSums(backend, model, graph, batch);
+        segments =
+            model.islands().isEmpty()
+                ? whole
+                : executeWithSums(backend, model, model.toSegments(lowering), batch);
+      }
     } catch (RuntimeException e) {
       store.close();
       throw e;
@@ -108,33 +118,96 @@ public final class IntegerInterpreter implements CodesSource {
     return segments.run(inputs, islands);
   }
 
+  @Override
+  public Map<String, Long> largestSums() {
+    return Map.copyOf(largestSums);
+  }
+
+  /** Smallest and largest sum of a layer's products in a run, by output channel. */
+  private record Sums(String name, Value min, Value max, int[] bias) {}
+
+  /** Executes the graph with the ends of every layer's sums. */
+  private Executed executeWithSums(
+      Backend backend, IntegerModel model, Graph graph, int batch) {
+    Map<String, IntegerWeights> weights = new HashMap<>();
+    model.weights().forEach(w -> weights.put(w.name() + "/codes", w));
+    List<Node> nodes = new ArrayList<>();
+    List<Sums> sums = new ArrayList<>();
+    for (Node node : graph.nodes()) {
+      nodes.add(node);
+      if (node.op() instanceof ConvCodes || node.op() instanceof LinearCodes) {
+        AccStats op = new AccStats();
+        List<TensorSpec> specs = op.infer(List.of(node.output().spec()));
+        List<Value> ends = new ArrayList<>();
+        for (String end : List.of("sum", "squares", "min", "max")) {
+          String name = node.name() + "/" + end;
+          ends.add(new Value(name, specs.get(ends.size()), Value.Role.COMPUTED));
+        }
+        nodes.add(new Node(node.name() + "/ends", op, node.outputs(), ends));
+        int[] bias = weights.get(node.input(3).name()).bias().ints();
+        sums.add(new Sums(layer(node), ends.get(2), ends.get(3), bias));
+      }
+    }
+    return execute(backend, new Graph(graph.inputs(), nodes, graph.outputs()), sums, batch);
+  }
+
+  private Executed execute(Backend backend, Graph graph, List<Sums> sums, int batch) {
+    List<Value> ends = sums.stream().flatMap(s -> Stream.of(s.min, s.max)).toList();
+    PlanOptions options = PlanOptions.defaults().keep(ends).asFrozen();
+    Plan plan = PlanCompiler.compile(graph, slice(graph, batch), backend, store, options);
+    return new Executed(graph, plan, sums, batch);
+  }
+
+  /** Name of the tensor that a product becomes. */
+  private static String layer(Node product) {
+    String name = product.name();
+    return name.substring(0, name.length() - IntegerModel.SUM.length());
+  }
+
+  /**
+   * Images that are executed together: those whose largest values stay in the processor's caches
+   * between one node and the next. Divides the batch.
+   */
+  private static int slice(Graph graph, int batch) {
+    long most = 1;
+    for (Node node : graph.nodes()) {
+      long bytes = 0;
+      for (Value v : List.of(node.input(0), node.output(0))) {
+        bytes += v.spec().shape().hasBatch() ? v.spec().withBatch(1).bytes() : 0;
+      }
+      most = Math.max(most, bytes);
+    }
+    int images = (int) Math.max(1, Math.min(batch, CACHE_BYTES / most));
+    while (batch % images != 0) {
+      images--;
+    }
+    return images;
+  }
+
   /** A graph of {@link IntegerModel} in execution, slice by slice of the batch. */
-  private record Executed(Graph graph, Plan plan, int batch) {
-    static Executed of(Graph graph, int batch, Backend backend, ParameterStore store) {
-      PlanOptions options = PlanOptions.defaults().asFrozen();
-      int slice = slice(graph, batch);
-      return new Executed(
-          graph, PlanCompiler.compile(graph, slice, backend, store, options), batch);
+  private final class Executed {
+    private final Graph graph;
+    private final Plan plan;
+    private final List<Sums> sums;
+    private final int batch;
+
+    Executed(Graph graph, Plan plan, List<Sums> sums, int batch) {
+      this.graph = graph;
+      this.plan = plan;
+      this.sums = sums;
+      this.batch = batch;
     }
 
-    /**
-     * Images that are executed together: those whose largest values stay in the processor's caches
-     * between one node and the next. Divides the batch.
-     */
-    private static int slice(Graph graph, int batch) {
-      long most = 1;
-      for (Node node : graph.nodes()) {
-        long bytes = 0;
-        for (Value v : List.of(node.input(0), node.output(0))) {
-          bytes += v.spec().shape().hasBatch() ? v.spec().withBatch(1).bytes() : 0;
+    private void note(Sums layer) {
+      int[] min = plan.read(layer.min).ints();
+      int[] max = plan.read(layer.max).ints();
+      long largest = largestSums.getOrDefault(layer.name, 0L);
+      for (int k = 0; k < layer.bias.length; k++) {
+        for (long sum : new long[] {min[k], max[k]}) {
+          largest = Math.max(largest, Math.max(Math.abs(sum), Math.abs(sum + layer.bias[k])));
         }
-        most = Math.max(most, bytes);
       }
-      int images = (int) Math.max(1, Math.min(batch, CACHE_BYTES / most));
-      while (batch % images != 0) {
-        images--;
-      }
-      return images;
+      largestSums.put(layer.name, largest);
     }
 
     CodesBatch run(List<HostTensor> inputs, Map<String, HostTensor> islands) {
@@ -165,6 +238,7 @@ public final class IntegerInterpreter implements CodesSource {
         }
         plan.run();
         targets.forEach(plan::readInto);
+        sums.forEach(this::note);
       }
       HostTensor logits = found.remove(graph.outputs().get(graph.outputs().size() - 1));
       Map<String, HostTensor> codes = new LinkedHashMap<>();
@@ -176,9 +250,9 @@ public final class IntegerInterpreter implements CodesSource {
   @Override
   public void close() {
     if (segments != whole) {
-      segments.plan().close();
+      segments.plan.close();
     }
-    whole.plan().close();
+    whole.plan.close();
     store.close();
   }
 }

@@ -64,6 +64,9 @@ import org.quantrain.tflite.TfliteFile;
  * biases are all the file's.
  */
 public final class IntegerModel {
+  /** Behind the name of a layer's tensor, the name of its sums of products. */
+  static final String SUM = "/acc";
+
   private final Source source;
   private final List<IntegerLayer> layers;
   private final Contract contract;
@@ -135,7 +138,7 @@ public final class IntegerModel {
               file.outputs().get(0),
               matches);
       return new IntegerModel(source, layers, contract(file.metadata(), Contract.FP32));
-    } catch (GraphException | IllegalArgumentException e) {
+    } catch (GraphException | ArithmeticException | IllegalArgumentException e) {
       throw new OnnxException(file.where(), e.getMessage(), e);
     } catch (InvalidProtocolBufferException e) {
       throw new IllegalStateException("what was parsed once cannot be parsed again", e);
@@ -604,7 +607,7 @@ public final class IntegerModel {
     private Node product(String name, Op op, CodesTensor x, Value[] w) {
       List<Value> in = new ArrayList<>(of(x, Layout.CHANNELS_LAST));
       in.addAll(List.of(w[0], w[1]));
-      return builder.node(name + "/acc", op, in);
+      return builder.node(name + SUM, op, in);
     }
 
     /** Codes, scale and zero-point. */

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.quantrain.graph.Op;
+import org.quantrain.graph.Value;
 import org.quantrain.onnx.MemoryOrder;
 import org.quantrain.onnx.OnnxFile;
 import org.quantrain.onnx.OnnxNode;
@@ -114,6 +115,7 @@ final class QdqParser {
             .findFirst()
             .orElse(null);
     if (logits != null) {
+      // Nothing reads it: codes are not made of it.
       layers.remove(logits);
       layers.add(logits);
       return;
@@ -498,6 +500,11 @@ final class QdqParser {
               wide, new CodesTensor(name, wide.shape(), scale, zeroPoint, qmin, qmax, relu)));
     } else if (floats.containsKey(x)) {
       IntegerLayer.Floats island = floats(x);
+      for (Value v : island.model().graph().inputs()) {
+        require(
+            island.reads().containsKey(v.name()) || inputs.containsKey(v.name()),
+            node.label() + ": \"" + v.name() + "\" is the float result of a layer on codes");
+      }
       Shape shape = island.model().graph().outputs().get(0).spec().shape();
       add(
           new IntegerLayer.Island(

@@ -40,7 +40,7 @@ public final class SampledInterpreter implements CodesSource {
 
   @Override
   public String description() {
-    return fast.description() + ", by the reference loops too for the first batch";
+    return "IntegerInterpreter (fast road, loops on the first batch)";
   }
 
   @Override
@@ -87,6 +87,11 @@ public final class SampledInterpreter implements CodesSource {
                   + " it")
               .formatted(model.where(), name));
     }
+  }
+
+  @Override
+  public Map<String, Long> largestSums() {
+    return fast.largestSums();
   }
 
   @Override

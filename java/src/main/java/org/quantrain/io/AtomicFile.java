@@ -12,6 +12,9 @@ import java.util.List;
 
 /** Files that are there completely or not at all. */
 public final class AtomicFile {
+  /** A channel copies what it writes through native memory of the same size. */
+  private static final int PIECE = 1 << 20;
+
   private AtomicFile() {}
 
   /**
@@ -57,7 +60,9 @@ public final class AtomicFile {
             StandardOpenOption.TRUNCATE_EXISTING)) {
       for (ByteBuffer part : parts) {
         while (part.hasRemaining()) {
-          channel.write(part);
+          int piece = Math.min(PIECE, part.remaining());
+          int written = channel.write(part.slice(part.position(), piece));
+          part.position(part.position() + written);
         }
       }
       channel.force(true);

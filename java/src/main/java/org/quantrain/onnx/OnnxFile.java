@@ -6,8 +6,8 @@ import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.UnsafeByteOperations;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -43,6 +44,7 @@ public record OnnxFile(
     Map<String, OnnxTensor> constants) {
 
   static final long LARGEST_FILE = Integer.MAX_VALUE - 64;
+  private static final int PIECE = 1 << 20;
 
   /**
    * An input of the network.
@@ -66,8 +68,8 @@ public record OnnxFile(
       if (size > LARGEST_FILE) {
         throw new OnnxException(where, "expected less than 2 GiB, got " + size + " bytes");
       }
-      try (InputStream in = Files.newInputStream(file)) {
-        return in.readNBytes((int) size);
+      try (FileChannel channel = FileChannel.open(file)) {
+        return read(channel, new byte[(int) size]);
       }
     } catch (OnnxException e) {
       throw e;
@@ -75,6 +77,20 @@ public record OnnxFile(
       String reason = e instanceof NoSuchFileException ? "no such file" : e.toString();
       throw new OnnxException(where, "cannot be read: " + reason, e);
     }
+  }
+
+  /** In pieces: a channel copies each through native memory of its size. */
+  private static byte[] read(FileChannel channel, byte[] bytes) throws IOException {
+    int length = 0;
+    while (length < bytes.length) {
+      int piece = Math.min(PIECE, bytes.length - length);
+      int read = channel.read(ByteBuffer.wrap(bytes, length, piece));
+      if (read < 0) {
+        return Arrays.copyOf(bytes, length);
+      }
+      length += read;
+    }
+    return bytes;
   }
 
   /** Checks the contents of a file; tensors in other files are refused. */

@@ -11,6 +11,7 @@ import ai.onnx.proto.OnnxMl.TensorShapeProto;
 import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import com.google.protobuf.ByteString;
+import com.google.protobuf.UnsafeByteOperations;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.HashSet;
@@ -128,7 +129,7 @@ final class OnnxGraphBuilder {
     for (int dim : shape.dims()) {
       tensor.addDims(dim);
     }
-    graph.addInitializer(tensor.setRawData(ByteString.copyFrom(raw)));
+    graph.addInitializer(tensor.setRawData(UnsafeByteOperations.unsafeWrap(raw)));
     return name;
   }
 

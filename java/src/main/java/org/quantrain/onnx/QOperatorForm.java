@@ -37,6 +37,21 @@ public final class QOperatorForm {
           "AveragePool", "QLinearAveragePool",
           "GlobalAveragePool", "QLinearGlobalAveragePool");
 
+  /** On codes already. */
+  private static final Set<String> KEPT =
+      Set.of(
+          "QuantizeLinear",
+          "DequantizeLinear",
+          "Cast",
+          "Clip",
+          "MaxPool",
+          "Flatten",
+          "Slice",
+          "Pad",
+          "Reshape",
+          "Transpose",
+          "Identity");
+
   private QOperatorForm() {}
 
   /** Whether a file has integer operators. */
@@ -50,6 +65,7 @@ public final class QOperatorForm {
    * The file in this form; its digest is its own.
    *
    * @param qdq of {@link QdqWriter}
+   * @throws OnnxException naming the nodes that have no integer operator
    */
   public static byte[] of(byte[] qdq) throws OnnxException {
     String where = "QOperator export";
@@ -57,6 +73,15 @@ public final class QOperatorForm {
       ModelProto.Builder model = ModelProto.parseFrom(qdq).toBuilder();
       if (UnsignedProducts.hasSignedCodes(model.getGraph())) {
         throw new OnnxException(where, "ONNX Runtime has no integer operators for signed codes");
+      }
+      List<String> floats =
+          model.getGraphBuilder().getNodeList().stream()
+              .filter(n -> !OPERATORS.containsKey(n.getOpType()) && !KEPT.contains(n.getOpType()))
+              .map(n -> n.getOpType() + " \"" + n.getName() + "\"")
+              .toList();
+      if (!floats.isEmpty()) {
+        throw new OnnxException(
+            where, "no integer operator for " + String.join(", ", floats) + "; QDQ has a form");
       }
       new Fusion(model.getGraphBuilder()).run();
       model.addOpsetImport(OperatorSetIdProto.newBuilder().setDomain(MICROSOFT).setVersion(1));

@@ -131,23 +131,21 @@ public final class PlanCompiler {
         places.put(buffered.get(i), new Place(acts, layout.offsets().get(i), stays));
       }
       prepare(places, kernels);
-      long workspace = kernels.stream().mapToLong(Kernel::workspaceBytes).max().orElse(0);
-      if (workspace > 0) {
-        Memory scratch = backend.allocate(workspace);
-        memories.add(scratch);
-        kernels.stream()
-            .filter(k -> k.workspaceBytes() > 0)
-            .forEach(k -> k.attach(scratch.address()));
-      }
       List<Kernel> everyRun = new ArrayList<>();
       for (int i = 0; i < kernels.size(); i++) {
-        kernels.get(i).readyConstants();
-        if (isConstant(graph.nodes().get(i))) {
-          kernels.get(i).run();
-        } else {
+        if (!isConstant(graph.nodes().get(i))) {
           everyRun.add(kernels.get(i));
         }
       }
+      long workspace = everyRun.stream().mapToLong(Kernel::workspaceBytes).max().orElse(0);
+      if (workspace > 0) {
+        Memory scratch = backend.allocate(workspace);
+        memories.add(scratch);
+        everyRun.stream()
+            .filter(k -> k.workspaceBytes() > 0)
+            .forEach(k -> k.attach(scratch.address()));
+      }
+      everyRun.forEach(Kernel::readyConstants);
       return new Plan(
           graph,
           batch,
@@ -303,12 +301,27 @@ public final class PlanCompiler {
               operands(node.outputs(), places),
               store.scalars());
       try {
-        kernels.add(backend.prepare(binding));
+        Kernel kernel = backend.prepare(binding);
+        kernels.add(kernel);
+        if (isConstant(node)) {
+          runOnce(kernel);
+        }
       } catch (QuantrainException e) {
         problems.add(e.getMessage());
       }
     }
     throwIfAny(problems);
+  }
+
+  /** Whoever reads the results finds them when it is prepared. */
+  private void runOnce(Kernel kernel) {
+    try (Memory workspace = backend.allocate(Math.max(kernel.workspaceBytes(), 1))) {
+      if (kernel.workspaceBytes() > 0) {
+        kernel.attach(workspace.address());
+      }
+      kernel.readyConstants();
+      kernel.run();
+    }
   }
 
   private List<Binding.Operand> operands(List<Value> values, Map<Value, Place> places) {

@@ -18,17 +18,30 @@ public final class AccumulatorBound {
    * @param weights S8 codes [K,...]
    */
   public static int firstOverflow(HostTensor weights, int largestInput, int[] bias) {
-    byte[] codes = weights.buffer().array();
-    int perChannel = (int) weights.shape().elementsPerSample();
     for (int k = 0; k < bias.length; k++) {
-      long sum = 0;
-      for (int i = 0; i < perChannel; i++) {
-        sum += Math.abs((int) codes[k * perChannel + i]);
-      }
-      if (sum * largestInput + Math.abs((long) bias[k]) > Integer.MAX_VALUE) {
+      if (ofChannel(weights, largestInput, bias, k) > Integer.MAX_VALUE) {
         return k;
       }
     }
     return -1;
+  }
+
+  /** sum |w| * largestInput + |bias| of the output channel where that is largest. */
+  public static long largest(HostTensor weights, int largestInput, int[] bias) {
+    long largest = 0;
+    for (int k = 0; k < bias.length; k++) {
+      largest = Math.max(largest, ofChannel(weights, largestInput, bias, k));
+    }
+    return largest;
+  }
+
+  private static long ofChannel(HostTensor weights, int largestInput, int[] bias, int k) {
+    byte[] codes = weights.buffer().array();
+    int perChannel = (int) weights.shape().elementsPerSample();
+    long sum = 0;
+    for (int i = 0; i < perChannel; i++) {
+      sum += Math.abs((int) codes[k * perChannel + i]);
+    }
+    return sum * largestInput + Math.abs((long) bias[k]);
   }
 }

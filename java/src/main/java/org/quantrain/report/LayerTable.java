@@ -1,7 +1,9 @@
 package org.quantrain.report;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.quantrain.graph.Graph;
@@ -13,23 +15,38 @@ import org.quantrain.op.AddCodes;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.AveragePoolCodes;
 import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Binary;
 import org.quantrain.op.Concat;
 import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.ConvGeometry;
+import org.quantrain.op.ConvTranspose2d;
 import org.quantrain.op.Flatten;
+import org.quantrain.op.Gather;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.GlobalPoolSum;
+import org.quantrain.op.LayerNorm;
 import org.quantrain.op.Linear;
 import org.quantrain.op.LinearCodes;
+import org.quantrain.op.MatMul;
+import org.quantrain.op.MatMulCodes;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.PRelu;
 import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Quantize;
+import org.quantrain.op.Reduce;
+import org.quantrain.op.Relu;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.Reshape;
+import org.quantrain.op.Resize;
 import org.quantrain.op.Slice;
+import org.quantrain.op.Softmax;
+import org.quantrain.op.Transpose;
+import org.quantrain.op.Unary;
+import org.quantrain.op.Where;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
@@ -47,20 +64,58 @@ public final class LayerTable {
   }
 
   /**
-   * A row for every layer that computes: products, adds, concatenations, pools and batch norms.
+   * A row for every layer that computes: products, adds, concatenations, pools and batch norms; and,
+   * between layers on codes, for every operation that stays float.
    *
    * @param contents of the graph's parameters and state; what is missing is left out of the rows
    */
   public static List<LayerRow> of(Graph graph, Map<String, HostTensor> contents) {
     LayerTable table = new LayerTable(graph, contents);
     List<LayerRow> rows = new ArrayList<>();
+    boolean onCodes = graph.nodes().stream().anyMatch(n -> n.op() instanceof Quantize);
     for (Node node : graph.nodes()) {
       LayerRow row = table.row(node);
+      if (row == null && onCodes && isFloat(node.op())) {
+        row = table.plain(node, "float " + function(node.op()), parameters(node));
+      }
       if (row != null) {
         rows.add(row);
       }
     }
     return rows;
+  }
+
+  private static boolean isFloat(Op op) {
+    return op instanceof LayerNorm
+        || op instanceof Softmax
+        || op instanceof Unary
+        || op instanceof Binary
+        || op instanceof Gather
+        || op instanceof Reduce
+        || op instanceof Where
+        || op instanceof PRelu
+        || op instanceof Relu
+        || op instanceof Resize
+        || op instanceof MatMul
+        || op instanceof ConvTranspose2d;
+  }
+
+  /** In words, as in "layer norm". */
+  private static String function(Op op) {
+    String name = op.kind().replaceAll("(?<=[a-z])(?=[A-Z])", " ");
+    if (op instanceof Unary unary) {
+      name = unary.function().name();
+    } else if (op instanceof Binary binary) {
+      name = binary.function().name();
+    }
+    return name.toLowerCase(Locale.ROOT).replace('_', ' ');
+  }
+
+  private static long parameters(Node node) {
+    return node.inputs().stream()
+        .filter(Value::isPersistent)
+        .mapToLong(v -> v.spec().shape().elements())
+        .sum();
   }
 
   private LayerRow row(Node node) {
@@ -69,6 +124,13 @@ public final class LayerTable {
       return product(node, kernel(conv.geometry(), node.input(3)), node.input(3));
     } else if (op instanceof LinearCodes) {
       return product(node, "linear", node.input(3));
+    } else if (op instanceof MatMulCodes) {
+      Shape a = node.input(0).spec().shape();
+      Shape y = node.output(0).spec().shape();
+      long products = Math.abs(Arrays.stream(y.dims()).asLongStream().reduce(1, (p, q) -> p * q));
+      long macs = products * a.dim(a.rank() - 1);
+      LayerRow.Activation x = activation(node);
+      return new LayerRow(name(node), "product", sample(y), 0, macs, null, x);
     } else if (op instanceof Conv2d conv) {
       return product(node, kernel(conv.geometry(), node.input(1)), node.input(1));
     } else if (op instanceof Linear) {
@@ -177,7 +239,11 @@ public final class LayerTable {
   }
 
   private LayerRow.Activation activation(Node node) {
-    int scaleAt = node.op() instanceof ConvCodes || node.op() instanceof LinearCodes ? 1 : -1;
+    boolean product =
+        node.op() instanceof ConvCodes
+            || node.op() instanceof LinearCodes
+            || node.op() instanceof MatMulCodes;
+    int scaleAt = product ? 1 : -1;
     QuantSpec spec = specOf(node.input(0));
     if (scaleAt < 0 || spec == null) {
       return null;
@@ -213,6 +279,8 @@ public final class LayerTable {
       return pool.spec();
     } else if (op instanceof MaxPool
         || op instanceof Flatten
+        || op instanceof Reshape
+        || op instanceof Transpose
         || op instanceof Slice
         || op instanceof PadCodes) {
       return specOf(producer.get().input(0));
@@ -226,11 +294,13 @@ public final class LayerTable {
   private static String name(Node node) {
     boolean product = node.op() instanceof ConvCodes || node.op() instanceof LinearCodes;
     String name = product ? node.input(3).name() : node.name();
-    return name.replaceFirst("/(codes|acc)$", "").replaceFirst("[._](weight|codes|acc)$", "");
+    return name.replaceFirst("^.*/float/", "")
+        .replaceFirst("/(codes|acc)$", "")
+        .replaceFirst("[._](weight|codes|acc)$", "");
   }
 
   private static Shape sample(Shape shape) {
     int[] dims = shape.dims();
-    return Shape.of(java.util.Arrays.copyOfRange(dims, 1, dims.length));
+    return Shape.of(Arrays.copyOfRange(dims, 1, dims.length));
   }
 }

@@ -15,7 +15,7 @@ public record Binding(Node node, List<Operand> inputs, List<Operand> outputs, St
    *
    * @param spec with the batch size substituted
    * @param address of the first byte; 0 for an optional output that nothing reads
-   * @param constant whether its contents are the same in every run
+   * @param constant whether its contents are the same in every run and there already
    */
   public record Operand(TensorSpec spec, long address, boolean constant) {}
 

@@ -21,8 +21,8 @@ public interface Kernel extends AutoCloseable {
   default void attach(long workspace) {}
 
   /**
-   * Called once, after {@link #attach} and when everything constant has its value: what is done to
-   * constant operands alone is done here, not in {@link #run}.
+   * Called once, after {@link #attach}: what is done to constant operands alone is done here, not
+   * in {@link #run}.
    */
   default void readyConstants() {}
 

@@ -133,17 +133,11 @@ public final class NetworkBuilder {
     return builder.add(name, new Linear(), x, w, vector(name + ".bias", features, 0));
   }
 
-  /** Linear layer with bias, its weights truncated normal. */
-  Value linearOf(String name, Value x, int features, double deviation) {
-    Value w = truncated(name + ".weight", Shape.of(features, x.spec().shape().dim(1)), deviation);
-    return builder.add(name, new Linear(), x, w, vector(name + ".bias", features, 0));
-  }
-
-  /** Convolution with bias whose windows lie side by side, its weights truncated normal. */
-  Value patches(String name, Value x, int channels, ConvGeometry geometry, double deviation) {
+  /** Convolution with bias whose windows lie side by side, its weights of variance 1 / fan in. */
+  Value patches(String name, Value x, int channels, ConvGeometry geometry) {
     int side = geometry.strideH();
     Shape shape = Shape.of(channels, x.spec().shape().dim(1), side, side);
-    Value w = truncated(name + ".weight", shape, deviation);
+    Value w = normal(name + ".weight", shape, Math.sqrt(1.0 / shape.elementsPerSample()));
     return builder.add(name, new Conv2d(geometry), x, w, vector(name + ".bias", channels, 0));
   }
 
@@ -157,7 +151,7 @@ public final class NetworkBuilder {
     return new Model(name, builder.build(logits), contents);
   }
 
-  private Value normal(String name, Shape shape, double deviation) {
+  Value normal(String name, Shape shape, double deviation) {
     return drawn(name, shape, () -> random.nextGaussian() * deviation);
   }
 
@@ -173,6 +167,11 @@ public final class NetworkBuilder {
           }
           return x * deviation;
         });
+  }
+
+  /** Between the negative bound and the bound. */
+  Value uniform(String name, Shape shape, double bound) {
+    return drawn(name, shape, () -> (2 * random.nextDouble() - 1) * bound);
   }
 
   private Value drawn(String name, Shape shape, DoubleSupplier draw) {

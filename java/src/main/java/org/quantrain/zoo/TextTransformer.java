@@ -23,9 +23,14 @@ final class TextTransformer {
   private final Transformer layers;
   private final int length;
 
-  private TextTransformer(long seed, int length, float epsilon, Unary.Kind activation) {
+  private TextTransformer(
+      long seed,
+      int length,
+      float epsilon,
+      Unary.Kind activation,
+      Transformer.Weights weights) {
     this.net = new NetworkBuilder(seed);
-    this.layers = new Transformer(net, epsilon, activation);
+    this.layers = new Transformer(net, epsilon, activation, weights);
     this.length = length;
   }
 
@@ -53,7 +58,9 @@ final class TextTransformer {
    */
   static Model encoder(NetworkName name, int length, int words, int classes, long seed) {
     Transformer.Size size = size(name);
-    TextTransformer text = new TextTransformer(seed, length, 1e-12f, Unary.Kind.GELU);
+    TextTransformer text =
+        new TextTransformer(
+            seed, length, 1e-12f, Unary.Kind.GELU, Transformer.Weights.TRUNCATED_NORMAL);
     NetworkBuilder net = text.net;
     int dim = size.dim();
     Value ids = text.tokens("input_ids");
@@ -76,10 +83,9 @@ final class TextTransformer {
       x = text.layers.postNorm("block" + i, x, size.heads(), mask);
     }
     Value first = text.layers.token("first", x, 0);
-    Value pooled = net.linearOf("pooler", first, dim, Transformer.DEVIATION);
+    Value pooled = text.layers.linear("pooler", first, dim);
     pooled = net.node("pooler.tanh", new Unary(Unary.Kind.TANH), pooled);
-    return net.build(
-        name.name(), net.linearOf("classifier", pooled, classes, Transformer.DEVIATION));
+    return net.build(name.name(), text.layers.linear("classifier", pooled, classes));
   }
 
   /**
@@ -89,14 +95,16 @@ final class TextTransformer {
    */
   static Model decoder(NetworkName name, int length, int words, long seed) {
     Transformer.Size size = size(name);
-    TextTransformer text = new TextTransformer(seed, length, 1e-5f, Unary.Kind.GELU_TANH);
+    TextTransformer text =
+        new TextTransformer(
+            seed, length, 1e-5f, Unary.Kind.GELU_TANH, Transformer.Weights.NORMAL);
     NetworkBuilder net = text.net;
     int dim = size.dim();
     Value ids = text.tokens("input_ids");
     Value table = net.truncated("words.table", Shape.of(words, dim), Transformer.DEVIATION);
     Value x = text.positions(net.node("words", new Gather(0), table, ids), dim);
     Value mask = net.constant("mask", Shape.of(length, length), text.below());
-    double added = Transformer.DEVIATION / Math.sqrt(2.0 * size.depth());
+    double added = 1 / Math.sqrt(2.0 * size.depth());
     for (int i = 1; i <= size.depth(); i++) {
       x = text.layers.preNorm("block" + i, x, size.heads(), mask, added);
     }

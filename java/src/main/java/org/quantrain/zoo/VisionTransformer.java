@@ -16,8 +16,10 @@ import org.quantrain.tensor.TensorSpec;
 
 /**
  * Vision transformers (Dosovitskiy et al. 2021, arXiv:2010.11929): patches, a class token, learned
- * positions, norms before the layers. "Tiny" and the initialization (truncated normal) are those of
- * DeiT (Touvron et al. 2021, arXiv:2012.12877), table 1.
+ * positions, norms before the layers. Initialization as in its authors' code: Glorot's for linear
+ * layers, LeCun's for patches, zeros for the class token; the head is a linear layer like others,
+ * because a learned scale cannot start from zeros. "Tiny" is the size of DeiT (Touvron et al. 2021,
+ * arXiv:2012.12877), table 1.
  */
 final class VisionTransformer {
   /** Options; patch is the side of a patch in pixels. */
@@ -58,24 +60,23 @@ final class VisionTransformer {
               .formatted(name.text(), image.height(), image.width(), patch));
     }
     NetworkBuilder net = new NetworkBuilder(seed);
-    Transformer layers = new Transformer(net, EPSILON, Unary.Kind.GELU);
+    Transformer layers = new Transformer(net, EPSILON, Unary.Kind.GELU, Transformer.Weights.GLOROT);
     int dim = size.dim();
     Value x = net.input(image.channels(), image.height(), image.width());
-    x = net.patches("patches", x, dim, ConvGeometry.of(patch, 0), Transformer.DEVIATION);
+    x = net.patches("patches", x, dim, ConvGeometry.of(patch, 0));
     int count = image.height() / patch * (image.width() / patch);
     // The channels of a patch become those of its token.
     x = net.node("patches.tokens", new Transpose(List.of(0, 2, 3, 1), Layout.ROW_MAJOR), x);
     x = layers.reshaped("patches.rows", x, Shape.of(Shape.BATCH, count, dim));
-    Value token = net.truncated("class.token", Shape.of(1, 1, dim), Transformer.DEVIATION);
+    Value token = net.truncated("class.token", Shape.of(1, 1, dim), 0);
     token = net.node("class", new Expand(TensorSpec.f32(Shape.BATCH, 1, dim)), token);
     x = net.node("tokens", new Concat(1), token, x);
-    Value positions = net.truncated("positions", Shape.of(count + 1, dim), Transformer.DEVIATION);
+    Value positions = net.normal("positions", Shape.of(count + 1, dim), Transformer.DEVIATION);
     x = net.node("embedded", new Binary(Binary.Kind.ADD), x, positions);
     for (int i = 1; i <= size.depth(); i++) {
-      x = layers.preNorm("block" + i, x, size.heads(), null, Transformer.DEVIATION);
+      x = layers.preNorm("block" + i, x, size.heads(), null, 1);
     }
     Value first = layers.norm("norm", layers.token("class.result", x, 0));
-    Value logits = net.linearOf("head", first, image.classes(), Transformer.DEVIATION);
-    return net.build(name.name(), logits);
+    return net.build(name.name(), layers.linear("head", first, image.classes()));
   }
 }

@@ -3,6 +3,7 @@ package org.quantrain.backend;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterAll;
@@ -105,6 +106,34 @@ class ConvCodesTest {
     }
   }
 
+  /** Constant weights are asked what their sums can reach: here just what a float holds. */
+  @Test
+  void sumsAtTheEndOfWhatAFloatHoldsAgree() {
+    for (int last : new int[] {7, 8}) {
+      for (int sign : new int[] {1, -1}) {
+        // 255 * (518 * 127 + 7) is 2^24 - 1.
+        byte[] weights = new byte[3 * 519];
+        Arrays.fill(weights, (byte) (sign * 127));
+        weights[518] = (byte) (sign * last);
+        weights[2 * 519 + 5] = 0;
+        HostTensor w =
+            HostTensor.ofBytes(new TensorSpec(DType.S8, Shape.of(3, 519, 1, 1)), weights);
+        byte[] codes = new byte[519 * 4];
+        Arrays.fill(codes, (byte) 255);
+        codes[2] = 0;
+        codes[4 * 519 - 1] = (byte) 254;
+        HostTensor x =
+            HostTensor.ofBytes(new TensorSpec(DType.U8, Shape.of(1, 519, 2, 2)), codes);
+        compare(
+            List.of(Lowering.values()).stream()
+                .map(l -> new ConvCodes(ConvGeometry.of(1, 0), l))
+                .map(op -> SingleNode.runFrozen(backend, op, inputs(x, 0, w)))
+                .toList(),
+            "sums of up to 255 * " + sign * (518 * 127 + last));
+      }
+    }
+  }
+
   @Test
   void theBackendSaysHowIntegersAreComputed() {
     assertTrue(backend.description().contains("integer products"), backend.description());
@@ -124,6 +153,12 @@ class ConvCodesTest {
                             backend, new ConvCodes(geometry, l), inputs(codes, zeroPoint, weights)))
                 .toList(),
             geometry + " " + x + " " + w + " " + type + " zero-point " + zeroPoint);
+        compare(
+            List.of(Lowering.values()).stream()
+                .map(l -> new ConvCodes(geometry, l))
+                .map(op -> SingleNode.runFrozen(backend, op, inputs(codes, zeroPoint, weights)))
+                .toList(),
+            geometry + " " + x + " " + w + " " + type + " constant, zero-point " + zeroPoint);
       }
     }
   }

@@ -1,8 +1,10 @@
 package org.quantrain.backend;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.quantrain.graph.Graph;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
@@ -20,17 +22,34 @@ final class SingleNode {
 
   /** All outputs. */
   static List<HostTensor> run(Backend backend, Op op, List<HostTensor> inputs) {
+    return run(backend, op, inputs, inputs.size());
+  }
+
+  /** All outputs, with all inputs but the first constant. */
+  static List<HostTensor> runFrozen(Backend backend, Op op, List<HostTensor> inputs) {
+    return run(backend, op, inputs, 1);
+  }
+
+  private static List<HostTensor> run(
+      Backend backend, Op op, List<HostTensor> inputs, int changing) {
     GraphBuilder builder = new GraphBuilder();
     List<Value> in = new ArrayList<>();
+    Map<String, HostTensor> contents = new HashMap<>();
     for (HostTensor tensor : inputs) {
-      in.add(builder.input("in" + in.size(), tensor.spec()));
+      String name = "in" + in.size();
+      contents.put(name, tensor);
+      in.add(
+          in.size() < changing
+              ? builder.input(name, tensor.spec())
+              : builder.state(name, tensor.spec()));
     }
     Node node = builder.node("node", op, in);
-    try (ParameterStore store = new ParameterStore(backend, List.of(), Map.of());
-        Plan plan =
-            PlanCompiler.compile(
-                builder.build(node.outputs()), 1, backend, store, PlanOptions.defaults())) {
-      for (int i = 0; i < in.size(); i++) {
+    Graph graph = builder.build(node.outputs());
+    PlanOptions options = PlanOptions.defaults();
+    options = changing < inputs.size() ? options.asFrozen() : options;
+    try (ParameterStore store = new ParameterStore(backend, graph.persistent(), contents);
+        Plan plan = PlanCompiler.compile(graph, 1, backend, store, options)) {
+      for (int i = 0; i < changing; i++) {
         plan.input(in.get(i)).put(0, inputs.get(i).bytes());
       }
       plan.run();

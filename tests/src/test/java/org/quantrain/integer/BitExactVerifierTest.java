@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -18,6 +19,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.quantrain.backend.cpu.CpuBackend;
+import org.quantrain.runtime.Backend;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 
@@ -192,6 +195,49 @@ class BitExactVerifierTest {
       @Override
       public void close() {}
     };
+  }
+
+  @Test
+  void sumsAndSaturationOfEveryLayerAreInTheReport() throws IOException {
+    RandomIntegers net = RandomIntegers.varied(19, false);
+    Path file = net.write(folder);
+    IntegerModel model = IntegerModel.read(file);
+    List<ImageBatch> images = net.images(1, 8);
+    ImageBatch whole = new ImageBatch(images.get(0).images(), 8, images.get(0).labels());
+    try (Backend backend = CpuBackend.open()) {
+      for (boolean fast : new boolean[] {false, true}) {
+        try (IntegerInterpreter interpreter =
+            fast
+                ? IntegerInterpreter.fast(backend, model, 8)
+                : new IntegerInterpreter(backend, model, 8)) {
+          VerificationReport report =
+              BitExactVerifier.of(file).verify(interpreter, null, List.of(whole).iterator());
+          PlainJavaCodes plain = new PlainJavaCodes(model);
+          CodesBatch codes = plain.run(whole.images());
+          List<String> tensors =
+              model.layers().stream()
+                  .map(IntegerLayer::name)
+                  .filter(plain.largestSums()::containsKey)
+                  .toList();
+          assertEquals(model.weights().size(), report.headroom().size());
+          for (int i = 0; i < report.headroom().size(); i++) {
+            LayerHeadroom layer = report.headroom().get(i);
+            IntegerWeights w = model.weights().get(i);
+            assertEquals(w.layer(), layer.layer());
+            assertEquals(plain.largestSums().get(tensors.get(i)), layer.largestSum());
+            assertTrue(layer.largestSum() <= layer.bound(), layer::toString);
+            assertTrue(layer.bound() < 1L << 31, layer::toString);
+          }
+          LayerHeadroom stem = report.headroom().get(0);
+          CodesTensor y = model.codes().get(1);
+          int[] expected = codes.codes().get(y.name()).codes();
+          assertEquals(expected.length, stem.codes());
+          assertEquals(
+              Arrays.stream(expected).filter(q -> q == y.qmax()).count(), stem.saturated());
+          assertTrue(report.toString().contains("bits below an overflow"), report::toString);
+        }
+      }
+    }
   }
 
   @Test

@@ -18,6 +18,7 @@ import org.quantrain.tensor.TensorSpec;
 final class PlainJavaCodes implements CodesSource {
   private final IntegerModel model;
   private final Map<String, int[]> values = new HashMap<>();
+  private final Map<String, Long> largestSums = new HashMap<>();
   private int batch;
 
   PlainJavaCodes(IntegerModel model) {
@@ -151,6 +152,7 @@ final class PlainJavaCodes implements CodesSource {
     int[] q = new int[acc.length];
     for (int i = 0; i < q.length; i++) {
       int k = i / inner % so.length;
+      noteSum(y.name(), acc[i], bias[k]);
       q[i] = requantize(acc[i] + bias[k], so[k] / y.scale(), y);
     }
     return q;
@@ -299,9 +301,19 @@ final class PlainJavaCodes implements CodesSource {
     int[] bias = layer.w().bias().ints();
     float[] y = new float[acc.length];
     for (int i = 0; i < y.length; i++) {
+      noteSum(layer.name(), acc[i], bias[i % bias.length]);
       y[i] = (float) (acc[i] + bias[i % bias.length]) * so[i % so.length];
     }
     return HostTensor.of(Shape.of(batch, so.length), y);
+  }
+
+  private void noteSum(String layer, long acc, long bias) {
+    largestSums.merge(layer, Math.max(Math.abs(acc), Math.abs(acc + bias)), Math::max);
+  }
+
+  @Override
+  public Map<String, Long> largestSums() {
+    return largestSums;
   }
 
   @Override

@@ -327,4 +327,20 @@ class DorefaTest {
       assertTrue(undecided <= 5, undecided + " draws lie on a position");
     }
   }
+
+  @Test
+  void anInfiniteGradientMakesItsSampleInfiniteAndNoOther() {
+    float[] dy = {1, Float.POSITIVE_INFINITY, -2, Float.NaN, 1, 2, -3, 4};
+    try (KernelMemory memory = new KernelMemory(kernels, false)) {
+      FloatPointer y = memory.unwritten(dy.length);
+      qt_dorefa_gradient_args args = new qt_dorefa_gradient_args();
+      args.dy(memory.floats(dy)).y(y).max(memory.unwritten(2)).samples(2).inner(4).bits(4);
+      new Draws(1, 2, 3).into(args.draws(), memory);
+      memory.run(QuantrainNative::qt_dorefa_gradient, args);
+      for (int i = 0; i < dy.length; i++) {
+        assertEquals(i < 3, Float.isInfinite(y.get(i)), "element " + i + ": " + y.get(i));
+        assertEquals(i == 3, Float.isNaN(y.get(i)), "element " + i + ": " + y.get(i));
+      }
+    }
+  }
 }

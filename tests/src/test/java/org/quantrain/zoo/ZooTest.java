@@ -35,6 +35,34 @@ class ZooTest {
     assertEquals(7, pooledRows(model));
   }
 
+  @Test
+  void transformersHaveThePublishedSize() {
+    assertEquals(5_717_416, parameters(Zoo.build("vit-tiny", 3, 224, 224, 1000, 1)));
+    // The published encoder is without a classifier.
+    long classifier = 2 * 128 + 2;
+    assertEquals(
+        4_385_920, parameters(Zoo.buildText("bert-tiny", 512, 30_522, 2, 1)) - classifier);
+  }
+
+  @Test
+  void addedLayersOfADecoderStartSmallerWithItsDepth() {
+    Model shallow = Zoo.buildText("gpt-tiny?depth=1", 8, 40, 0, 1);
+    Model deep = Zoo.buildText("gpt-tiny?depth=8", 8, 40, 0, 1);
+    String added = "block1.mlp.down.weight";
+    double ratio = deviation(shallow, added) / deviation(deep, added);
+    assertEquals(Math.sqrt(8), ratio, 0.05);
+    assertEquals(0.02, deviation(deep, "block1.mlp.up.weight"), 0.001);
+  }
+
+  private static double deviation(Model model, String weights) {
+    double squares = 0;
+    float[] values = model.contents().get(weights).floats();
+    for (float v : values) {
+      squares += (double) v * v;
+    }
+    return Math.sqrt(squares / values.length);
+  }
+
   @ParameterizedTest
   @CsvSource({"resnet20, 0.27", "resnet32, 0.46", "resnet56, 0.85"})
   void networksForCifarHaveThePublishedParameters(String model, double millions) {
@@ -130,6 +158,9 @@ class ZooTest {
         "mobilenetv2?width=NaN|got 'NaN'",
         "mobilenetv2?width=9|got '9'",
         "mobilenetv2?activation=swish|activation: expected relu6 or relu, got 'swish'",
+        "vit-tiny?patch=5|patch: expected a divisor of 32x32 pixels, got 5",
+        "vit-tiny?dim=100|dim: expected a multiple of the 3 heads, got 100",
+        "vit-tiny?depth=1.5|depth: expected a whole number, got '1.5'",
         "mobilenetv2?width|expected KEY=VALUE",
         "mobilenetv2?width=1&width=2|a second time"
       })

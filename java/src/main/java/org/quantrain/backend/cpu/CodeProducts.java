@@ -4,6 +4,7 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_f32;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_s8;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_u8;
 
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.dnnl.dnnl_memory_desc;
@@ -25,11 +26,11 @@ import org.quantrain.tensor.DType;
  * oneDNN on integer-valued floats, plain integer loops.
  */
 final class CodeProducts {
-  /**
-   * Largest product of a weight and an operand: |w| of an int8 container, |x - zero-point| where
-   * both are codes of one 8-bit container.
-   */
-  private static final long LARGEST_PRODUCT = 128 * 255;
+  /** Largest |x - zero-point|: both are codes of one 8-bit container. */
+  private static final long LARGEST_OPERAND = 255;
+
+  /** Largest product of a weight, of an int8 container, and an operand. */
+  private static final long LARGEST_PRODUCT = 128 * LARGEST_OPERAND;
 
   /**
    * The same for what oneDNN sums on the way of signed operands, in any order: x + 128, 128 and the
@@ -142,14 +143,14 @@ final class CodeProducts {
 
   /**
    * Sums of products of integer-valued floats, in parts of the input channels so small that no
-   * partial sum of any order of summation reaches 2^24; the parts are added in int32. Floats are
-   * four times as large as codes, so they are made block by block, in a cache.
+   * partial sum of any order of summation reaches 2^24; the parts are added in int32. Constant
+   * weights say what their sums can reach; of others the worst is assumed. Floats are four times as
+   * large as codes, so they are made block by block, in a cache.
    */
   private static String simulated(
       Cpu cpu, Dnnl.Making making, Steps steps, Binding b, Convolution conv) {
     long group = conv.groupChannels();
-    long fit = (EXACT - 1) / (LARGEST_PRODUCT * conv.r() * conv.s());
-    long parts = (group + fit - 1) / fit;
+    long parts = parts(b.input(3), conv);
     // Equal parts: the last one is not left with a few channels.
     long most = (group + parts - 1) / parts;
     Convolution block = conv.part(BLOCK_FLOATS);
@@ -210,6 +211,29 @@ final class CodeProducts {
       }
     }
     return "integer-valued floats in " + parts + (parts == 1 ? " part " : " parts ") + name;
+  }
+
+  /** Into how many parts the input channels of a group must go. */
+  private static long parts(Binding.Operand w, Convolution conv) {
+    if (w.constant() && LARGEST_OPERAND * largestSum(w, conv) < EXACT) {
+      return 1;
+    }
+    long fit = (EXACT - 1) / (LARGEST_PRODUCT * conv.r() * conv.s());
+    return (conv.groupChannels() + fit - 1) / fit;
+  }
+
+  /** Sum of an output channel's |w|, of that with the largest. */
+  private static long largestSum(Binding.Operand w, Convolution conv) {
+    ByteBuffer codes = At.bytes(w).capacity(conv.weights()).asByteBuffer();
+    long largest = 0;
+    while (codes.hasRemaining()) {
+      long sum = 0;
+      for (long i = 0; i < conv.products(); i++) {
+        sum += Math.abs(codes.get());
+      }
+      largest = Math.max(largest, sum);
+    }
+    return largest;
   }
 
   /** The product of the first block, which is that of the others too. */

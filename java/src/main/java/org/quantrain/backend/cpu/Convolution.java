@@ -45,8 +45,8 @@ import org.quantrain.tensor.Shape;
 record Convolution(
     long n, long c, long h, long w, long k, long r, long s, long p, long q, ConvGeometry geometry) {
   /**
-   * What oneDNN takes first for depthwise convolutions of floats with AVX2. The next one, jit_dw, is
-   * 1.3 to 1.8 times as fast (Zen 3).
+   * What oneDNN takes first for depthwise convolutions of floats with AVX2. The next one, jit_dw,
+   * is 1.3 to 1.8 times as fast (Zen 3).
    */
   private static final String SLOW_DEPTHWISE = "brdgmm_dw:avx2";
 
