@@ -17,11 +17,6 @@
 
 namespace qt::cpu::QT_ISA {
 
-template <class In>
-QT_HD void FetchAhead(const In* x) {
-  __builtin_prefetch(reinterpret_cast<const char*>(x) + kAhead);
-}
-
 // What an element becomes, a number or an integer, and whether its mask bit is set.
 template <class Y, class Truth>
 struct Spot {

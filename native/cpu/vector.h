@@ -22,6 +22,16 @@
 
 namespace qt::cpu::QT_ISA {
 
+// Bytes ahead of a loop at which its input is fetched. The hardware's own prefetch ends with a
+// page.
+constexpr int64_t kAhead = 2048;
+
+// Fetches one cache line, that far ahead.
+template <class T>
+inline void FetchAhead(const T* x) {
+  __builtin_prefetch(reinterpret_cast<const char*>(x) + kAhead);
+}
+
 #if !QT_VECTORS
 
 template <int, class T>
@@ -290,10 +300,6 @@ template <bool kStream>
 inline void StoreVectors(const Vector (&a)[4], math::Bf16* out) {
   for (int k = 0; k < 4; k += 2) StoreTwo<kStream>(a[k], a[k + 1], out + k * Vector::kSize);
 }
-
-// Bytes ahead of a loop at which its input is fetched. The hardware's own prefetch ends with a
-// page.
-constexpr int64_t kAhead = 2048;
 
 // Of as many elements as kVectors vectors have, the lines kAhead.
 template <int kVectors, class T>
