@@ -85,8 +85,9 @@ public final class Datasets {
   }
 
   /**
-   * Loads what a spec names for a model that knows what becomes of its images: mean, std and size
-   * that the spec leaves out are the model's, not the dataset's.
+   * Loads what a spec names for a model that knows what becomes of its images: mean and std that the
+   * spec leaves out are the model's, not the dataset's, and so is the size of a folder's images. Data
+   * that has a size of its own is scaled only where the spec says so.
    *
    * @throws DataException as above, and if the spec names others than the model's
    */
@@ -103,7 +104,7 @@ public final class Datasets {
       throw new DataException(spec, "channels is an option of imagefolder only", "remove it");
     }
     if (recorded.isPresent()) {
-      take(spec, options, recorded.get());
+      take(spec, options, recorded.get(), prefix.equals(IMAGE_FOLDER));
     }
     ImageSize size = size(spec, options.get("size"));
     DataSplit split =
@@ -131,7 +132,8 @@ public final class Datasets {
   }
 
   /** Fills in what is recorded. */
-  private static void take(String spec, Map<String, String> options, Preprocessing recorded)
+  private static void take(
+      String spec, Map<String, String> options, Preprocessing recorded, boolean scales)
       throws DataException {
     Normalization own = recorded.normalization();
     Normalization normalization = normalization(spec, options, own);
@@ -145,7 +147,9 @@ public final class Datasets {
     }
     options.put("mean", Normalization.join(own.mean()));
     options.put("std", Normalization.join(own.std()));
-    options.put("size", size.toString());
+    if (scales) {
+      options.put("size", size.toString());
+    }
   }
 
   /** The same spec with its path, if it has one, made absolute: it holds in any folder. */

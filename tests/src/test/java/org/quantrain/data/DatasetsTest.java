@@ -49,10 +49,11 @@ class DatasetsTest {
     Optional<Preprocessing> recorded = Preprocessing.read("m.onnx", model.toMetadata());
     assertEquals(Optional.of(model), recorded);
     DataSource said = Datasets.load("digits?mean=0.25&std=0.5&size=10x12").test();
-    DataSource taken = Datasets.load("digits", recorded).test();
+    DataSource taken = Datasets.load("digits?size=10x12", recorded).test();
     assertEquals(Optional.of(model), Preprocessing.of(taken.limit(7, 1)));
     assertArrayEquals(IdxFiles.pixels(said, 3), IdxFiles.pixels(taken, 3));
     Datasets.load("digits?mean=0.25&size=10x12", recorded);
+    assertEquals(8, Datasets.load("digits", recorded).test().width());
     for (String other : new String[] {"mean=0.2", "std=0.4", "mean=0.2,0.2,0.2", "size=8"}) {
       DataException e =
           assertThrows(DataException.class, () -> Datasets.load("digits?" + other, recorded));
