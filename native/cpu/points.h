@@ -36,13 +36,13 @@ QT_HD void StorePoint(int32_t y, Code* out) {
 // Elements of a table of values per channel that a chunk of any phase reads as one stream.
 inline int64_t RepeatedTable(int64_t n, int64_t channels) { return channels + Min(kChunk, n); }
 
-// values null: `otherwise`.
+// values null: `otherwise`. Without channels nothing will be read, and nothing is filled.
 template <class T>
 inline void FillTable(T* table, int64_t size, int64_t channels, const T* values, T otherwise) {
   for (int64_t c = 0; c < Min(channels, size); ++c) {
     table[c] = values == nullptr ? otherwise : values[c];
   }
-  for (int64_t filled = channels; filled < size; filled *= 2) {
+  for (int64_t filled = channels; 0 < filled && filled < size; filled *= 2) {
     memcpy(table + filled, table, sizeof(T) * static_cast<size_t>(Min(filled, size - filled)));
   }
 }
