@@ -83,8 +83,8 @@ public final class SampledInterpreter implements CodesSource {
     if (!Arrays.equals(expected.bytes(), found.bytes())) {
       throw new QuantrainException(
           ("%s: the fast road differs from the reference loops at %s; that is a fault of Quantrain"
-                  + " on this machine, not of the file: verify with the reference road and report"
-                  + " it")
+                  + " on this machine, not of the file: please report it with what"
+                  + " 'quantrain doctor' prints")
               .formatted(model.where(), name));
     }
   }
