@@ -81,7 +81,7 @@ void qt_cases_close(void) {
 double qt_cases_copy_bandwidth(int64_t bytes, int32_t threads) {
   qt_context* ctx = nullptr;
   if (qt_context_create(&ctx, threads) != QT_OK) return 0.0;
-  const double bandwidth = CopyBandwidth(ctx, bytes);
+  const double bandwidth = MeasureBandwidths(ctx, bytes).copy;
   qt_context_destroy(ctx);
   return bandwidth;
 }

@@ -60,13 +60,14 @@ bool Parse(int count, char** words, Options* options) {
 
 constexpr int64_t kQuickBytes = 4096;
 
+// timed_elements: 0 for the cases that are compared.
 template <class F>
-void ForEachCall(const Options& options, F f) {
+void ForEachCall(const Options& options, int64_t timed_elements, F f) {
   for (int file = 0; file < CaseFiles(); ++file) {
     const auto wants = [&](const std::string& kernel, const std::string&) {
       return options.kernel.empty() || options.kernel == kernel;
     };
-    AddCases(file, options.time ? options.elements : 0, wants, [&](std::unique_ptr<Call> call) {
+    AddCases(file, timed_elements, wants, [&](std::unique_ptr<Call> call) {
       if (!options.quick || call->Bytes() <= kQuickBytes) f(call.get());
     });
   }
@@ -82,14 +83,29 @@ bool Exists(const std::string& name) {
 
 int Time(const Options& options, qt_context* ctx) {
   // As many bytes as fake_quant moves.
-  const double copy = CopyBandwidth(ctx, 4 * options.elements);
+  const Bandwidths memory = MeasureBandwidths(ctx, 4 * options.elements);
   std::vector<Timing> timings;
   const double seconds = options.cuda ? 0.1 : 0.4;
-  ForEachCall(options, [&](Call* call) { timings.push_back(TimeCall(ctx, call, seconds)); });
+  ForEachCall(options, options.elements,
+              [&](Call* call) { timings.push_back(TimeCall(ctx, call, seconds)); });
+  if (!options.cuda) {
+    // 256 KB of float input and output.
+    constexpr int64_t kCachedElements = 32768;
+    qt_context* one = nullptr;
+    if (qt_context_create(&one, 1) != QT_OK) return 1;
+    size_t row = 0;
+    ForEachCall(options, kCachedElements, [&](Call* call) {
+      const Timing cached = TimeCall(one, call, 0.02);
+      Timing& t = timings[row++];
+      t.cached_milliseconds = cached.milliseconds * static_cast<double>(t.elements) /
+                              static_cast<double>(cached.elements * qt_context_threads(ctx));
+    });
+    qt_context_destroy(one);
+  }
   const std::string backend =
       std::string(qt_context_isa(ctx)) +
       (options.cuda ? "" : ", " + std::to_string(qt_context_threads(ctx)) + " threads");
-  PrintTimings(timings, copy, backend, options.json);
+  PrintTimings(timings, memory, backend, options.json);
   return 0;
 }
 
@@ -133,7 +149,7 @@ int Main(int count, char** words) {
     Report report;
     qt_context emulated;
     if (!options.cuda && qt_cuda_open(&emulated, 0, nullptr) != QT_OK) return 1;
-    ForEachCall(options, [&](Call* call) {
+    ForEachCall(options, 0, [&](Call* call) {
       if (options.brief && options.cuda) {
         CompareOnceOnDevice(call, ctx, &report);
         return;

@@ -37,24 +37,37 @@ void* NewStream();
 // Runs the call on ctx's stream (not the default one) as a captured graph, and waits.
 qt_status RunCaptured(qt_context* ctx, Call* call);
 
-// One timed call.
+// One timed call. cached_milliseconds: the same kernel on data that stays in a core's cache, scaled to
+// this size and spread over the threads, so what the arithmetic takes; 0 on a device.
 struct Timing {
   std::string kernel, variant;
   int64_t elements;
-  double bytes_per_element, milliseconds, gigabytes_per_second;
+  double bytes_read, bytes_written, milliseconds;
+  double cached_milliseconds = 0.0;
+  double Bytes() const { return bytes_read + bytes_written; }
 };
 
-// Bytes per second of a copy of `bytes` (read and write counted), the better of what this machine
-// offers: on the CPU regular and streaming stores.
-double CopyBandwidth(qt_context* ctx, int64_t bytes);
+// Bytes per second that the memory gives to all threads.
+struct Bandwidths {
+  // A copy, read and write counted: the better of what this machine offers, on the CPU regular and
+  // streaming stores.
+  double copy;
+  // With each line fetched ahead of its use: a copy by streaming stores, and reading alone. What a
+  // kernel moves cannot be moved faster. 0 where the instructions lack.
+  double ahead_copy = 0.0, read = 0.0;
+};
+// Of `bytes` read, and as many written.
+Bandwidths MeasureBandwidths(qt_context* ctx, int64_t bytes);
 // Allocates and fills the buffers of a call in the memory of ctx, and points its arguments there.
 bool Place(qt_context* ctx, Call* call);
 void Release(qt_context* ctx, Call* call);
 // The median over repetitions that fill about `seconds`.
 Timing TimeCall(qt_context* ctx, Call* call, double seconds);
 
-void PrintTimings(const std::vector<Timing>& timings, double copy, const std::string& backend,
-                  bool json);
+// Beside the times: the bandwidth as a fraction of a copy, and the floor (the largest of reading what is
+// read, moving what is moved, and the arithmetic) as a fraction of the time.
+void PrintTimings(const std::vector<Timing>& timings, const Bandwidths& memory,
+                  const std::string& backend, bool json);
 
 }  // namespace qt::check
 

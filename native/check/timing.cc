@@ -42,23 +42,41 @@ double MedianSeconds(qt_context* ctx, double seconds, F f) {
   return times[samples / 2];
 }
 
+enum class Pass { kCopy, kStreamingCopy, kAheadCopy, kRead };
+
+// What was read is used here, so that no compiler skips the reading.
+volatile int64_t any_byte;
+
 // from and to are whole pages.
-void CopyOnCpu(int threads, uint8_t* to, const uint8_t* from, int64_t bytes, bool streaming) {
-#pragma omp parallel for num_threads(threads) schedule(static)
+void PassOnCpu(int threads, uint8_t* to, const uint8_t* from, int64_t bytes, Pass pass) {
+  int64_t any = 0;
+#pragma omp parallel for num_threads(threads) schedule(static) reduction(| : any)
   for (int64_t block = 0; block < bytes / 4096; ++block) {
     uint8_t* t = to + block * 4096;
     const uint8_t* f = from + block * 4096;
-#if defined(__x86_64__)
-    if (streaming) {
-      for (int64_t i = 0; i < 4096; i += 16) {
-        _mm_stream_si128(reinterpret_cast<__m128i*>(t + i),
-                         _mm_load_si128(reinterpret_cast<const __m128i*>(f + i)));
-      }
+    if (pass == Pass::kCopy) {
+      memcpy(t, f, 4096);
       continue;
     }
+#if defined(__x86_64__)
+    __m128i seen = _mm_setzero_si128();
+    for (int64_t line = 0; line < 4096; line += 64) {
+      if (pass != Pass::kStreamingCopy) {
+        _mm_prefetch(reinterpret_cast<const char*>(f + line + 2048), _MM_HINT_T0);
+      }
+      for (int64_t i = line; i < line + 64; i += 16) {
+        const __m128i value = _mm_load_si128(reinterpret_cast<const __m128i*>(f + i));
+        if (pass == Pass::kRead) {
+          seen = _mm_or_si128(seen, value);
+        } else {
+          _mm_stream_si128(reinterpret_cast<__m128i*>(t + i), value);
+        }
+      }
+    }
+    any |= _mm_cvtsi128_si64(_mm_or_si128(seen, _mm_unpackhi_epi64(seen, seen)));
 #endif
-    memcpy(t, f, 4096);
   }
+  any_byte = any;
 #if defined(__x86_64__)
   _mm_sfence();
 #endif
@@ -75,30 +93,35 @@ std::string Escaped(const std::string& text) {
 
 }  // namespace
 
-double CopyBandwidth(qt_context* ctx, int64_t bytes) {
+Bandwidths MeasureBandwidths(qt_context* ctx, int64_t bytes) {
   void *to = nullptr, *from = nullptr;
   bytes = bytes / 4096 * 4096;
-  if (qt_memory_alloc(ctx, &to, bytes) != QT_OK) return 0.0;
-  double seconds = 0.0;
+  if (qt_memory_alloc(ctx, &to, bytes) != QT_OK) return {0.0};
+  Bandwidths memory{0.0};
   if (qt_memory_alloc(ctx, &from, bytes) == QT_OK) {
+    const double moved = 2.0 * static_cast<double>(bytes);
     // Untouched memory would be read from one page of zeros.
     qt_memory_write(ctx, from, std::vector<uint8_t>(bytes, 1).data(), bytes);
     if (std::string(qt_context_isa(ctx)) == "cuda") {
-      seconds = MedianSeconds(ctx, 0.5, [&] { qt_memory_copy(ctx, to, from, bytes); });
+      memory.copy = moved / MedianSeconds(ctx, 0.5, [&] { qt_memory_copy(ctx, to, from, bytes); });
     } else {
-      const int threads = qt_context_threads(ctx);
-      for (const bool streaming : {false, true}) {
-        const double t = MedianSeconds(ctx, 1.0, [&] {
-          CopyOnCpu(threads, static_cast<uint8_t*>(to), static_cast<const uint8_t*>(from), bytes,
-                    streaming);
+      const auto seconds = [&](Pass pass) {
+        return MedianSeconds(ctx, 1.0, [&] {
+          PassOnCpu(qt_context_threads(ctx), static_cast<uint8_t*>(to),
+                    static_cast<const uint8_t*>(from), bytes, pass);
         });
-        if (seconds == 0.0 || t < seconds) seconds = t;
-      }
+      };
+      memory.copy = moved / seconds(Pass::kCopy);
+#if defined(__x86_64__)
+      memory.copy = std::max(memory.copy, moved / seconds(Pass::kStreamingCopy));
+      memory.ahead_copy = std::max(memory.copy, moved / seconds(Pass::kAheadCopy));
+      memory.read = moved / 2.0 / seconds(Pass::kRead);
+#endif
     }
   }
   qt_memory_free(ctx, to, bytes);
   qt_memory_free(ctx, from, bytes);
-  return 2.0 * static_cast<double>(bytes) / seconds;
+  return memory;
 }
 
 bool Place(qt_context* ctx, Call* call) {
@@ -128,41 +151,56 @@ Timing TimeCall(qt_context* ctx, Call* call, double seconds) {
             qt_last_error(ctx));
   }
   Release(ctx, call);
-  const double bytes = static_cast<double>(call->Bytes());
-  return {call->kernel(),
-          call->variant(),
-          call->elements,
-          bytes / static_cast<double>(std::max<int64_t>(1, call->elements)),
-          status == QT_OK ? t * 1e3 : 0.0,
-          status == QT_OK ? bytes / t * 1e-9 : 0.0};
+  double read = 0.0, written = 0.0;
+  for (const Field& f : call->fields()) {
+    const double bytes = static_cast<double>(f.data.size());
+    if (f.input) read += bytes;
+    if (f.output) written += bytes;
+  }
+  return {call->kernel(), call->variant(),          call->elements, read,
+          written,        status == QT_OK ? t * 1e3 : 0.0};
 }
 
-void PrintTimings(const std::vector<Timing>& timings, double copy, const std::string& backend,
-                  bool json) {
-  copy *= 1e-9;
+void PrintTimings(const std::vector<Timing>& timings, const Bandwidths& memory,
+                  const std::string& backend, bool json) {
+  const double copy = memory.copy * 1e-9;
   if (json) {
-    printf("{\"backend\": \"%s\", \"copyGbPerSecond\": %.2f, \"rows\": [", backend.c_str(), copy);
-    const char* separator = "\n";
-    for (const Timing& t : timings) {
+    printf("{\"backend\": \"%s\", \"copyGbPerSecond\": %.2f, \"aheadCopyGbPerSecond\": %.2f, "
+           "\"readGbPerSecond\": %.2f, \"rows\": [",
+           backend.c_str(), copy, memory.ahead_copy * 1e-9, memory.read * 1e-9);
+  } else {
+    printf("%s, copy %.1f GB/s", backend.c_str(), copy);
+    if (memory.read > 0.0) {
+      printf("; fetched ahead: copy %.1f GB/s, read %.1f GB/s", memory.ahead_copy * 1e-9,
+             memory.read * 1e-9);
+    }
+    printf("\n%-30s %-34s %10s %7s %9s %7s %8s %10s %9s\n", "kernel", "variant", "elements",
+           "B/elem", "ms", "GB/s", "of copy", "cached ms", "of floor");
+  }
+  const char* separator = "\n";
+  for (const Timing& t : timings) {
+    const double each = t.Bytes() / static_cast<double>(std::max<int64_t>(1, t.elements));
+    const double rate = t.milliseconds > 0.0 ? t.Bytes() / t.milliseconds * 1e-6 : 0.0;
+    double floor = t.cached_milliseconds;
+    if (memory.read > 0.0) {
+      floor = std::max({floor, t.bytes_read / memory.read * 1e3, t.Bytes() / memory.ahead_copy * 1e3});
+    }
+    const double of_floor = t.milliseconds > 0.0 ? floor / t.milliseconds : 0.0;
+    if (json) {
       printf("%s{\"name\": \"%s\", \"variant\": \"%s\", \"backend\": \"%s\", \"elements\": %lld, "
              "\"bytesPerElement\": %.3f, \"milliseconds\": %.4f, \"gbPerSecond\": %.2f, "
-             "\"fractionOfCopy\": %.3f}",
+             "\"fractionOfCopy\": %.3f, \"cachedMilliseconds\": %.4f, \"fractionOfFloor\": %.3f}",
              separator, t.kernel.c_str(), Escaped(t.variant).c_str(), backend.c_str(),
-             static_cast<long long>(t.elements), t.bytes_per_element, t.milliseconds,
-             t.gigabytes_per_second, t.gigabytes_per_second / copy);
+             static_cast<long long>(t.elements), each, t.milliseconds, rate, rate / copy,
+             t.cached_milliseconds, of_floor);
       separator = ",\n";
+    } else {
+      printf("%-30s %-34s %10lld %7.3f %9.4f %7.2f %8.2f %10.4f %9.2f\n", t.kernel.c_str(),
+             t.variant.c_str(), static_cast<long long>(t.elements), each, t.milliseconds, rate,
+             rate / copy, t.cached_milliseconds, of_floor);
     }
-    printf("]}\n");
-    return;
   }
-  printf("%s, copy %.1f GB/s\n", backend.c_str(), copy);
-  printf("%-30s %-34s %10s %7s %9s %7s %8s\n", "kernel", "variant", "elements", "B/elem", "ms",
-         "GB/s", "of copy");
-  for (const Timing& t : timings) {
-    printf("%-30s %-34s %10lld %7.3f %9.4f %7.2f %8.2f\n", t.kernel.c_str(), t.variant.c_str(),
-           static_cast<long long>(t.elements), t.bytes_per_element, t.milliseconds,
-           t.gigabytes_per_second, t.gigabytes_per_second / copy);
-  }
+  if (json) printf("]}\n");
 }
 
 }  // namespace qt::check
