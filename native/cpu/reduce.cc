@@ -65,6 +65,7 @@ void Tile(const float* x, int64_t rows, int64_t stride, int64_t lanes, int64_t r
     const float* b = a + stride;
     const float* c = b + stride;
     const float* d = c + stride;
+    for (int64_t k = 4; k < 8; ++k) Prefetch(a + k * stride, lanes);
 #pragma omp simd
     for (int64_t j = 0; j < lanes; ++j) {
       const auto low = R::Combine(R::Of(a[j]), R::Of(b[j]));
