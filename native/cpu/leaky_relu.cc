@@ -1,29 +1,30 @@
-// leaky_relu and its gradient: one pass over memory, in blocks of kBlock elements.
-#include "cpu/kernel.h"
+// leaky_relu and its gradient: one pass over memory.
+#include "cpu/points.h"
 #include "math/layers.h"
 
 namespace qt::cpu::QT_ISA {
 
 qt_status leaky_relu(qt_context& ctx, const qt_leaky_relu_args& a) {
   const float* x = a.x;
-  float* y = a.y;
   const float slope = a.slope;
-  ParallelBlocks(ctx, a.n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) y[i] = math::LeakyRelu(x[i], x[i], slope);
-  });
+  ForEachValue(ctx, a.n, 1, x, nullptr, a.y,
+               [=](auto t, int64_t i, int64_t) {
+                 using T = decltype(t);
+                 const T v = LoadAs<T>(x + i);
+                 return math::LeakyRelu(v, v, T(slope));
+               });
   return QT_OK;
 }
 
 qt_status leaky_relu_backward(qt_context& ctx, const qt_leaky_relu_backward_args& a) {
   const float* x = a.x;
   const float* dy = a.dy;
-  float* dx = a.dx;
   const float slope = a.slope;
-  ParallelBlocks(ctx, a.n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) dx[i] = math::LeakyRelu(x[i], dy[i], slope);
-  });
+  ForEachValue(ctx, a.n, 1, x, dy, a.dx,
+               [=](auto t, int64_t i, int64_t) {
+                 using T = decltype(t);
+                 return math::LeakyRelu(LoadAs<T>(x + i), LoadAs<T>(dy + i), T(slope));
+               });
   return QT_OK;
 }
 

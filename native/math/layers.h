@@ -87,8 +87,9 @@ QT_HD T ReluGradient(T y, T dy, T upper) {
 }
 
 // dy through the branch that x took: with dy = x the function itself. A NaN dy stays as it is.
-QT_HD float LeakyRelu(float x, float dy, float slope) {
-  return (x > 0.0f) | (dy != dy) ? dy : slope * dy;
+template <class T>
+QT_HD T LeakyRelu(T x, T dy, T slope) {
+  return Choose((T(0.0f) < x) | !Equal(dy, dy), dy, slope * dy);
 }
 
 // What a window without any cell inside the input holds.
