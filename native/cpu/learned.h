@@ -40,10 +40,11 @@ struct OneChannel {
   // As a struct of vectors.
   template <class Vectors>
   Vectors VectorsAt(int64_t) const {
-    float v[2];
-    static_assert(sizeof(value) == sizeof(v));
+    constexpr int kCount = sizeof(Value) / sizeof(float);
+    float v[kCount];
     memcpy(v, &value, sizeof(v));
-    return {Vector(v[0]), Vector(v[1])};
+    if constexpr (kCount == 2) return {Vector(v[0]), Vector(v[1])};
+    if constexpr (kCount == 3) return {Vector(v[0]), Vector(v[1]), Vector(v[2])};
   }
 #endif
 };
@@ -55,7 +56,11 @@ struct LaneTable {
 #if QT_VECTORS
   template <class Vectors>
   Vectors VectorsAt(int64_t lane) const {
-    return {LoadVector(table + lane), LoadVector(table + lanes + lane)};
+    const float* t = table + lane;
+    if constexpr (sizeof(Value) == 2 * sizeof(float)) return {LoadVector(t), LoadVector(t + lanes)};
+    if constexpr (sizeof(Value) == 3 * sizeof(float)) {
+      return {LoadVector(t), LoadVector(t + lanes), LoadVector(t + 2 * lanes)};
+    }
   }
 #endif
   Value At(int64_t lane) const {
@@ -143,7 +148,7 @@ inline void ApplyRows(const Args args, const float* x, const float* dy, float* o
 }
 
 #if QT_VECTORS
-// Whether a rule takes vectors, with values that are two floats.
+// Whether a rule takes vectors, with values that are two or three floats.
 template <class Args, class = void>
 struct TakesVectors : std::false_type {};
 template <class Args>

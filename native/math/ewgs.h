@@ -7,12 +7,16 @@
 namespace qt::math {
 
 // delta is that of an error in steps.
-struct EwgsValue {
-  float scale, zero_point, delta;
+template <class T>
+struct EwgsValueOf {
+  T scale, zero_point, delta;
 };
+using EwgsValue = EwgsValueOf<float>;
 
 template <>
 struct Learned<qt_ewgs_backward_args> {
+  template <class T>
+  using Of = EwgsValueOf<T>;
   using Value = EwgsValue;
   static constexpr int kSums = 1;
 };
@@ -22,17 +26,18 @@ QT_HD EwgsValue Load(const qt_ewgs_backward_args& a, int64_t channel) {
           *a.delta / static_cast<float>(a.levels)};
 }
 
-QT_HD Term Apply(const qt_ewgs_backward_args& a, float x, float dy, EwgsValue value) {
-  const float v = x / value.scale;
-  const float code = rintf(v);
-  const float level = code + value.zero_point;
-  const float clamped = Clamp(level, static_cast<float>(a.qmin), static_cast<float>(a.qmax));
-  const bool inside = level == clamped;
+template <class T>
+QT_HD TermOf<T> Apply(const qt_ewgs_backward_args& a, T x, T dy, EwgsValueOf<T> value) {
+  const T v = x / value.scale;
+  const T code = Rint(v);
+  const T level = code + value.zero_point;
+  const T clamped = Clamp(level, T(static_cast<float>(a.qmin)), T(static_cast<float>(a.qmax)));
+  const auto inside = Equal(level, clamped);
   // |dy| is sign(dy) * dy.
-  const float magnitude = BitsFloat(FloatBits(dy) & 0x7fffffffu);
-  const float g = dy + (value.delta * magnitude) * (v - code);
-  const float within = dy * code - g * v, end = dy * (clamped - value.zero_point);
-  return {Where(inside, g), {Where(level == level, inside ? within : end), 0.0f, 0.0f}};
+  const T g = dy + (value.delta * Absolute(dy)) * (v - code);
+  const T within = dy * code - g * v, end = dy * (clamped - value.zero_point);
+  return {Where(inside, g),
+          {Where(Equal(level, level), Choose(inside, within, end)), T(0.0f), T(0.0f)}};
 }
 
 QT_HD void Store(const qt_ewgs_backward_args& a, int64_t channel, EwgsValue, const float* sum) {

@@ -43,12 +43,16 @@ QT_HD float FrozenWeight(const Oscillation& s, float w, float scale) {
 
 // ---- dampening, in the form of math/learned.h
 
-struct DampeningValue {
-  float scale, lambda;
+template <class T>
+struct DampeningValueOf {
+  T scale, lambda;
 };
+using DampeningValue = DampeningValueOf<float>;
 
 template <>
 struct Learned<qt_dampening_args> {
+  template <class T>
+  using Of = DampeningValueOf<T>;
   using Value = DampeningValue;
   static constexpr int kSums = 1;
 };
@@ -57,13 +61,14 @@ QT_HD DampeningValue Load(const qt_dampening_args& a, int64_t channel) {
   return {a.scale[channel], *a.lambda};
 }
 
-QT_HD Term Apply(const qt_dampening_args& a, float x, float dy, DampeningValue value) {
-  const float qmin = static_cast<float>(a.qmin), qmax = static_cast<float>(a.qmax);
-  const float low = qmin * value.scale, high = qmax * value.scale;
-  const float code = Quantize(x, value.scale, 0.0f, qmin, qmax);
+template <class T>
+QT_HD TermOf<T> Apply(const qt_dampening_args& a, T x, T dy, DampeningValueOf<T> value) {
+  const T qmin = T(static_cast<float>(a.qmin)), qmax = T(static_cast<float>(a.qmax));
+  const T low = qmin * value.scale, high = qmax * value.scale;
+  const T code = Quantize(x, value.scale, T(0.0f), qmin, qmax);
   // Outside, clip(w) and Q(w) are both the end of the grid.
-  const float error = Where((x >= low) & (x <= high), x - code * value.scale);
-  return {dy + (2.0f * value.lambda) * error, {error * error, 0.0f, 0.0f}};
+  const T error = Where((low <= x) & (x <= high), x - code * value.scale);
+  return {dy + (T(2.0f) * value.lambda) * error, {error * error, T(0.0f), T(0.0f)}};
 }
 
 QT_HD void Store(const qt_dampening_args& a, int64_t channel, DampeningValue value,

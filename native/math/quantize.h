@@ -18,6 +18,7 @@ constexpr float kFloatMax = 3.40282347e+38f;
 QT_HD float Larger(float a, float b) { return a > b ? a : b; }
 QT_HD float Smaller(float a, float b) { return a < b ? a : b; }
 QT_HD float Rint(float x) { return rintf(x); }
+QT_HD float Absolute(float x) { return BitsFloat(FloatBits(x) & 0x7fffffffu); }
 QT_HD bool Equal(float a, float b) { return a == b; }
 
 // A template's T is float, or a vector of floats with the same operations in every lane.
