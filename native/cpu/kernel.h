@@ -143,6 +143,25 @@ inline double SumFixed(int64_t n, Value value) {
   return sum.Total();
 }
 
+struct TwoSums {
+  double one, two;
+};
+
+// Both sums in one pass, each with the bits of SumFixed.
+template <class One, class Two>
+inline TwoSums SumFixedTwo(int64_t n, One one, Two two) {
+  constexpr int64_t kStep = 16;
+  FixedSum first, second;
+  int64_t i = 0;
+  for (; i + kStep <= n; i += kStep) {
+    first.Add(kStep, [=](int64_t j) { return one(i + j); });
+    second.Add(kStep, [=](int64_t j) { return two(i + j); });
+  }
+  first.Add(n - i, [=](int64_t j) { return one(i + j); });
+  second.Add(n - i, [=](int64_t j) { return two(i + j); });
+  return {first.Total(), second.Total()};
+}
+
 }  // namespace qt::cpu::QT_ISA
 
 #endif  // QUANTRAIN_CPU_KERNEL_H_

@@ -139,6 +139,34 @@ inline void ForEachValue(qt_context& ctx, int64_t n, int64_t channels, const flo
                       y == in || y == also, Mapped<F>{in, also, f});
 }
 
+// A row that lies in the nearest cache, where in and also were read before: what is fetched ahead is the
+// same place of the next row.
+template <class F>
+struct MappedRow {
+  static constexpr int64_t kLine = 16;
+  const float* next;
+  const float* next_also;
+  F f;
+
+  void Fetch(int64_t i) const {
+    __builtin_prefetch(next + i);
+    if (next_also != nullptr) __builtin_prefetch(next_also + i);
+  }
+  template <class T>
+  auto At(int64_t i, int64_t) const {
+    const T y = f(T(), i);
+    return SpotOf(y, math::Kept(y, y));
+  }
+};
+
+// y[i] = f(T(), i) for the n elements of a row of a dense tensor; stream: past the caches.
+template <class F>
+inline void MapRow(int64_t n, const float* in, const float* also, float* y, bool stream, F f) {
+  uint8_t* const no_mask = nullptr;
+  MappedRow<F> op = {in + n, also == nullptr ? nullptr : also + n, f};
+  PointsOfBlock<false>(&op, 0, n, n, y, no_mask, stream);
+}
+
 }  // namespace qt::cpu::QT_ISA
 
 #endif  // QUANTRAIN_CPU_POINTS_H_

@@ -1,6 +1,6 @@
 // softmax and its gradient: a block of rows per task, each row in the nearest cache. Sums of a row run
 // in 16 lanes of double (SumFixed).
-#include "cpu/kernel.h"
+#include "cpu/points.h"
 #include "math/tensors.h"
 
 namespace qt::cpu::QT_ISA {
@@ -32,13 +32,17 @@ qt_status softmax_backward(qt_context& ctx, const qt_softmax_backward_args& args
   const float* dy = args.dy;
   float* dx = args.dx;
   if (n == 0) return QT_OK;
+  const bool stream = Streams(12 * args.rows * n) && dx != y && dx != dy;
   ParallelBlocks(ctx, args.rows, ItemsPerBlock(n), [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      const int64_t at = row * n;
-      const double total = SumFixed(n, [=](int64_t j) { return dy[at + j] * y[at + j]; });
+      const float* of_y = y + row * n;
+      const float* of_dy = dy + row * n;
+      const double total = SumFixed(n, [=](int64_t j) { return of_dy[j] * of_y[j]; });
       const float dot = static_cast<float>(total);
-#pragma omp simd
-      for (int64_t j = at; j < at + n; ++j) dx[j] = math::SoftmaxGradient(y[j], dy[j], dot);
+      MapRow(n, of_y, of_dy, dx + row * n, stream, [=](auto t, int64_t j) {
+        using T = decltype(t);
+        return math::SoftmaxGradient(LoadAs<T>(of_y + j), LoadAs<T>(of_dy + j), T(dot));
+      });
     }
   });
   return QT_OK;

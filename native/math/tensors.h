@@ -204,7 +204,10 @@ constexpr int kRowLanes = 16;
 QT_HD float Softmax(float e, float sum) { return Made(e / sum); }
 
 // dot = sum of dy * y.
-QT_HD float SoftmaxGradient(float y, float dy, float dot) { return y * (dy - dot); }
+template <class T>
+QT_HD T SoftmaxGradient(T y, T dy, T dot) {
+  return y * (dy - dot);
+}
 
 struct RowMoments {
   float mean, rstd;
@@ -217,9 +220,13 @@ QT_HD RowMoments MomentsOfRow(float shift, double sum, double squares, double n,
                                                 static_cast<double>(epsilon)))};
 }
 
-QT_HD float LayerNormXhat(float x, float mean, float rstd) { return (x - mean) * rstd; }
+template <class T>
+QT_HD T LayerNormXhat(T x, T mean, T rstd) {
+  return (x - mean) * rstd;
+}
 
-QT_HD float LayerNorm(float x, float mean, float rstd, float gamma, float beta) {
+template <class T>
+QT_HD T LayerNorm(T x, T mean, T rstd, T gamma, T beta) {
   return LayerNormXhat(x, mean, rstd) * gamma + beta;
 }
 
@@ -227,7 +234,8 @@ QT_HD float LayerNorm(float x, float mean, float rstd, float gamma, float beta) 
 QT_HD double Product(float a, float b) { return static_cast<double>(a) * static_cast<double>(b); }
 
 // g = dy * gamma; mean_g and mean_g_xhat are means over the row.
-QT_HD float LayerNormGradient(float g, float x_hat, float rstd, float mean_g, float mean_g_xhat) {
+template <class T>
+QT_HD T LayerNormGradient(T g, T x_hat, T rstd, T mean_g, T mean_g_xhat) {
   return rstd * ((g - mean_g) - x_hat * mean_g_xhat);
 }
 
