@@ -394,6 +394,9 @@ public final class IntegerModel {
     if (op instanceof ConvCodes conv) {
       return new ConvCodes(conv.geometry(), lowering);
     }
+    if (op instanceof MatMulCodes) {
+      return new MatMulCodes(lowering);
+    }
     return op instanceof LinearCodes ? new LinearCodes(lowering) : op;
   }
 
@@ -534,7 +537,7 @@ public final class IntegerModel {
     }
 
     private Node matMul(IntegerLayer.MatMul product, CodesTensor y, QuantSpec spec) {
-      Op op = new MatMulCodes();
+      Op op = new MatMulCodes(Lowering.REFERENCE);
       List<Value> in = new ArrayList<>(of(product.a(), Layout.ROW_MAJOR));
       in.addAll(of(product.b(), Layout.ROW_MAJOR));
       Value acc = builder.node(y.name() + "/acc", op, in).output();

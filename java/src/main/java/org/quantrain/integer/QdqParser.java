@@ -21,6 +21,7 @@ import org.quantrain.onnx.OnnxReader;
 import org.quantrain.onnx.OnnxTensor;
 import org.quantrain.op.Concat;
 import org.quantrain.op.ConvGeometry;
+import org.quantrain.op.Lowering;
 import org.quantrain.op.MatMulCodes;
 import org.quantrain.op.Pad;
 import org.quantrain.op.PoolWindow;
@@ -192,7 +193,7 @@ final class QdqParser {
         CodesTensor a = operand(node, 0);
         CodesTensor b = operand(node, 1);
         TensorSpec y =
-            new MatMulCodes()
+            new MatMulCodes(Lowering.REFERENCE)
                 .infer(
                     List.of(
                         new TensorSpec(a.dtype(), a.shape(), Layout.ROW_MAJOR),

@@ -235,7 +235,7 @@ public final class LowerToInteger {
   private Accumulated product(Node node, MatMul matMul, Codes a, Codes b) {
     Value left = turned(node.name() + ".a", a.codes(), matMul.transA());
     Value right = turned(node.name() + ".b", b.codes(), matMul.transB());
-    MatMulCodes op = new MatMulCodes();
+    MatMulCodes op = new MatMulCodes(lowering);
     Value acc =
         builder.add(
             node.name() + ".acc",
