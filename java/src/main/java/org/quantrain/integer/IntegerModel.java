@@ -36,6 +36,7 @@ import org.quantrain.op.ConvCodes;
 import org.quantrain.op.Dequantize;
 import org.quantrain.op.DequantizeAcc;
 import org.quantrain.op.Flatten;
+import org.quantrain.op.Gather;
 import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
@@ -520,7 +521,10 @@ public final class IntegerModel {
         Op op = new PadCodes(pad.pad());
         return builder.node(y.name(), op, codes.get(x.name()), zeroPoint(x));
       }
-      if (layer instanceof IntegerLayer.MatMul product) {
+      if (layer instanceof IntegerLayer.Lookup lookup) {
+        Value table = state(y.name() + "/table", lookup.table());
+        return builder.node(y.name(), new Gather(0), table, floats.get(lookup.indices()));
+      } else if (layer instanceof IntegerLayer.MatMul product) {
         return matMul(product, y, spec);
       } else if (layer instanceof IntegerLayer.Reshape reshape) {
         Value x = in(reshape.x(), Layout.ROW_MAJOR);
