@@ -168,4 +168,18 @@ qt_status Check(qt_context& ctx, const qt_reference_gemm_args& a) {
   return c.Done();
 }
 
+qt_status Check(qt_context& ctx, const qt_reference_matmul_args& m) {
+  Checker c(ctx, "reference_matmul");
+  const int64_t a = c.Sizes("pairs, rows, in", {m.pairs, m.rows, m.in});
+  const int64_t b = c.Sizes("pairs, in, out", {m.pairs, m.in, m.out});
+  const int64_t acc = c.Sizes("pairs, rows, out", {m.pairs, m.rows, m.out});
+  c.CodeType("code_type", m.code_type);
+  c.InBytes("a", m.a, a, 1);
+  c.ZeroPoints("a_zero_point", m.a_zero_point, 1, c.Least(m.code_type), c.Most(m.code_type));
+  c.InBytes("b", m.b, b, 1);
+  c.ZeroPoints("b_zero_point", m.b_zero_point, 1, c.Least(m.code_type), c.Most(m.code_type));
+  c.Out("acc", m.acc, acc);
+  return c.Done();
+}
+
 }  // namespace qt

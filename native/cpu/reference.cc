@@ -1,7 +1,7 @@
-// reference_conv2d and reference_gemm: the plainest loops that can be right, kept that way, because
-// faster roads are checked against them. |x - zx| <= 255 and |w| <= 128, so up to 65,793 products are
-// exact in int32; a longer sum wraps, as it does in the units that it stands for. Padding contributes nothing. Parallel over
-// output rows.
+// reference_conv2d, reference_gemm and reference_matmul: the plainest loops that can be right, kept
+// that way, because faster roads are checked against them. |x - zx| <= 255 and |w| <= 128, so up to
+// 65,793 products are exact in int32, and 33,025 of two activations; a longer sum wraps, as it does
+// in the units that it stands for. Padding contributes nothing. Parallel over output rows.
 #include "cpu/kernel.h"
 #include "math/integer.h"
 #include "math/window.h"
@@ -67,6 +67,25 @@ void Gemm(qt_context& ctx, const qt_reference_gemm_args& args) {
   });
 }
 
+template <class T>
+void Matmul(qt_context& ctx, const qt_reference_matmul_args& args) {
+  const T* a = static_cast<const T*>(args.a);
+  const int32_t za = *args.a_zero_point;
+  const int32_t zb = *args.b_zero_point;
+  const int64_t rows = args.out == 0 ? 0 : args.pairs * args.rows;
+  ParallelBlocks(ctx, rows, 1, [=, &args](int64_t, int64_t row, int64_t) {
+    const T* b = static_cast<const T*>(args.b) + row / args.rows * args.in * args.out;
+    int32_t* acc = args.acc + row * args.out;
+    for (int64_t o = 0; o < args.out; ++o) acc[o] = 0;
+    for (int64_t k = 0; k < args.in; ++k) {
+      const int32_t x = a[row * args.in + k] - za;
+      for (int64_t o = 0; o < args.out; ++o) {
+        acc[o] = math::AddInt(acc[o], x * (b[k * args.out + o] - zb));
+      }
+    }
+  });
+}
+
 }  // namespace
 
 qt_status reference_conv2d(qt_context& ctx, const qt_reference_conv2d_args& args) {
@@ -83,6 +102,15 @@ qt_status reference_gemm(qt_context& ctx, const qt_reference_gemm_args& args) {
     Gemm<uint8_t>(ctx, args);
   } else {
     Gemm<int8_t>(ctx, args);
+  }
+  return QT_OK;
+}
+
+qt_status reference_matmul(qt_context& ctx, const qt_reference_matmul_args& args) {
+  if (args.code_type == QT_U8) {
+    Matmul<uint8_t>(ctx, args);
+  } else {
+    Matmul<int8_t>(ctx, args);
   }
   return QT_OK;
 }

@@ -1,4 +1,5 @@
-// reference_conv2d and reference_gemm: one thread per output, the plainest loops that can be right.
+// reference_conv2d, reference_gemm and reference_matmul: one thread per output, the plainest loops
+// that can be right.
 #include "cuda/launch.h"
 #include "math/integer.h"
 #include "math/window.h"
@@ -58,6 +59,26 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks) GemmKernel(qt_reference_
   }
 }
 
+template <class T>
+__global__ void __launch_bounds__(kThreads, kMinBlocks) MatmulKernel(qt_reference_matmul_args m) {
+  const T* a = static_cast<const T*>(m.a);
+  const T* b = static_cast<const T*>(m.b);
+  const int32_t za = *m.a_zero_point, zb = *m.b_zero_point;
+  const int64_t outputs = m.pairs * m.rows * m.out;
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads;
+  int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  for (; i < outputs; i += stride) {
+    const int64_t row = i / m.out, o = i % m.out, pair = row / m.rows;
+    int32_t sum = 0;
+    for (int64_t k = 0; k < m.in; ++k) {
+      const int32_t x = math::SubtractInt(a[row * m.in + k], za);
+      const int32_t y = math::SubtractInt(b[(pair * m.in + k) * m.out + o], zb);
+      sum = math::AddInt(sum, math::MultiplyInt(x, y));
+    }
+    m.acc[i] = sum;
+  }
+}
+
 }  // namespace
 
 cudaError_t reference_conv2d(const Stream& stream, const qt_reference_conv2d_args& a) {
@@ -72,6 +93,13 @@ cudaError_t reference_gemm(const Stream& stream, const qt_reference_gemm_args& a
   if (outputs == 0) return cudaSuccess;
   return Launch(stream, BlocksFor(outputs * 4),
                 a.code_type == QT_U8 ? GemmKernel<uint8_t> : GemmKernel<int8_t>, a);
+}
+
+cudaError_t reference_matmul(const Stream& stream, const qt_reference_matmul_args& a) {
+  const int64_t outputs = a.pairs * a.rows * a.out;
+  if (outputs == 0) return cudaSuccess;
+  return Launch(stream, BlocksFor(outputs * 4),
+                a.code_type == QT_U8 ? MatmulKernel<uint8_t> : MatmulKernel<int8_t>, a);
 }
 
 }  // namespace qt::cuda

@@ -1970,6 +1970,18 @@ typedef struct qt_reference_gemm_args {
 } qt_reference_gemm_args;
 QT_API qt_status qt_reference_gemm(qt_context* ctx, const qt_reference_gemm_args* args);
 
+/* Products of two matrices of codes, pair after pair: acc[i, m, n] = sum_k (a[i, m, k] - za) * (b[i, k, n] - zb). */
+typedef struct qt_reference_matmul_args {
+  const void* a;               /* [pairs, rows, in] codes */
+  const int32_t* a_zero_point; /* [1] */
+  const void* b;               /* [pairs, in, out] codes of the same type */
+  const int32_t* b_zero_point; /* [1] */
+  int32_t* acc;                /* [pairs, rows, out] */
+  int64_t pairs, rows, in, out;
+  int32_t code_type;
+} qt_reference_matmul_args;
+QT_API qt_status qt_reference_matmul(qt_context* ctx, const qt_reference_matmul_args* args);
+
 /* ---- CUDA: a separate library, opened only where a driver and a device are ------------------------------- */
 
 /* A context whose kernels run on a CUDA device: the same functions and arguments with device pointers, scales,

@@ -249,6 +249,22 @@ void Gemm(Suite& suite, int64_t n, int32_t type) {
   c.elements = rows * out;
 }
 
+void Matmul(Suite& suite, int64_t n, int32_t type) {
+  auto& c = suite.Add("reference_matmul", type == QT_U8 ? "u8" : "s8", qt_reference_matmul);
+  const int64_t in = n % 97 + 1, rows = n / 256 + 1, out = 5, pairs = 3;
+  c.In(&c.args.a, Integers<uint8_t>(pairs * rows * in, 0, 255, 3));
+  c.In(&c.args.a_zero_point, std::vector<int32_t>{type == QT_U8 ? 131 : -5});
+  c.In(&c.args.b, Integers<uint8_t>(pairs * in * out, 0, 255, 5));
+  c.In(&c.args.b_zero_point, std::vector<int32_t>{type == QT_U8 ? 7 : 100});
+  c.Out(&c.args.acc, pairs * rows * out);
+  c.args.pairs = pairs;
+  c.args.rows = rows;
+  c.args.in = in;
+  c.args.out = out;
+  c.args.code_type = type;
+  c.elements = pairs * rows * out;
+}
+
 void Binary(Suite& suite, int64_t n) {
   for (const Scales& s : kScales) {
     for (const int32_t type : {QT_U8, QT_S8}) {
@@ -303,6 +319,7 @@ void CodesCases(Suite& suite) {
         Conv2d(suite, g, n, /*groups=*/3, /*dilation=*/2, type);
       }
       Gemm(suite, n, type);
+      Matmul(suite, n, type);
     }
   }
   if (!suite.timed()) Binary(suite, 65536);  // every pair of codes

@@ -20,6 +20,8 @@ import org.quantrain.onnx.QdqMetadata;
 import org.quantrain.op.FoldWeight;
 import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.Lowering;
+import org.quantrain.op.Quantize;
+import org.quantrain.op.RangeToQParams;
 import org.quantrain.pass.Phase;
 import org.quantrain.pass.Pipelines;
 import org.quantrain.plan.Plan;
@@ -157,7 +159,11 @@ public final class QuantizedNetwork {
     Graph graph = Pipelines.forward(model.graph(), Phase.EVAL, Lowering.INTEGER);
     Set<Value> wanted = new LinkedHashSet<>();
     for (Node node : graph.nodes()) {
-      if (node.op() instanceof FoldWeight || node.op() instanceof LearnedQParams) {
+      boolean table = node.op() instanceof Quantize && node.input(0).isPersistent();
+      if (node.op() instanceof FoldWeight
+          || node.op() instanceof LearnedQParams
+          || node.op() instanceof RangeToQParams
+          || table) {
         wanted.addAll(node.outputs());
       }
     }

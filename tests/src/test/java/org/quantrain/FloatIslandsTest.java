@@ -5,13 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,8 +24,8 @@ import org.quantrain.integer.BitExactVerifier;
 import org.quantrain.integer.Claim;
 import org.quantrain.integer.CodesBatch;
 import org.quantrain.integer.CodesSource;
-import org.quantrain.integer.ImageBatch;
 import org.quantrain.integer.IntegerInterpreter;
+import org.quantrain.integer.IntegerLayer;
 import org.quantrain.integer.IntegerModel;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.onnx.OnnxReader;
@@ -35,7 +33,6 @@ import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
 import org.quantrain.quant.Target;
 import org.quantrain.tensor.HostTensor;
-import org.quantrain.tensor.Shape;
 import org.quantrain.testkit.Calibrated;
 import org.quantrain.train.Recipe;
 import org.quantrain.zoo.Zoo;
@@ -59,7 +56,6 @@ class FloatIslandsTest {
           "DynamicQuantizeMatMul");
 
   private static final int IMAGES = 70;
-  private static final int TEXTS = 16;
   private static final int WORDS = 40;
 
   @TempDir Path folder;
@@ -197,44 +193,15 @@ class FloatIslandsTest {
   }
 
   private VerificationReport verifiedText(Model model) throws IOException {
-    QuantPolicy policy = QuantPolicy.forTarget(Target.ORT);
     try (Quantrain quantrain = Quantrain.open()) {
-      QuantizedNetwork quantized = quantrain.network(model).quantize(policy);
-      quantized.requireExportable();
-      ImageBatch first = texts(model, 1);
-      quantized.restore(
-          Calibrated.contents(quantized.model(), quantrain.backend(), first.inputs()));
       Path file = folder.resolve("transformer.onnx");
-      quantized.export(file);
-      IntegerModel integer = IntegerModel.read(file);
-      try (IntegerInterpreter interpreter =
-              new IntegerInterpreter(quantrain.backend(), integer, TEXTS);
-          EvaluationCodes training =
-              new EvaluationCodes(quantrain.backend(), quantized.model(), TEXTS)) {
-        return BitExactVerifier.of(file)
-            .verify(interpreter, training, List.of(first, texts(model, 2)).iterator());
-      }
+      VerificationReport report =
+          RandomTexts.verified(
+              quantrain, model, QuantPolicy.forTarget(Target.ORT), WORDS, file);
+      List<IntegerLayer> layers = IntegerModel.read(file).layers();
+      assertTrue(layers.stream().anyMatch(IntegerLayer.Lookup.class::isInstance));
+      return report;
     }
-  }
-
-  /** Random tokens; a few at the end of each text do not count. */
-  private static ImageBatch texts(Model model, long seed) {
-    Random random = new Random(seed);
-    List<HostTensor> inputs = new ArrayList<>();
-    for (Value input : model.graph().inputs()) {
-      Shape shape = input.spec().shape().withBatch(TEXTS);
-      int[] values = new int[(int) shape.elements()];
-      for (int i = 0; i < values.length; i++) {
-        values[i] =
-            switch (input.name()) {
-              case "attention_mask" -> i % shape.dim(1) < 9 ? 1 : 0;
-              case "token_type_ids" -> random.nextInt(2);
-              default -> random.nextInt(WORDS);
-            };
-      }
-      inputs.add(HostTensor.of(shape, values));
-    }
-    return new ImageBatch(inputs, TEXTS - 1, null);
   }
 
   private static Path pathOf(String file) {

@@ -2,6 +2,7 @@ package org.quantrain;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import java.io.IOException;
@@ -16,6 +17,7 @@ import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
+import org.quantrain.integer.Claim;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.onnx.OnnxReader;
 import org.quantrain.onnx.OnnxWriter;
@@ -25,6 +27,7 @@ import org.quantrain.pass.Pipelines;
 import org.quantrain.plan.Plan;
 import org.quantrain.plan.PlanCompiler;
 import org.quantrain.plan.PlanOptions;
+import org.quantrain.quant.QuantPolicy;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.tensor.HostTensor;
@@ -32,10 +35,12 @@ import org.quantrain.tensor.Shape;
 import org.quantrain.testkit.Calibrated;
 import org.quantrain.testkit.EdgeValues;
 import org.quantrain.testkit.RandomNetwork;
+import org.quantrain.testkit.RandomTransformer;
 
 /**
  * Networks nobody thought of: what is written is read back as the same function, and the exported
- * integers are those of ONNX Runtime and of training. {@code -Dquantrain.networks=500} for more of
+ * integers are those of ONNX Runtime and of training; in transformers, those between the floats.
+ * {@code -Dquantrain.networks=500} for more of
  * them, {@code -Dquantrain.firstNetwork=17} to begin with a seed that failed.
  */
 class RandomNetworksTest {
@@ -59,6 +64,33 @@ class RandomNetworksTest {
         } catch (AssertionError | IOException | RuntimeException e) {
           failures.add(
               "seed " + seed + ", " + RandomNetwork.policy(seed) + ": " + e + "\n" + model.graph());
+        }
+      }
+    }
+    if (!failures.isEmpty()) {
+      fail(failures.size() + " of " + NETWORKS + ":\n" + String.join("\n", failures));
+    }
+  }
+
+  @Test
+  void everyTransformerComputesTheSameIntegersEverywhere() {
+    List<String> failures = new ArrayList<>();
+    try (Quantrain quantrain = Quantrain.open()) {
+      for (int seed = FIRST; seed < FIRST + NETWORKS; seed++) {
+        Model model = RandomTransformer.model(seed);
+        QuantPolicy policy = RandomNetwork.policy(seed);
+        try {
+          Path file = folder.resolve("transformer" + seed + ".onnx");
+          VerificationReport report =
+              RandomTexts.verified(quantrain, model, policy, RandomTransformer.WORDS, file);
+          assertEquals(2, report.claims().size());
+          Claim v2 = report.claims().get(0);
+          assertTrue(v2.compared() > v2.islandsCompared(), report::toString);
+          if (!report.holds()) {
+            throw new AssertionError(report.toString());
+          }
+        } catch (AssertionError | IOException | RuntimeException e) {
+          failures.add("seed " + seed + ", " + policy + ": " + e + "\n" + model.graph());
         }
       }
     }

@@ -24,8 +24,7 @@ import org.quantrain.tensor.TensorSpec;
 
 /**
  * Executes a quantized file, by one of two roads to the same codes. The reference road is plain
- * integer loops, the definition that everything else is compared with; a product of two activations
- * alone has no such loop and is computed alike on both. The fast road runs the same
+ * integer loops, the definition that everything else is compared with. The fast road runs the same
  * graph with the backend's integer products; that it gives the codes of the reference is tested on
  * every network of the zoo and on random ones, and {@link SampledInterpreter} tests it on the file
  * and the machine at hand.

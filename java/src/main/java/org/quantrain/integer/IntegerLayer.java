@@ -5,6 +5,7 @@ import java.util.Map;
 import org.quantrain.graph.Model;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.PoolWindow;
+import org.quantrain.tensor.HostTensor;
 
 /** A step of a quantized file. */
 public sealed interface IntegerLayer {
@@ -56,6 +57,14 @@ public sealed interface IntegerLayer {
   record GlobalAveragePool(CodesTensor x, CodesTensor y) implements ToCodes {}
 
   record RequantizeCodes(CodesTensor x, CodesTensor y) implements ToCodes {}
+
+  /**
+   * Rows of a table.
+   *
+   * @param table codes on the grid of y, row-major
+   * @param indices name of an input of the network
+   */
+  record Lookup(HostTensor table, String indices, CodesTensor y) implements ToCodes {}
 
   /** Product of two computed operands. */
   record MatMul(CodesTensor a, CodesTensor b, CodesTensor y) implements ToCodes {}

@@ -36,6 +36,7 @@ import org.quantrain.op.ConvCodes;
 import org.quantrain.op.Dequantize;
 import org.quantrain.op.DequantizeAcc;
 import org.quantrain.op.Flatten;
+import org.quantrain.op.Gather;
 import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
@@ -394,6 +395,9 @@ public final class IntegerModel {
     if (op instanceof ConvCodes conv) {
       return new ConvCodes(conv.geometry(), lowering);
     }
+    if (op instanceof MatMulCodes) {
+      return new MatMulCodes(lowering);
+    }
     return op instanceof LinearCodes ? new LinearCodes(lowering) : op;
   }
 
@@ -517,7 +521,10 @@ public final class IntegerModel {
         Op op = new PadCodes(pad.pad());
         return builder.node(y.name(), op, codes.get(x.name()), zeroPoint(x));
       }
-      if (layer instanceof IntegerLayer.MatMul product) {
+      if (layer instanceof IntegerLayer.Lookup lookup) {
+        Value table = state(y.name() + "/table", lookup.table());
+        return builder.node(y.name(), new Gather(0), table, floats.get(lookup.indices()));
+      } else if (layer instanceof IntegerLayer.MatMul product) {
         return matMul(product, y, spec);
       } else if (layer instanceof IntegerLayer.Reshape reshape) {
         Value x = in(reshape.x(), Layout.ROW_MAJOR);
@@ -534,7 +541,7 @@ public final class IntegerModel {
     }
 
     private Node matMul(IntegerLayer.MatMul product, CodesTensor y, QuantSpec spec) {
-      Op op = new MatMulCodes();
+      Op op = new MatMulCodes(Lowering.REFERENCE);
       List<Value> in = new ArrayList<>(of(product.a(), Layout.ROW_MAJOR));
       in.addAll(of(product.b(), Layout.ROW_MAJOR));
       Value acc = builder.node(y.name() + "/acc", op, in).output();

@@ -21,6 +21,8 @@ import org.quantrain.onnx.OnnxReader;
 import org.quantrain.onnx.OnnxTensor;
 import org.quantrain.op.Concat;
 import org.quantrain.op.ConvGeometry;
+import org.quantrain.op.Gather;
+import org.quantrain.op.Lowering;
 import org.quantrain.op.MatMulCodes;
 import org.quantrain.op.Pad;
 import org.quantrain.op.PoolWindow;
@@ -30,6 +32,7 @@ import org.quantrain.quant.AccumulatorBound;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Layout;
+import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
@@ -192,7 +195,7 @@ final class QdqParser {
         CodesTensor a = operand(node, 0);
         CodesTensor b = operand(node, 1);
         TensorSpec y =
-            new MatMulCodes()
+            new MatMulCodes(Lowering.REFERENCE)
                 .infer(
                     List.of(
                         new TensorSpec(a.dtype(), a.shape(), Layout.ROW_MAJOR),
@@ -255,6 +258,7 @@ final class QdqParser {
         Slice slice = slice(node, x.shape());
         add(new IntegerLayer.Slice(x, slice, moved(node, x, slice)));
       }
+      case "Gather" -> add(lookup(node));
       case "Pad" -> {
         CodesTensor x = codes(node, 0);
         Pad pad = pad(node, x);
@@ -276,6 +280,7 @@ final class QdqParser {
       case "Clip" -> clipped.contains(node.output()) || codes.containsKey(node.input(0));
       case "Conv", "Gemm" ->
           real.containsKey(node.input(0)) || constants.containsKey(node.input(1));
+      case "Gather" -> isTable(file.constants().get(node.input(0)));
       case "MatMul", "Add", "Concat", "AveragePool", "GlobalAveragePool" ->
           isQuantized(node) && node.inputs().stream().allMatch(real::containsKey);
       default -> MOVEMENTS.contains(node.op()) && !isFloat(node.input(0));
@@ -410,6 +415,65 @@ final class QdqParser {
     return new Slice((int) axis, (int) start, (int) step, (int) size);
   }
 
+  private static boolean isTable(OnnxTensor constant) {
+    return constant != null
+        && (constant.type() == OnnxTensor.UINT8 || constant.type() == OnnxTensor.INT8);
+  }
+
+  /** Rows of constant codes, on the grid of the DequantizeLinear that first reads them. */
+  private IntegerLayer.Lookup lookup(OnnxNode node) {
+    OnnxTensor t = file.constants().get(node.input(0));
+    TensorSpec indices = inputs.get(node.input(1));
+    require(
+        node.integer("axis", 0) == 0
+            && t.shape().rank() > 0
+            && t.elements() > 0
+            && indices != null
+            && indices.dtype() == DType.S32,
+        node.label() + ": expected rows of a table by an input of type INT32");
+    OnnxNode grid = dequantizer(node);
+    float scale = scalar(grid, 1, OnnxTensor.FLOAT).floats()[0];
+    int zeroPoint = code(grid, 2);
+    DType type = t.type() == OnnxTensor.INT8 ? DType.S8 : DType.U8;
+    TensorSpec spec = new TensorSpec(type, t.shape(), Layout.ROW_MAJOR);
+    HostTensor table = HostTensor.ofBytes(spec, t.data());
+    int bits = type == DType.S8 ? QuantSpec.signedBits(table.codes()) : 2;
+    for (int code : type == DType.S8 ? new int[0] : table.codes()) {
+      bits = Math.max(bits, Integer.SIZE - Integer.numberOfLeadingZeros(code));
+    }
+    QuantSpec narrowest = new QuantSpec(bits, type == DType.S8, false, false, false);
+    TensorSpec rows = new Gather(0).infer(List.of(spec, indices.with(Layout.ROW_MAJOR))).get(0);
+    CodesTensor y =
+        new CodesTensor(
+            node.output(),
+            rows.shape(),
+            scale,
+            zeroPoint,
+            narrowest.qmin(),
+            narrowest.qmax(),
+            false);
+    return new IntegerLayer.Lookup(table, node.input(1), y);
+  }
+
+  /** The first to read what a node makes, perhaps after it was moved. */
+  private OnnxNode dequantizer(OnnxNode node) {
+    Set<String> seen = new HashSet<>();
+    Deque<String> open = new ArrayDeque<>(List.of(node.output()));
+    while (!open.isEmpty()) {
+      String tensor = open.poll();
+      for (OnnxNode reader : consumers.getOrDefault(tensor, List.of())) {
+        if (reader.op().equals("DequantizeLinear")) {
+          return reader;
+        } else if (MOVEMENTS.contains(reader.op())
+            && reader.outputs().size() == 1
+            && seen.add(reader.output())) {
+          open.add(reader.output());
+        }
+      }
+    }
+    throw new IllegalArgumentException(node.label() + ": no DequantizeLinear reads its codes");
+  }
+
   private Pad pad(OnnxNode node, CodesTensor x) {
     OnnxTensor t = file.constants().get(node.input(1));
     int rank = x.shape().rank();
@@ -459,6 +523,7 @@ final class QdqParser {
       return rowMajor.contains(pad.x().name());
     }
     return layer instanceof IntegerLayer.MatMul
+        || layer instanceof IntegerLayer.Lookup
         || layer instanceof IntegerLayer.Reshape
         || layer instanceof IntegerLayer.Transpose;
   }

@@ -27,17 +27,20 @@ import org.quantrain.op.Dequantize;
 import org.quantrain.op.DequantizeAcc;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.FoldWeight;
+import org.quantrain.op.Gather;
 import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.MatMul;
 import org.quantrain.op.MatMulCodes;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.MinMax;
 import org.quantrain.op.Multiplier;
 import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.ProductScale;
 import org.quantrain.op.Quantize;
+import org.quantrain.op.RangeToQParams;
 import org.quantrain.op.Reduce;
 import org.quantrain.op.Relu;
 import org.quantrain.op.Requantize;
@@ -74,7 +77,8 @@ import org.quantrain.tensor.TensorSpec;
  *   <li>Weights of at most 4 bits are stored two in a byte and cast to int8 before anything else:
  *       ONNX Runtime does that once and then computes as with any weights. A DequantizeLinear of 4
  *       bits would leave the layer in float.
- *   <li>Max pooling and what only moves or reshapes stand on the codes themselves.
+ *   <li>Max pooling and what only moves or reshapes stand on the codes themselves, and so does the
+ *       Gather that picks rows of a table of codes.
  *   <li>Operations without an integer form are float operators between DequantizeLinear and
  *       QuantizeLinear. Where ONNX Runtime has an integer kernel of its own for the last one, whose
  *       arithmetic is no contract of ours, a Max with the lowest float keeps them apart.
@@ -128,8 +132,8 @@ public final class QdqWriter {
    * Writes a file, completely or not at all.
    *
    * @param integerGraph a lowered evaluation graph: codes from the input to the logits
-   * @param contents of its scales and zero-points, and of the outputs of its {@link FoldWeight} and
-   *     {@link LearnedQParams} nodes
+   * @param contents of its scales and zero-points, of the outputs of its {@link FoldWeight}, {@link
+   *     LearnedQParams} and {@link RangeToQParams} nodes, and of the codes of its tables
    * @param metadata what the file says about itself, see {@link QdqMetadata}; the digest is added
    * @throws OnnxException if the graph has a node without a QDQ form, an accumulator could
    *     overflow, or scales contradict each other
@@ -237,6 +241,9 @@ public final class QdqWriter {
     return op instanceof Quantize
         || op instanceof FoldWeight
         || op instanceof LearnedQParams
+        || op instanceof MinMax
+        || op instanceof RangeToQParams
+        || op instanceof Gather
         || op instanceof ConvCodes
         || op instanceof LinearCodes
         || op instanceof MatMulCodes
@@ -265,7 +272,15 @@ public final class QdqWriter {
       FloatOperators.write(new FloatNodeWriter(node, out));
     } else if (op instanceof Quantize quantize) {
       Grid grid = grid(node, node.input(1), node.input(2), quantize.spec(), false);
-      quantize(node, keptFloat(node.input(0)), grid, false);
+      if (node.input(0).isPersistent()) {
+        out.constant(node.output(0).name(), contents.apply(node.output(0)));
+      } else {
+        quantize(node, keptFloat(node.input(0)), grid, false);
+      }
+    } else if (op instanceof Gather gather) {
+      keepGrid(node);
+      List<String> in = List.of(node.input(0).name(), node.input(1).name());
+      onCodes("Gather", node, in).with("axis", gather.axis());
     } else if (op instanceof Dequantize) {
       dequantize(node, node.input(0), node.input(1), node.input(2), node.output().name());
     } else if (op instanceof Requantize requantize) {

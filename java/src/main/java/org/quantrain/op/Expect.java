@@ -38,6 +38,12 @@ final class Expect {
     }
   }
 
+  static void realOrCodes(String what, TensorSpec spec) {
+    if (spec.dtype() != DType.F32 && !spec.dtype().isCodes()) {
+      throw new ShapeException(what + ": expected F32 or codes (U8 or S8), got " + spec);
+    }
+  }
+
   static void is(String what, TensorSpec spec, TensorSpec expected) {
     if (!spec.equals(expected)) {
       throw new ShapeException(what + ": expected " + expected + ", got " + spec);

@@ -12,7 +12,7 @@ import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
 /**
- * Takes slices of a dimension by index; an embedding where axis = 0. Inputs data (float32,
+ * Takes slices of a dimension by index; an embedding where axis = 0. Inputs data (float32 or codes,
  * row-major) and indices (int32, row-major), each from 0 to data.dim(axis) - 1; output data[..axis]
  * x indices x data[axis+1..], row-major.
  */
@@ -20,7 +20,7 @@ public record Gather(int axis) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 2, 2);
-    Expect.dtype("data", in.get(0), DType.F32);
+    Expect.realOrCodes("data", in.get(0));
     Expect.rowMajor("data", in.get(0));
     Expect.dtype("indices", in.get(1), DType.S32);
     Expect.rowMajor("indices", in.get(1));
@@ -35,12 +35,12 @@ public record Gather(int axis) implements Op {
               ? data.dim(i)
               : k < indices.rank() ? indices.dim(k) : data.dim(i - indices.rank() + 1);
     }
-    return List.of(new TensorSpec(DType.F32, Shape.of(dims), Layout.ROW_MAJOR));
+    return List.of(new TensorSpec(in.get(0).dtype(), Shape.of(dims), Layout.ROW_MAJOR));
   }
 
   @Override
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
-    TensorSpec data = node.input(0).spec();
+    TensorSpec data = node.input(0).spec().as(DType.F32);
     Value ddata =
         b.add(
             node.name() + ".ddata",

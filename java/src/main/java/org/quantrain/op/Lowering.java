@@ -1,7 +1,7 @@
 package org.quantrain.op;
 
 /**
- * How a convolution or linear layer on codes is executed. All give the same accumulators to the
+ * How a product of codes is executed. All give the same accumulators to the
  * bit.
  */
 public enum Lowering {

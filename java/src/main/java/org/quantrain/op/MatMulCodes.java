@@ -16,7 +16,7 @@ import org.quantrain.tensor.TensorSpec;
  * of the same type, scale [1], zero-point [1]; output [..,M,N]. Row-major; the dimensions in front
  * are equal. The scales matter to the gradient alone.
  */
-public record MatMulCodes() implements Op {
+public record MatMulCodes(Lowering lowering) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 6, 6);

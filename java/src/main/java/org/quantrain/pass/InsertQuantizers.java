@@ -22,6 +22,7 @@ import org.quantrain.op.Concat;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.Flatten;
+import org.quantrain.op.Gather;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.Linear;
 import org.quantrain.op.MatMul;
@@ -40,13 +41,15 @@ import org.quantrain.tensor.QuantSpec;
 /**
  * Puts a {@link FakeQuant} on every weight and on every value that a quantized operation reads.
  *
+ * <p>A table of which the network's input picks rows, such as an embedding, is on the grid of what
+ * is picked, which is that of an activation: runtimes add codes of one type alone.
+ *
  * <p>Max pooling, slices, padding with zeros and what only moves or reshapes keep their input's
  * grid, as average pools do for some targets. A value that is read at several widths gets the
  * widest quantizer first and the narrower ones on top of it, because the deployed producer emits
  * one tensor of codes.
  *
- * <p>Operations without an integer form (layer norm, softmax, GELU, tables of words) are islands:
- * they stay float and read codes of what integer operations compute, so that every result of an
+ * <p>Operations without an integer form (layer norm, softmax, GELU) are islands: they stay float and read codes of what integer operations compute, so that every result of an
  * integer operation is on a grid. Between two such operations there is no quantizer.
  *
  * <p>What is computed for a concatenation alone has no quantizer of its own: it goes to the grid of
@@ -109,6 +112,15 @@ public final class InsertQuantizers {
         && Arrays.equals(front(node.input(0)), front(node.input(1)));
   }
 
+  /** Picks rows of a table by the network's input, and the target mixes such rows with floats. */
+  private boolean isLookup(Node node) {
+    return node.op() instanceof Gather gather
+        && gather.axis() == 0
+        && node.input(0).isPersistent()
+        && graph.inputs().contains(node.input(1))
+        && policy.target().mixesFloats();
+  }
+
   private static int[] front(Value x) {
     return Arrays.copyOf(x.spec().shape().dims(), x.spec().shape().rank() - 2);
   }
@@ -121,7 +133,11 @@ public final class InsertQuantizers {
       boolean wanted = node.op() instanceof Concat && isQuantized(node);
       return !wanted && node.inputs().stream().noneMatch(this::isInteger);
     }
-    return !isLayer(node) && !isProduct(node) && !isAverage(node) && !keepsGrid(node);
+    return !isLayer(node)
+        && !isProduct(node)
+        && !isLookup(node)
+        && !isAverage(node)
+        && !keepsGrid(node);
   }
 
   /** Whether batch norm or ReLU goes into the integer operation before it. */
@@ -316,6 +332,12 @@ public final class InsertQuantizers {
       if (demands.containsKey(node.output(0))) {
         inputs.set(0, version(node.input(0), demands.get(node.output(0)).last()));
       }
+    } else if (isLookup(node)) {
+      if (demands.containsKey(node.output(0))) {
+        int bits = demands.get(node.output(0)).last();
+        String name = node.output(0).name();
+        inputs.set(0, fakeQuant(name, bits, ScaleRule.OBSERVED, node.input(0)));
+      }
     } else if (isAverage(node)) {
       inputs.set(0, version(node.input(0), policy.activationBits()));
     } else if (node.op() instanceof Concat && isQuantized(node)) {
@@ -340,7 +362,7 @@ public final class InsertQuantizers {
     for (int i = 0; i < node.outputs().size(); i++) {
       plain.put(node.output(i), made.output(i));
     }
-    quantize(node.output(0), keepsGrid(node));
+    quantize(node.output(0), keepsGrid(node) || isLookup(node));
   }
 
   private boolean joinsAsItIs(Value part) {

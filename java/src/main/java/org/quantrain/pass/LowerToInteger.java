@@ -37,6 +37,7 @@ import org.quantrain.op.DequantizeAcc;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.FoldWeight;
+import org.quantrain.op.Gather;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.Linear;
@@ -54,6 +55,7 @@ import org.quantrain.op.ProductScale;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
 import org.quantrain.op.RangeRule;
+import org.quantrain.op.RangeToQParams;
 import org.quantrain.op.Relu;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
@@ -185,6 +187,8 @@ public final class LowerToInteger {
         && in instanceof Codes codes
         && weights.containsKey(node.input(1))) {
       layer(node, codes);
+    } else if (op instanceof Gather gather && weights.containsKey(x)) {
+      lowered.put(node.output(0), lookup(node, gather));
     } else if (op instanceof MatMul matMul
         && in instanceof Codes a
         && lowered.get(node.input(1)) instanceof Codes b) {
@@ -231,11 +235,28 @@ public final class LowerToInteger {
     return op instanceof Flatten || op instanceof Reshape || op instanceof Transpose;
   }
 
+  /** Rows of a table, on the grid of the whole table as it stands. */
+  private Codes lookup(Node node, Gather gather) {
+    FakeQuant quant = weights.get(node.input(0));
+    Value table = weightParams.get(node.input(0));
+    String of = quant.quantizer();
+    Node range = builder.node(of + ".range", new MinMax(), table);
+    Node grid =
+        builder.node(
+            of + ".qparams", new RangeToQParams(quant.spec()), range.output(0), range.output(1));
+    Value scale = grid.output(0);
+    Value zeroPoint = grid.output(1);
+    Node codes =
+        builder.node(table.name() + ".codes", new Quantize(quant.spec()), table, scale, zeroPoint);
+    Value rows = builder.add(of + ".codes", gather, codes.output(0), real(node.input(1)));
+    return new Codes(rows, scale, zeroPoint, quant.contract(), null, null);
+  }
+
   /** The product of two computed operands. */
   private Accumulated product(Node node, MatMul matMul, Codes a, Codes b) {
     Value left = turned(node.name() + ".a", a.codes(), matMul.transA());
     Value right = turned(node.name() + ".b", b.codes(), matMul.transB());
-    MatMulCodes op = new MatMulCodes();
+    MatMulCodes op = new MatMulCodes(lowering);
     Value acc =
         builder.add(
             node.name() + ".acc",

@@ -23,7 +23,8 @@ public final class Pipelines {
 
   /** A model with quantizers in its graph and their initial state in its contents. */
   public static Model quantize(Model model, QuantPolicy policy) {
-    Model plain = AbsorbBias.apply(model);
+    boolean moves = policy.target().movesAnyRank();
+    Model plain = AbsorbBias.apply(moves ? ConvolveTransposed.apply(model) : model);
     Graph early = ActivateEarly.apply(PoolEverything.apply(plain.graph()));
     Graph graph = InsertQuantizers.apply(InsertIdentities.apply(early), policy);
     Map<String, HostTensor> contents = new HashMap<>(plain.contents());

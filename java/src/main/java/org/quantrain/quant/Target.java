@@ -237,6 +237,11 @@ public enum Target {
     return this == ORT || this == ACADEMIC;
   }
 
+  /** Whether codes are reshaped and padded at any rank, as an image is that zeros go into. */
+  public boolean movesAnyRank() {
+    return format == IntegerFormat.ONNX_QDQ;
+  }
+
   /** Whether a layer's weights may have a scale for each output channel. */
   public boolean scalesPerChannel() {
     return weights == Weights.PER_CHANNEL_OR_TENSOR;

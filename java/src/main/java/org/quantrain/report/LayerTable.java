@@ -141,6 +141,8 @@ public final class LayerTable {
       return plain(node, "add", 0);
     } else if (op instanceof ConcatCodes || op instanceof Concat) {
       return plain(node, "concat", 0);
+    } else if (op instanceof Gather && node.input(0).spec().dtype().isCodes()) {
+      return plain(node, "table", node.input(0).spec().shape().elements());
     } else if (op instanceof MaxPool pool) {
       return plain(node, "max pool " + window(pool.window()), 0);
     } else if (op instanceof AveragePool pool) {
@@ -282,6 +284,7 @@ public final class LayerTable {
         || op instanceof Reshape
         || op instanceof Transpose
         || op instanceof Slice
+        || op instanceof Gather
         || op instanceof PadCodes) {
       return specOf(producer.get().input(0));
     }

@@ -355,7 +355,14 @@ final class MovementCases {
         gather("columns", 1, TensorSpec.f32(31, 9), 33),
         gather("one token", 1, TensorSpec.f32(3, 197, 64)),
         gather("between", 1, rowMajor(2, 7, 5, 3), 4, 3),
-        gather("the last dimension", 2, TensorSpec.f32(3, 4, 9), 2, 3, 2));
+        gather("the last dimension", 2, TensorSpec.f32(3, 4, 9), 2, 3, 2),
+        gatherCodes(DType.U8),
+        gatherCodes(DType.S8));
+  }
+
+  private static Example gatherCodes(DType type) {
+    HostTensor table = filled(type, TensorSpec.f32(50, 33));
+    return Example.of("an embedding of " + type, new Gather(0), table, indices(50, 3, 17));
   }
 
   private static Example gatherBackward(String name, int axis, TensorSpec data, int... dims) {

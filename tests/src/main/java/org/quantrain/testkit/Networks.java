@@ -14,6 +14,7 @@ import org.quantrain.op.BatchNorm;
 import org.quantrain.op.Concat;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvGeometry;
+import org.quantrain.op.ConvTranspose2d;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.Linear;
@@ -155,6 +156,34 @@ public final class Networks {
         .then("flatten", new Flatten())
         .linear("fc", CLASSES)
         .build("subsampled-shortcut");
+  }
+
+  /** Down with a convolution, up with a transposed one of this geometry, batch norm behind both. */
+  public static Model decoderLike(ConvTranspose2d up, int kernelH, int kernelW, boolean bias) {
+    Networks net =
+        new Networks(2)
+            .conv("conv1", 6, 3, ConvGeometry.of(2, 1), false)
+            .batchNorm("bn1")
+            .then("relu1", new Relu());
+    int channels = 4;
+    Value w = net.random("up.weight", 0.3, 0, 6, channels, kernelH, kernelW);
+    int out = channels * up.geometry().groups();
+    net.at =
+        bias
+            ? net.builder.add("up", up, net.at, w, net.random("up.bias", 0.2, 0, out))
+            : net.builder.add("up", up, net.at, w);
+    return net.batchNorm("bn2")
+        .then("relu2", new Relu())
+        .then("pool", new GlobalAveragePool())
+        .then("flatten", new Flatten())
+        .linear("fc", CLASSES)
+        .build("decoder-like");
+  }
+
+  /** With a transposed convolution in two groups that doubles the image. */
+  public static Model decoderLike() {
+    return decoderLike(
+        new ConvTranspose2d(ConvGeometry.of(2, 1).withGroups(2), 1, 1), 3, 3, false);
   }
 
   /** One convolution with batch norm and ReLU, then the classifier. */

@@ -125,8 +125,8 @@ final class ProductCases {
         new OpCase(
             MatMulCodes.class,
             ProductCases::matMulCodes,
-            () -> List.of(matMulCodes(Grids.U8, 3, 5, 7, 2)),
-            () -> matMulCodes(Grids.U8, 256, 64, 256, 16, 12)));
+            () -> List.of(matMulCodes(Lowering.INTEGER, Grids.U8, 3, 5, 7, 2)),
+            () -> matMulCodes(Lowering.INTEGER, Grids.U8, 256, 64, 256, 16, 12)));
   }
 
   private static Example conv(Conv s, boolean bias) {
@@ -307,10 +307,11 @@ final class ProductCases {
     return HostTensor.ofBytes(rowMajor, random(spec, Shape.of(size(shape)), seed).bytes());
   }
 
-  private static Example matMulCodes(QuantSpec spec, int m, int k, int n, int... front) {
+  private static Example matMulCodes(
+      Lowering lowering, QuantSpec spec, int m, int k, int n, int... front) {
     return Example.of(
-        Arrays.toString(front) + " of " + size3(m, k, n) + " of " + spec,
-        new MatMulCodes(),
+        Arrays.toString(front) + " of " + size3(m, k, n) + " of " + spec + " " + lowering,
+        new MatMulCodes(lowering),
         matrices(spec, m, k, front, 1),
         Tensors.vector(0.05f),
         Tensors.vector(Grids.zeroPoint(spec)),
@@ -321,24 +322,26 @@ final class ProductCases {
 
   private static List<Example> matMulCodes() {
     Examples examples = new Examples();
-    for (QuantSpec spec : List.of(Grids.U8, Grids.S8_AFFINE)) {
-      for (int[] s : LINEAR) {
-        examples.list().add(matMulCodes(spec, s[0], s[1], s[2]));
+    for (Lowering lowering : Lowering.values()) {
+      for (QuantSpec spec : List.of(Grids.U8, Grids.S8_AFFINE)) {
+        for (int[] s : LINEAR) {
+          examples.list().add(matMulCodes(lowering, spec, s[0], s[1], s[2]));
+        }
+        examples.list().add(matMulCodes(lowering, spec, 17, 8, 17, 3, 2));
+        examples.list().add(matMulCodes(lowering, spec, 1, 259, 33, 5));
       }
-      examples.list().add(matMulCodes(spec, 17, 8, 17, 3, 2));
-      examples.list().add(matMulCodes(spec, 1, 259, 33, 5));
-    }
-    // 600 * 255 * 255 is 3.9e7, more than twice 2^24.
-    for (int[] ends : new int[][] {{255, 0, 255, 0}, {0, 255, 255, 0}, {0, 255, 0, 255}}) {
-      examples.add(
-          "all " + Arrays.toString(ends),
-          new MatMulCodes(),
-          same(Grids.U8, Shape.of(3, 600), ends[0]),
-          Tensors.vector(1f),
-          Tensors.vector(ends[1]),
-          same(Grids.U8, Shape.of(600, 5), ends[2]),
-          Tensors.vector(1f),
-          Tensors.vector(ends[3]));
+      // 600 * 255 * 255 is 3.9e7, more than twice 2^24.
+      for (int[] ends : new int[][] {{255, 0, 255, 0}, {0, 255, 255, 0}, {0, 255, 0, 255}}) {
+        examples.add(
+            "all " + Arrays.toString(ends) + " " + lowering,
+            new MatMulCodes(lowering),
+            same(Grids.U8, Shape.of(3, 600), ends[0]),
+            Tensors.vector(1f),
+            Tensors.vector(ends[1]),
+            same(Grids.U8, Shape.of(600, 5), ends[2]),
+            Tensors.vector(1f),
+            Tensors.vector(ends[3]));
+      }
     }
     return examples.list();
   }

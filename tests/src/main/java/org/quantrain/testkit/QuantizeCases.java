@@ -18,6 +18,7 @@ import org.quantrain.op.MinMax;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
 import org.quantrain.op.RangeRule;
+import org.quantrain.op.RangeToQParams;
 import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.SteBackward;
 import org.quantrain.op.TimesSign;
@@ -83,6 +84,11 @@ final class QuantizeCases {
             QuantizeCases::updateQParams,
             List::of,
             () -> update("one", Grids.U8, -1, 2, -0.5f, 1.5f, 7)),
+        new OpCase(
+            RangeToQParams.class,
+            QuantizeCases::rangeToQParams,
+            List::of,
+            () -> qparams(Grids.U8, -1, 2)),
         new OpCase(
             AddCodes.class,
             QuantizeCases::addCodes,
@@ -399,6 +405,26 @@ final class QuantizeCases {
         float[] r = ordinary(4, 100 + i);
         list.add(update("random " + i, spec, -Math.abs(r[0]), Math.abs(r[1]), r[2], r[3], i % 3));
       }
+    }
+    return list;
+  }
+
+  private static Example qparams(QuantSpec spec, float min, float max) {
+    return Example.of(
+        min + " to " + max + " " + spec,
+        new RangeToQParams(spec),
+        Tensors.vector(min),
+        Tensors.vector(max));
+  }
+
+  private static List<Example> rangeToQParams() {
+    List<Example> list = new ArrayList<>();
+    for (QuantSpec spec : Grids.ACTIVATIONS) {
+      list.add(qparams(spec, -1.5f, 2.25f));
+      list.add(qparams(spec, 0.5f, 2.25f));
+      list.add(qparams(spec, -2.25f, -0.5f));
+      list.add(qparams(spec, 0, 0));
+      list.add(qparams(spec, -1e-42f, 1e-42f));
     }
     return list;
   }

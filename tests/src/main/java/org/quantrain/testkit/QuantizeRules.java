@@ -18,6 +18,7 @@ import org.quantrain.op.MinMax;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
 import org.quantrain.op.RangeRule;
+import org.quantrain.op.RangeToQParams;
 import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.SteBackward;
 import org.quantrain.op.TimesSign;
@@ -42,6 +43,7 @@ final class QuantizeRules {
     Oracle.rule(MinMax.class, QuantizeRules::minMax);
     Oracle.rule(Histogram.class, QuantizeRules::histogram);
     Oracle.rule(UpdateQParams.class, QuantizeRules::updateQParams);
+    Oracle.rule(RangeToQParams.class, QuantizeRules::rangeToQParams);
     Oracle.rule(AddCodes.class, QuantizeRules::addCodes);
     Oracle.rule(AddCodesRange.class, QuantizeRules::addCodesRange);
   }
@@ -222,6 +224,14 @@ final class QuantizeRules {
                 4, new Bits(Tensors.vector(count == Integer.MAX_VALUE ? count : count + 1)),
                 5, new Bits(Tensors.vector(scale)),
                 6, new Bits(Tensors.vector(zero))));
+  }
+
+  private static Expected rangeToQParams(RangeToQParams op, Oracle.Call call) {
+    QuantSpec spec = op.spec();
+    Arithmetic.QParams q =
+        Arithmetic.QParams.of(
+            call.scalar(0), call.scalar(1), spec.qmin(), spec.qmax(), spec.symmetric());
+    return Expected.bits(Tensors.vector(q.scale()), Tensors.vector(q.zeroPoint()));
   }
 
   private static Expected addCodes(AddCodes op, Oracle.Call call) {

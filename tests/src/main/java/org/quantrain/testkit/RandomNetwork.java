@@ -15,6 +15,7 @@ import org.quantrain.op.BatchNorm;
 import org.quantrain.op.Concat;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvGeometry;
+import org.quantrain.op.ConvTranspose2d;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.Linear;
@@ -33,27 +34,42 @@ import org.quantrain.tensor.TensorSpec;
 
 /**
  * A network and a way to quantize it, both made from a seed alone: branches that are added and
- * concatenated, grouped, dilated and strided convolutions with padding that differs per side, batch
- * norm behind a layer and standing alone, slices, padding, all poolings, odd sizes, 2 to 8 bits.
+ * concatenated, grouped, dilated and strided convolutions with padding that differs per side,
+ * transposed ones, batch norm behind a layer and standing alone, slices, padding, all poolings, odd
+ * sizes, 2 to 8 bits.
  *
  * <p>Every network can run in integers.
  */
 public final class RandomNetwork {
   public static final int CLASSES = 5;
 
+  /** Images of more rows or columns are not made larger. */
+  private static final int LARGEST = 12;
+
   private final Random random;
+  private final boolean transposes;
   private final GraphBuilder builder = new GraphBuilder();
   private final Map<String, HostTensor> contents = new HashMap<>();
   private final List<Value> images = new ArrayList<>();
   private int names;
 
-  private RandomNetwork(long seed) {
+  private RandomNetwork(long seed, boolean transposes) {
+    this.transposes = transposes;
     random = new Random(seed * 0x9E3779B97F4A7C15L);
   }
 
   /** The float network of a seed. */
   public static Model model(long seed) {
-    RandomNetwork net = new RandomNetwork(seed);
+    return model(seed, true);
+  }
+
+  /** Without transposed convolutions, which not every target has in integers. */
+  public static Model untransposed(long seed) {
+    return model(seed, false);
+  }
+
+  private static Model model(long seed, boolean transposes) {
+    RandomNetwork net = new RandomNetwork(seed, transposes);
     Value logits = net.classifier(net.body());
     return new Model(
         "random" + seed, EliminateDead.apply(net.builder.build(logits)), net.contents);
@@ -104,7 +120,7 @@ public final class RandomNetwork {
   }
 
   private Value step(Value x) {
-    return switch (random.nextInt(16)) {
+    return switch (random.nextInt(17)) {
       case 0 -> pooled(x, true);
       case 1 -> pooled(x, false);
       case 2 -> activated(batchNorm(x));
@@ -113,7 +129,8 @@ public final class RandomNetwork {
       case 7 -> reluBehindPool(layerWithoutActivation(x));
       case 8 -> slice(x);
       case 9 -> pad(x);
-      case 10 -> add("relu", random.nextBoolean() ? new Relu() : new Relu(6), x);
+      case 10 -> transposes && Math.max(dim(x, 2), dim(x, 3)) <= LARGEST ? transposed(x) : layer(x);
+      case 11 -> add("relu", random.nextBoolean() ? new Relu() : new Relu(6), x);
       default -> layer(x);
     };
   }
@@ -282,6 +299,38 @@ public final class RandomNetwork {
     return bias
         ? builder.add(name, op, x, w, normal(name + ".bias", 0.3, 0, channels))
         : builder.add(name, op, x, w);
+  }
+
+  /** Every padding leaves something; extra rows and columns are less than the stride. */
+  private Value transposed(Value x) {
+    int groups = dim(x, 1) % 2 == 0 && random.nextBoolean() ? 2 : 1;
+    int kernelH = 1 + random.nextInt(4);
+    int kernelW = 1 + random.nextInt(4);
+    int strideH = 1 + random.nextInt(2);
+    int strideW = 1 + random.nextInt(3);
+    ConvGeometry geometry =
+        new ConvGeometry(
+            strideH,
+            strideW,
+            random.nextInt(kernelH),
+            random.nextInt(kernelW),
+            0,
+            0,
+            1,
+            1,
+            groups);
+    ConvTranspose2d op =
+        new ConvTranspose2d(geometry, random.nextInt(strideH), random.nextInt(strideW));
+    String name = name("up");
+    int out = 1 + random.nextInt(4);
+    double deviation = Math.sqrt(2.0 / (dim(x, 1) * kernelH * kernelW));
+    Value w = normal(name + ".weight", deviation, 0, dim(x, 1), out, kernelH, kernelW);
+    boolean norm = random.nextBoolean();
+    Value y =
+        norm
+            ? batchNorm(builder.add(name, op, x, w))
+            : builder.add(name, op, x, w, normal(name + ".bias", 0.3, 0, out * groups));
+    return activated(y);
   }
 
   private Value linear(Value x, int features, boolean bias) {

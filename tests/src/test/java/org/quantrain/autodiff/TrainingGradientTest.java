@@ -93,6 +93,8 @@ class TrainingGradientTest {
         }
       }
     }
+    all.add(quantized(Networks.decoderLike(), policies.get(1), Phase.TRAIN));
+    all.add(quantized(Networks.decoderLike(), policies.get(1), Phase.TRAIN_FROZEN));
     // The whole network of the zoo, once for each road.
     all.add(quantized(resnet8(), policies.get(1), Phase.TRAIN));
     all.add(quantized(resnet8(), policies.get(1), Phase.TRAIN_FROZEN));

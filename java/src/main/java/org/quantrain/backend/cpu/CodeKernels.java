@@ -25,6 +25,7 @@ import org.quantrain.op.AveragePoolOnGrid;
 import org.quantrain.op.Histogram;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
+import org.quantrain.op.RangeToQParams;
 import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.UpdateQParams;
 import org.quantrain.runtime.Binding;
@@ -71,7 +72,6 @@ final class CodeKernels {
 
   static Kernel updateQParams(Cpu cpu, Binding b) {
     UpdateQParams op = (UpdateQParams) b.node().op();
-    QuantSpec spec = op.spec();
     int rule =
         switch (op.rule()) {
           case MOVING_AVERAGE -> QuantrainNative.QT_RANGE_EMA;
@@ -96,16 +96,29 @@ final class CodeKernels {
         .add(
             cpu.call(
                 b,
-                new qt_range_to_qparams_args()
-                    .range_min(At.floats(b.input(2)))
-                    .range_max(At.floats(b.input(3)))
-                    .scale(At.floats(b.input(5)))
-                    .zero_point(At.ints(b.input(6)))
-                    .channels(channels)
-                    .qmin(spec.qmin())
-                    .qmax(spec.qmax())
-                    .symmetric(spec.symmetric() ? 1 : 0),
+                qparams(op.spec(), b.input(2), b.input(3), b.input(5), b.input(6)),
                 QuantrainNative::qt_range_to_qparams));
+  }
+
+  static Kernel rangeToQParams(Cpu cpu, Binding b) {
+    QuantSpec spec = ((RangeToQParams) b.node().op()).spec();
+    return cpu.kernel(
+        b,
+        qparams(spec, b.input(0), b.input(1), b.output(0), b.output(1)),
+        QuantrainNative::qt_range_to_qparams);
+  }
+
+  private static qt_range_to_qparams_args qparams(
+      QuantSpec spec, Operand min, Operand max, Operand scale, Operand zeroPoint) {
+    return new qt_range_to_qparams_args()
+        .range_min(At.floats(min))
+        .range_max(At.floats(max))
+        .scale(At.floats(scale))
+        .zero_point(At.ints(zeroPoint))
+        .channels(Sizes.outer(min))
+        .qmin(spec.qmin())
+        .qmax(spec.qmax())
+        .symmetric(spec.symmetric() ? 1 : 0);
   }
 
   static Kernel quantize(Cpu cpu, Binding b) {

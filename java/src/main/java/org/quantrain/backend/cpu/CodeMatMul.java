@@ -10,14 +10,17 @@ import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_dequantize_args;
 import org.quantrain.internal.bind.qt_float_to_acc_args;
+import org.quantrain.internal.bind.qt_reference_matmul_args;
+import org.quantrain.op.Lowering;
+import org.quantrain.op.MatMulCodes;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Binding.Operand;
 import org.quantrain.runtime.Kernel;
 
 /**
- * Batched products of two computed operands on codes, in every lowering by oneDNN on integer-valued
- * floats: its int8 products want one operand that is signed. No partial sum of any order reaches
- * 2^24, so the floats are the integers.
+ * Batched products of two computed operands on codes, by two roads to the same accumulators: oneDNN
+ * on integer-valued floats, because its int8 products want one operand that is signed, and plain
+ * integer loops. No partial sum of any order reaches 2^24, so the floats are the integers.
  */
 final class CodeMatMul {
   /** So many products of two codes less their zero-points stay exact in any order of summation. */
@@ -26,7 +29,28 @@ final class CodeMatMul {
   private CodeMatMul() {}
 
   static Kernel create(Cpu cpu, Binding b) {
-    return ProductKernels.build(cpu, b, (making, steps) -> simulated(cpu, making, steps, b));
+    return ((MatMulCodes) b.node().op()).lowering() == Lowering.REFERENCE
+        ? reference(cpu, b)
+        : ProductKernels.build(cpu, b, (making, steps) -> simulated(cpu, making, steps, b));
+  }
+
+  private static Kernel reference(Cpu cpu, Binding b) {
+    int[] a = b.input(0).spec().shape().dims();
+    int[] y = b.output(0).spec().shape().dims();
+    int last = y.length - 1;
+    qt_reference_matmul_args args =
+        new qt_reference_matmul_args()
+            .a(At.any(b.input(0)))
+            .a_zero_point(At.ints(b.input(2)))
+            .b(At.any(b.input(3)))
+            .b_zero_point(At.ints(b.input(5)))
+            .acc(At.ints(b.output(0)))
+            .pairs(Arrays.stream(y, 0, last - 1).asLongStream().reduce(1, Math::multiplyExact))
+            .rows(y[last - 1])
+            .in(a[last])
+            .out(y[last])
+            .code_type(CodeKernels.codeType(b.input(0)));
+    return cpu.kernel(b, args, QuantrainNative::qt_reference_matmul).lowered("integer loops");
   }
 
   /** The sum over K in parts that are exact in float32, added in int32. */

@@ -74,6 +74,7 @@ import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.ProductScale;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.QuantizeWeight;
+import org.quantrain.op.RangeToQParams;
 import org.quantrain.op.Reduce;
 import org.quantrain.op.Relu;
 import org.quantrain.op.ReluBackward;
@@ -173,6 +174,7 @@ public final class CpuBackend implements Backend {
           Map.entry(MaxPool.class, LayerKernels::maxPool),
           Map.entry(MaxPoolBackward.class, LayerKernels::maxPoolBackward),
           Map.entry(MinMax.class, CodeKernels::minMax),
+          Map.entry(RangeToQParams.class, CodeKernels::rangeToQParams),
           Map.entry(MseRange.class, LearnedKernels::mseRange),
           Map.entry(Multiplier.class, AccumulatorKernels::multiplier),
           Map.entry(PRelu.class, ElementwiseKernels::pRelu),

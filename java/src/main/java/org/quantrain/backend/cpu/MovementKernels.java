@@ -136,7 +136,7 @@ final class MovementKernels {
             .axis(data.dim(axis))
             .inner(product(data, axis + 1, data.rank()))
             .count(Sizes.elements(b.input(1)))
-            .element_bytes(4),
+            .element_bytes(b.input(0).spec().dtype().isCodes() ? 1 : Float.BYTES),
         QuantrainNative::qt_gather);
   }
 

@@ -39,6 +39,7 @@ import org.quantrain.internal.bind.qt_pact_qparams_args;
 import org.quantrain.internal.bind.qt_quantize_weight_args;
 import org.quantrain.internal.bind.qt_reduce_args;
 import org.quantrain.internal.bind.qt_reference_gemm_args;
+import org.quantrain.internal.bind.qt_reference_matmul_args;
 import org.quantrain.internal.bind.qt_requantize_args;
 import org.quantrain.internal.bind.qt_requantize_fixed_args;
 import org.quantrain.internal.bind.qt_softmax_args;
@@ -434,6 +435,25 @@ class BadArgumentsOfEveryFamilyTest {
             QuantrainNative::qt_reference_gemm)
         .refuses("out, in: expected sizes >= 0", a -> a.out(-1))
         .refuses("rows, out: expected at most 2^48", a -> a.rows(1L << 40).in(0).out(1L << 40));
+    new Family<>(
+            "reference_matmul",
+            () ->
+                zeroed(new qt_reference_matmul_args())
+                    .a(bytes())
+                    .a_zero_point(ints(0))
+                    .b(bytes())
+                    .b_zero_point(ints(0))
+                    .acc(ints(0))
+                    .pairs(1)
+                    .rows(ROWS)
+                    .in(CHANNELS)
+                    .out(ROWS),
+            QuantrainNative::qt_reference_matmul)
+        .refuses("pairs, in, out: expected sizes >= 0", a -> a.out(-1))
+        .refuses("b_zero_point[0]: ", a -> a.b_zero_point().put(0, 256))
+        .refuses(
+            "pairs, rows, out: expected at most 2^48",
+            a -> a.pairs(1L << 20).rows(1L << 20).in(0).out(1L << 20));
   }
 
   private void contracts() {

@@ -1,0 +1,174 @@
+package org.quantrain;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.quantrain.autodiff.TrainingGraph;
+import org.quantrain.graph.GraphBuilder;
+import org.quantrain.graph.GraphException;
+import org.quantrain.graph.Model;
+import org.quantrain.graph.Node;
+import org.quantrain.graph.Value;
+import org.quantrain.integer.CodesTensor;
+import org.quantrain.integer.IntegerLayer;
+import org.quantrain.integer.IntegerModel;
+import org.quantrain.integer.VerificationReport;
+import org.quantrain.op.Add;
+import org.quantrain.op.Gather;
+import org.quantrain.op.GatherBackward;
+import org.quantrain.op.Linear;
+import org.quantrain.op.Lowering;
+import org.quantrain.op.Reshape;
+import org.quantrain.pass.Phase;
+import org.quantrain.pass.Pipelines;
+import org.quantrain.quant.QuantPolicy;
+import org.quantrain.quant.Target;
+import org.quantrain.runtime.ParameterStore;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.Shape;
+import org.quantrain.tensor.TensorSpec;
+import org.quantrain.testkit.Calibrated;
+import org.quantrain.testkit.EdgeValues;
+import org.quantrain.testkit.TrainedStep;
+
+/** Tables of which the network's input picks rows, as embeddings: their codes, and training. */
+class LookupTest {
+  private static final int WORDS = 7;
+  private static final int LENGTH = 4;
+  private static final int DIM = 6;
+  private static final int CLASSES = 5;
+
+  @TempDir Path folder;
+
+  /** Two embeddings of the same tokens, added, before a linear layer: nothing of it is float. */
+  private static Model model() {
+    GraphBuilder builder = new GraphBuilder();
+    Map<String, HostTensor> contents = new HashMap<>();
+    Value ids = builder.input("ids", TensorSpec.s32(Shape.BATCH, LENGTH));
+    Value words = builder.add("words", new Gather(0), table(builder, contents, "one", 1), ids);
+    Value others = builder.add("others", new Gather(0), table(builder, contents, "two", 2), ids);
+    Value sum = builder.add("sum", new Add(), words, others);
+    Value flat = builder.add("flat", new Reshape(Shape.of(Shape.BATCH, LENGTH * DIM)), sum);
+    Value w = builder.param("fc.weight", TensorSpec.f32(CLASSES, LENGTH * DIM));
+    contents.put(w.name(), random(w.spec().shape(), 3));
+    return new Model(
+        "lookups", builder.build(builder.add("fc", new Linear(), flat, w)), contents);
+  }
+
+  private static Value table(
+      GraphBuilder builder, Map<String, HostTensor> contents, String name, long seed) {
+    Value table = builder.param(name, TensorSpec.f32(WORDS, DIM));
+    contents.put(name, random(table.spec().shape(), seed));
+    return table;
+  }
+
+  private static HostTensor random(Shape shape, long seed) {
+    return HostTensor.of(shape, EdgeValues.ordinary((int) shape.elements(), seed));
+  }
+
+  @ParameterizedTest(name = "W{0}A{1}")
+  @CsvSource({"8, 8", "4, 4"})
+  void rowsOfCodesAreTheRuntimesAndNothingIsFloat(int weights, int activations)
+      throws IOException {
+    QuantPolicy policy =
+        QuantPolicy.forTarget(Target.ORT)
+            .weights(weights)
+            .activations(activations)
+            .firstAndLast(weights);
+    try (Quantrain quantrain = Quantrain.open()) {
+      Path file = folder.resolve("lookups.onnx");
+      VerificationReport report = RandomTexts.verified(quantrain, model(), policy, WORDS, file);
+      assertTrue(report.holds(), report::toString);
+      assertEquals(2, report.claims().size());
+      assertEquals(0, report.claims().get(0).islandsCompared());
+      Map<String, Integer> executed = report.runtime().operators();
+      assertEquals(2, executed.get("Gather"));
+      assertTrue(executed.containsKey("QLinearAdd") && executed.containsKey("QGemm"));
+      assertFalse(executed.containsKey("Add"));
+    }
+  }
+
+  @Test
+  void aTablesCodesAreThoseOfItsWholeRange() throws IOException {
+    Model model = model();
+    try (Quantrain quantrain = Quantrain.open()) {
+      Path file = folder.resolve("lookups.onnx");
+      RandomTexts.verified(
+          quantrain, model, QuantPolicy.forTarget(Target.ORT), WORDS, file);
+      IntegerLayer.Lookup words =
+          IntegerModel.read(file).layers().stream()
+              .filter(l -> l.name().equals("words.codes"))
+              .map(IntegerLayer.Lookup.class::cast)
+              .findFirst()
+              .orElseThrow();
+      float[] x = model.contents().get("one").floats();
+      float min = 0;
+      float max = 0;
+      for (float v : x) {
+        min = Math.min(min, v);
+        max = Math.max(max, v);
+      }
+      CodesTensor grid = words.y();
+      assertEquals((max - min) / 255, grid.scale());
+      assertEquals((int) -Math.rint(min / grid.scale()), grid.zeroPoint());
+      int[] codes = new int[x.length];
+      for (int i = 0; i < x.length; i++) {
+        int code = (int) Math.rint(x[i] / grid.scale()) + grid.zeroPoint();
+        codes[i] = Math.max(0, Math.min(255, code));
+      }
+      assertArrayEquals(codes, words.table().codes());
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"TRAIN", "TRAIN_FROZEN"})
+  void aRowsGradientIsTheSumOfThoseOfItsPlaces(Phase phase) {
+    Model quantized = Pipelines.quantize(model(), QuantPolicy.forTarget(Target.ORT));
+    TrainingGraph training = Pipelines.training(quantized.graph(), phase, Lowering.INTEGER, 0);
+    int[] ids = {0, 1, 1, 6, 6, 6, 2, 0};
+    HostTensor tokens = HostTensor.of(Shape.of(2, LENGTH), ids);
+    try (Quantrain quantrain = Quantrain.open();
+        ParameterStore store =
+            new ParameterStore(
+                quantrain.backend(),
+                training.graph().persistent(),
+                Calibrated.contents(quantized, quantrain.backend(), tokens));
+        TrainedStep step = TrainedStep.keepingAll(training, 2, store)) {
+      step.run(tokens, 3, 1);
+      List<Node> lookups =
+          training.graph().nodes().stream().filter(n -> n.op() instanceof GatherBackward).toList();
+      assertEquals(2, lookups.size());
+      for (Node lookup : lookups) {
+        float[] dy = step.read(lookup.input(0)).floats();
+        float[] expected = new float[WORDS * DIM];
+        for (int i = 0; i < dy.length; i++) {
+          expected[ids[i / DIM] * DIM + i % DIM] += dy[i];
+        }
+        String table = lookup.name().startsWith("words") ? "one" : "two";
+        assertArrayEquals(expected, store.gradient(table).floats(), table);
+        assertTrue(expected[0] != 0, table);
+      }
+    }
+  }
+
+  @Test
+  void aTargetThatComputesNothingInFloatSaysThatItHasNoTables() {
+    GraphException e =
+        assertThrows(
+            GraphException.class,
+            () -> Pipelines.quantize(model(), QuantPolicy.forTarget(Target.TFLITE)));
+    assertTrue(e.getMessage().contains("Gather \"words\""), e.getMessage());
+  }
+}
