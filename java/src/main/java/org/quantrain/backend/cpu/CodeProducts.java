@@ -22,8 +22,9 @@ import org.quantrain.runtime.Kernel;
 import org.quantrain.tensor.DType;
 
 /**
- * Convolutions and linear layers on codes, by three roads to the same accumulators: oneDNN on int8,
- * oneDNN on integer-valued floats, plain integer loops.
+ * Convolutions and linear layers on codes, by four roads to the same accumulators: oneDNN on int8
+ * where that is exact, else our own kernels where they take them, else oneDNN on integer-valued
+ * floats; plain integer loops.
  */
 final class CodeProducts {
   /** Largest |x - zero-point|: both are codes of one 8-bit container. */
@@ -65,6 +66,10 @@ final class CodeProducts {
 
   private static Kernel build(
       Cpu cpu, Binding b, Convolution conv, Lowering lowering, boolean linear) {
+    if (lowering == Lowering.INTEGER && cpu.pairsIntegers() && PairedProducts.take(conv)) {
+      Steps steps = new Steps(b);
+      return steps.lowered(PairedProducts.addSums(cpu, steps, b, conv));
+    }
     // A window that alone passes the bound cannot be split along the channels.
     boolean splits = conv.r() * conv.s() * LARGEST_PRODUCT < EXACT;
     if (lowering == Lowering.INTEGER && cpu.exactIntegers() && splits) {
@@ -278,19 +283,7 @@ final class CodeProducts {
             .dilation_h(conv.geometry().dilationH())
             .dilation_w(conv.geometry().dilationW())
             .code_type(codeType);
-    args.window()
-        .n(conv.n())
-        .h(conv.h())
-        .w(conv.w())
-        .c(conv.c())
-        .p(conv.p())
-        .q(conv.q())
-        .kernel_h((int) conv.r())
-        .kernel_w((int) conv.s())
-        .stride_h(conv.geometry().strideH())
-        .stride_w(conv.geometry().strideW())
-        .pad_top(conv.geometry().padTop())
-        .pad_left(conv.geometry().padLeft());
+    conv.describe(args.window());
     return args;
   }
 
