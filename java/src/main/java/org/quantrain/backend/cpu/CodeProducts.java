@@ -9,17 +9,20 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.bytedeco.javacpp.IntPointer;
+import org.quantrain.graph.Node;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_dequantize_args;
 import org.quantrain.internal.bind.qt_float_to_acc_args;
 import org.quantrain.internal.bind.qt_reference_conv2d_args;
 import org.quantrain.internal.bind.qt_reference_gemm_args;
 import org.quantrain.op.ConvCodes;
+import org.quantrain.op.ConvRequantize;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.tensor.DType;
+import org.quantrain.tensor.Shape;
 
 /**
  * Convolutions and linear layers on codes, by four roads to the same accumulators: oneDNN on int8
@@ -52,6 +55,24 @@ final class CodeProducts {
     Convolution conv =
         Convolution.of(op.geometry(), b.input(0).spec().shape(), b.input(3).spec().shape());
     return build(cpu, b, conv, op.lowering(), false);
+  }
+
+  /** By our own kernels, on every processor. */
+  static Kernel convRequantize(Cpu cpu, Binding b) {
+    ConvRequantize op = (ConvRequantize) b.node().op();
+    Convolution conv =
+        Convolution.of(
+            op.conv().geometry(), b.input(0).spec().shape(), b.input(3).spec().shape());
+    Steps steps = new Steps(b);
+    return steps.lowered(PairedProducts.addCodes(cpu, steps, b, conv, op.requantize()));
+  }
+
+  /** Whether this {@link ConvRequantize} has a kernel. */
+  static boolean takesInOne(Node node) {
+    ConvRequantize op = (ConvRequantize) node.op();
+    Shape x = node.input(0).spec().withBatch(1).shape();
+    return PairedProducts.take(
+        Convolution.of(op.conv().geometry(), x, node.input(3).spec().shape()));
   }
 
   static Kernel linear(Cpu cpu, Binding b) {
