@@ -280,9 +280,9 @@ class Checker {
     return input;
   }
 
-  // Pooling: every window holds at least one cell of the input.
-  int64_t PoolWindow(const qt_window& w, int64_t* output) {
-    const int64_t input = Window(w, w.c, output);
+  // Every window begins inside the input, or in padding less wide than the kernel.
+  int64_t CloseWindow(const qt_window& w, int64_t output_channels, int64_t* output) {
+    const int64_t input = Window(w, output_channels, output);
     if (!ok()) return 0;
     Require(w.pad_top < w.kernel_h, "window.pad_top", "less than kernel_h");
     Require(w.pad_left < w.kernel_w, "window.pad_left", "less than kernel_w");
@@ -292,6 +292,9 @@ class Checker {
             "windows that begin inside the input");
     return input;
   }
+
+  // Pooling: every window holds at least one cell of the input.
+  int64_t PoolWindow(const qt_window& w, int64_t* output) { return CloseWindow(w, w.c, output); }
 
   // Outputs against everything else; the last check of every call.
   qt_status Done() {

@@ -238,11 +238,10 @@ qt_status Requantize(qt_context& ctx, const qt_requantize_args& a) {
     return QT_OUT_OF_MEMORY;
   }
   const float zero_point = static_cast<float>(*a.zero_point);
-  const float qmin = static_cast<float>(a.qmin) - zero_point,
-              hi = static_cast<float>(a.qmax) - zero_point;
-  const float lo = a.relu != 0 && qmin < 0.0f ? 0.0f : qmin;
+  const math::RequantizeEnds ends =
+      math::MakeRequantizeEnds(a.qmin, a.qmax, zero_point, a.relu != 0);
   // With ReLU the mask also asks for a positive sum; without it every sum passes.
-  const Requantized op = {a.acc, table, lo, hi, zero_point, a.relu != 0 ? 1 : INT32_MIN};
+  const Requantized op = {a.acc, table, ends.lo, ends.hi, zero_point, a.relu != 0 ? 1 : INT32_MIN};
   Code* const codes = static_cast<Code*>(a.codes);
   if (a.mask != nullptr) {
     ForEachPoint<true>(ctx, n, a.channels, codes, a.mask, 5 * n, /*in_place=*/false, op);

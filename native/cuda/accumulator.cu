@@ -87,13 +87,13 @@ struct RequantizeMap {
 
   __device__ Code operator()(int32_t value, int64_t c, bool* pass) const {
     const float z = static_cast<float>(*zero_point);
-    const float least = static_cast<float>(qmin) - z, hi = static_cast<float>(qmax) - z;
-    const float lo = relu != 0 && least < 0.0f ? 0.0f : least;
+    const math::RequantizeEnds ends = math::MakeRequantizeEnds(qmin, qmax, z, relu != 0);
     const int32_t sum = math::AddBias(value, keep == nullptr ? 1 : keep[c],
                                       bias == nullptr ? 0 : bias[c]);
     const float level = math::RequantizeLevel(sum, multiplier[c]);
-    *pass = math::InRange(level, lo, hi) && (relu == 0 || sum > 0);
-    return static_cast<Code>(static_cast<int32_t>(math::RequantizeCode(level, lo, hi, z)));
+    *pass = math::InRange(level, ends.lo, ends.hi) && (relu == 0 || sum > 0);
+    return static_cast<Code>(
+        static_cast<int32_t>(math::RequantizeCode(level, ends.lo, ends.hi, z)));
   }
 };
 

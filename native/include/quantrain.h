@@ -1943,6 +1943,41 @@ typedef struct qt_average_pool_codes_fixed_args {
 } qt_average_pool_codes_fixed_args;
 QT_API qt_status qt_average_pool_codes_fixed(qt_context* ctx, const qt_average_pool_codes_fixed_args* args);
 
+/* ---- products of codes, for processors whose int8 units are not exact ------------------------------------
+ *
+ * 16-bit units are exact: they multiply codes two by two, and a sum of two products fits 32 bits. Sums are those of the
+ * reference loops below, modulo 2^32. Bounds: NUMERICS.md, "Accumulators". */
+
+/* Weights in the order in which products read them: 16 output channels beside each other, and of each two values of a run.
+ *   pairs[k / 16][run][i / 2][k % 16][i % 2] = w[k][run][i], 0 where w has no such k or i */
+typedef struct qt_pair_weights_args {
+  const int8_t* w; /* [k, runs, length] */
+  int8_t* pairs;   /* [(k + 15) / 16, runs, (length + 1) / 2, 16, 2] */
+  int64_t k, runs, length;
+} qt_pair_weights_args;
+QT_API qt_status qt_pair_weights(qt_context* ctx, const qt_pair_weights_args* args);
+
+/* acc of qt_reference_conv2d, or the codes that qt_requantize makes of it, without acc in memory: dilation 1, one group or
+ * one for each channel (groups = c = k), pads less than the kernel, windows that begin inside the input. A linear layer
+ * is a window of one pixel. */
+typedef struct qt_conv2d_pairs_args {
+  const void* x;               /* [n, h, w, c] codes */
+  const int32_t* x_zero_point; /* [1] */
+  const int8_t* pairs;         /* of w [k, kernel_h, kernel_w * c / groups] */
+  int32_t* acc;                /* [n, p, q, k], or null: codes */
+  void* codes;                 /* [n, p, q, k], or null: acc. What follows belongs to codes */
+  const int32_t* bias;         /* [k] or null */
+  const float* multiplier;     /* [k] */
+  const int32_t* zero_point;   /* [1], of codes */
+  qt_window window;
+  int64_t k, groups;
+  int32_t x_type;              /* of x; qt_code_type */
+  int32_t code_type;           /* of codes */
+  int32_t qmin, qmax;
+  int32_t relu;                /* codes >= z */
+} qt_conv2d_pairs_args;
+QT_API qt_status qt_conv2d_pairs(qt_context* ctx, const qt_conv2d_pairs_args* args);
+
 /* ---- int8 reference: simple loops, never tuned ------------------------------------------------------------ */
 
 /* acc = sum (x - zx) * w over the window and the channels of the group; padding contributes 0 (it is zx). Up to 65,793

@@ -43,8 +43,17 @@ QT_HD T RequantizeLevel(I sum, T multiplier) {
   return ToFloat(sum) * multiplier;
 }
 
-// FP32_RNE: lo = qmin - z (with ReLU: max(0, that)), hi = qmax - z. The zero-point is outside the
-// rounding.
+// lo = qmin - z (with ReLU: max(0, that)), hi = qmax - z.
+struct RequantizeEnds {
+  float lo, hi;
+};
+
+QT_HD RequantizeEnds MakeRequantizeEnds(int32_t qmin, int32_t qmax, float zero_point, bool relu) {
+  const float least = static_cast<float>(qmin) - zero_point;
+  return {relu && least < 0.0f ? 0.0f : least, static_cast<float>(qmax) - zero_point};
+}
+
+// FP32_RNE. The zero-point is outside the rounding.
 template <class T>
 QT_HD T RequantizeCode(T level, T lo, T hi, T zero_point) {
   return Rint(Clamp(level, lo, hi)) + zero_point;

@@ -80,7 +80,7 @@ final class Checks {
             exact,
             exact
                 ? "exact: products of codes run on them"
-                : "not exact here: products of codes run on integer-valued floats, same bits",
+                : "not exact here: products of codes run on wider units, same bits",
             exact ? null : "nothing to do; AVX-512 VNNI or AMX would be faster"));
   }
 

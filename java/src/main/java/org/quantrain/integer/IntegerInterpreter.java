@@ -14,6 +14,7 @@ import org.quantrain.op.AccStats;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
+import org.quantrain.pass.FuseRequantize;
 import org.quantrain.plan.Plan;
 import org.quantrain.plan.PlanCompiler;
 import org.quantrain.plan.PlanOptions;
@@ -83,7 +84,8 @@ public final class IntegerInterpreter implements CodesSource {
       if (logitsOnly) {
         List<Value> all = graph.outputs();
         List<Value> last = all.subList(all.size() - 1, all.size());
-        whole = execute(backend, new Graph(graph.inputs(), graph.nodes(), last), List.of(), batch);
+        Graph alone = new Graph(graph.inputs(), graph.nodes(), last);
+        whole = execute(backend, FuseRequantize.apply(alone, backend::prefers), List.of(), batch);
         segments = whole;
       } else {
         whole = executeWithSums(backend, model, graph, batch);

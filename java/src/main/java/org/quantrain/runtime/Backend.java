@@ -29,6 +29,9 @@ public interface Backend extends AutoCloseable {
   /** Why this backend cannot run a node with values of these specs; empty if it can. */
   Optional<String> unsupported(Node node, List<TensorSpec> inputs, List<TensorSpec> outputs);
 
+  /** Whether the backend gains by this node in place of the several that it stands for. */
+  boolean prefers(Node fused);
+
   /**
    * Makes the kernel of a node.
    *

@@ -11,6 +11,7 @@ import org.quantrain.op.Conv2d;
 import org.quantrain.op.Conv2dBackwardData;
 import org.quantrain.op.Conv2dBackwardWeights;
 import org.quantrain.op.ConvCodes;
+import org.quantrain.op.ConvRequantize;
 import org.quantrain.op.ConvTranspose2d;
 import org.quantrain.op.Linear;
 import org.quantrain.op.LinearBackwardData;
@@ -96,7 +97,7 @@ public record Example(String name, Op op, List<HostTensor> inputs) {
   /** Multiplications and additions of a convolution or matrix product; 0 for what memory bounds. */
   public long operations() {
     Shape a = inputs.get(0).shape();
-    if (op instanceof Conv2d || op instanceof ConvCodes) {
+    if (op instanceof Conv2d || op instanceof ConvCodes || op instanceof ConvRequantize) {
       Shape w = inputs.get(op instanceof Conv2d ? 1 : 3).shape();
       return 2 * outputSpecs().get(0).shape().elements() * w.elementsPerSample();
     } else if (op instanceof Conv2dBackwardData) {

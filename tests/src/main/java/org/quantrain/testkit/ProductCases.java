@@ -11,12 +11,14 @@ import org.quantrain.op.Conv2dBackwardData;
 import org.quantrain.op.Conv2dBackwardWeights;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.ConvGeometry;
+import org.quantrain.op.ConvRequantize;
 import org.quantrain.op.Linear;
 import org.quantrain.op.LinearBackwardData;
 import org.quantrain.op.LinearBackwardWeights;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
 import org.quantrain.op.MatMulCodes;
+import org.quantrain.op.Requantize;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Layout;
 import org.quantrain.tensor.QuantSpec;
@@ -100,6 +102,11 @@ final class ProductCases {
             ProductCases::convCodes,
             () -> List.of(convCodes(SHAPES.get(1), Grids.U8, Lowering.INTEGER, true)),
             () -> convCodes(LARGE, Grids.U8, Lowering.INTEGER, true)),
+        new OpCase(
+            ConvRequantize.class,
+            ProductCases::convRequantize,
+            List::of,
+            () -> convRequantize(LARGE, Grids.U8, Grids.U8, true, true)),
         new OpCase(
             Linear.class,
             ProductCases::linear,
@@ -219,6 +226,39 @@ final class ProductCases {
           Tensors.vector(1f));
     }
     return examples.list();
+  }
+
+  /** About a third of the sums leave the grid. */
+  private static Example convRequantize(
+      Conv s, QuantSpec x, QuantSpec y, boolean relu, boolean bias) {
+    int k = s.w().dim(0);
+    float typical = 5000f * (float) Math.sqrt(s.w().elementsPerSample());
+    float most = (y.qmax() - y.qmin()) / typical;
+    List<HostTensor> in =
+        new ArrayList<>(convCodes(s, x, Lowering.INTEGER, true).inputs());
+    in.add(Tensors.vector(EdgeValues.between(k, 3, most / 2, most)));
+    in.add(Tensors.vector(Grids.zeroPoint(y)));
+    if (bias) {
+      in.add(Tensors.vector(EdgeValues.integers(k, 5000, 4)));
+    }
+    return new Example(
+        s.name() + " of " + x + " to " + y + (relu ? " relu" : "") + (bias ? " bias" : ""),
+        new ConvRequantize(
+            new ConvCodes(s.geometry(), Lowering.INTEGER), new Requantize(y, relu)),
+        in);
+  }
+
+  private static List<Example> convRequantize() {
+    List<Example> list = new ArrayList<>();
+    for (Conv s : SHAPES) {
+      boolean oneGroup = s.geometry().groups() == 1 || s.w().dim(1) == 1;
+      if (oneGroup && s.geometry().dilationH() == 1) {
+        list.add(convRequantize(s, Grids.U8, Grids.U8, true, true));
+        list.add(convRequantize(s, Grids.S8_AFFINE, Grids.S8_AFFINE, false, true));
+        list.add(convRequantize(s, Grids.U8, Grids.S8_AFFINE, true, false));
+      }
+    }
+    return list;
   }
 
   private interface LinearExample {

@@ -3,12 +3,15 @@ package org.quantrain.testkit;
 import static org.quantrain.testkit.Oracle.TINY;
 import static org.quantrain.testkit.Oracle.U;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.BinaryOperator;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.Conv2dBackwardData;
 import org.quantrain.op.Conv2dBackwardWeights;
 import org.quantrain.op.ConvCodes;
+import org.quantrain.op.ConvRequantize;
 import org.quantrain.op.Linear;
 import org.quantrain.op.LinearBackwardData;
 import org.quantrain.op.LinearBackwardWeights;
@@ -33,6 +36,7 @@ final class ProductRules {
     Oracle.rule(Conv2dBackwardData.class, ProductRules::convBackwardData);
     Oracle.rule(Conv2dBackwardWeights.class, ProductRules::convBackwardWeights);
     Oracle.rule(ConvCodes.class, ProductRules::convCodes);
+    Oracle.rule(ConvRequantize.class, ProductRules::convRequantize);
     Oracle.rule(Linear.class, ProductRules::linear);
     Oracle.rule(LinearBackwardData.class, ProductRules::linearBackwardData);
     Oracle.rule(LinearBackwardWeights.class, ProductRules::linearBackwardWeights);
@@ -180,6 +184,19 @@ final class ProductRules {
     double[] x = centered(call.in(0), call.integer(2));
     double[] y = RealProducts.conv(op.geometry(), xs, x, ws, centered(call.in(3), 0));
     return integers(op.geometry().output(xs, ws), y);
+  }
+
+  private static Expected convRequantize(ConvRequantize op, Oracle.Call call) {
+    int conv = ConvRequantize.CONV_INPUTS;
+    List<HostTensor> in = new ArrayList<>(call.inputs());
+    in.set(conv - 1, only(convCodes(op.conv(), call)));
+    Oracle.Call requantize =
+        new Oracle.Call(in.subList(conv - 1, in.size()), List.of(), call.observerMomentum());
+    return Expected.bits(only(Oracle.expect(op.requantize(), requantize)));
+  }
+
+  private static HostTensor only(Expected exact) {
+    return ((Expected.Bits) exact.outputs().get(0)).tensor();
   }
 
   private static Expected linearCodes(LinearCodes op, Oracle.Call call) {

@@ -9,21 +9,25 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.bytedeco.javacpp.IntPointer;
+import org.quantrain.graph.Node;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_dequantize_args;
 import org.quantrain.internal.bind.qt_float_to_acc_args;
 import org.quantrain.internal.bind.qt_reference_conv2d_args;
 import org.quantrain.internal.bind.qt_reference_gemm_args;
 import org.quantrain.op.ConvCodes;
+import org.quantrain.op.ConvRequantize;
 import org.quantrain.op.LinearCodes;
 import org.quantrain.op.Lowering;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.tensor.DType;
+import org.quantrain.tensor.Shape;
 
 /**
- * Convolutions and linear layers on codes, by three roads to the same accumulators: oneDNN on int8,
- * oneDNN on integer-valued floats, plain integer loops.
+ * Convolutions and linear layers on codes, by four roads to the same accumulators: oneDNN on int8
+ * where that is exact, else our own kernels where they take them, else oneDNN on integer-valued
+ * floats; plain integer loops.
  */
 final class CodeProducts {
   /** Largest |x - zero-point|: both are codes of one 8-bit container. */
@@ -53,6 +57,24 @@ final class CodeProducts {
     return build(cpu, b, conv, op.lowering(), false);
   }
 
+  /** By our own kernels, on every processor. */
+  static Kernel convRequantize(Cpu cpu, Binding b) {
+    ConvRequantize op = (ConvRequantize) b.node().op();
+    Convolution conv =
+        Convolution.of(
+            op.conv().geometry(), b.input(0).spec().shape(), b.input(3).spec().shape());
+    Steps steps = new Steps(b);
+    return steps.lowered(PairedProducts.addCodes(cpu, steps, b, conv, op.requantize()));
+  }
+
+  /** Whether this {@link ConvRequantize} has a kernel. */
+  static boolean takesInOne(Node node) {
+    ConvRequantize op = (ConvRequantize) node.op();
+    Shape x = node.input(0).spec().withBatch(1).shape();
+    return PairedProducts.take(
+        Convolution.of(op.conv().geometry(), x, node.input(3).spec().shape()));
+  }
+
   static Kernel linear(Cpu cpu, Binding b) {
     LinearCodes op = (LinearCodes) b.node().op();
     Convolution conv =
@@ -65,6 +87,10 @@ final class CodeProducts {
 
   private static Kernel build(
       Cpu cpu, Binding b, Convolution conv, Lowering lowering, boolean linear) {
+    if (lowering == Lowering.INTEGER && cpu.pairsIntegers() && PairedProducts.take(conv)) {
+      Steps steps = new Steps(b);
+      return steps.lowered(PairedProducts.addSums(cpu, steps, b, conv));
+    }
     // A window that alone passes the bound cannot be split along the channels.
     boolean splits = conv.r() * conv.s() * LARGEST_PRODUCT < EXACT;
     if (lowering == Lowering.INTEGER && cpu.exactIntegers() && splits) {
@@ -278,19 +304,7 @@ final class CodeProducts {
             .dilation_h(conv.geometry().dilationH())
             .dilation_w(conv.geometry().dilationW())
             .code_type(codeType);
-    args.window()
-        .n(conv.n())
-        .h(conv.h())
-        .w(conv.w())
-        .c(conv.c())
-        .p(conv.p())
-        .q(conv.q())
-        .kernel_h((int) conv.r())
-        .kernel_w((int) conv.s())
-        .stride_h(conv.geometry().strideH())
-        .stride_w(conv.geometry().strideW())
-        .pad_top(conv.geometry().padTop())
-        .pad_left(conv.geometry().padLeft());
+    conv.describe(args.window());
     return args;
   }
 

@@ -31,6 +31,7 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_s8;
 import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.bytedeco.dnnl.dnnl_primitive_attr;
 import org.bytedeco.dnnl.dnnl_primitive_desc;
+import org.quantrain.internal.bind.qt_window;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.tensor.Shape;
 
@@ -94,6 +95,23 @@ record Convolution(
   /** Products in the longest sum. */
   long products() {
     return groupChannels() * r * s;
+  }
+
+  /** Fills in what native kernels are told of sizes, strides and padding. */
+  void describe(qt_window window) {
+    window
+        .n(n)
+        .h(h)
+        .w(w)
+        .c(c)
+        .p(p)
+        .q(q)
+        .kernel_h((int) r)
+        .kernel_w((int) s)
+        .stride_h(geometry.strideH())
+        .stride_w(geometry.strideW())
+        .pad_top(geometry.padTop())
+        .pad_left(geometry.padLeft());
   }
 
   /** The same convolution of one image. */

@@ -38,6 +38,7 @@ final class Cpu implements AutoCloseable {
   private final qt_context context = new qt_context();
   private final Dnnl dnnl;
   private final boolean exactIntegers;
+  private final boolean pairsIntegers;
   private final Map<Convolution, Optional<String>> exactFor = new HashMap<>();
 
   /**
@@ -63,11 +64,24 @@ final class Cpu implements AutoCloseable {
     QuantrainNative.qt_context_enter(context);
     dnnl = new Dnnl(context);
     exactIntegers = IntegerSelfTest.passes(this);
+    pairsIntegers = !exactIntegers && !isa().equals("baseline");
   }
 
   /** Whether oneDNN's int8 products are exact here. */
   boolean exactIntegers() {
     return exactIntegers;
+  }
+
+  /**
+   * Whether our own integer products are the fastest exact ones: int8 units are not exact, and the
+   * kernels have vectors.
+   */
+  boolean pairsIntegers() {
+    return pairsIntegers;
+  }
+
+  private String isa() {
+    return QuantrainNative.qt_context_isa(context).getString();
   }
 
   /**
@@ -96,7 +110,7 @@ final class Cpu implements AutoCloseable {
         + " threads, quantrain "
         + QuantrainNative.qt_version().getString()
         + " on "
-        + QuantrainNative.qt_context_isa(context).getString()
+        + isa()
         + ", "
         + dnnl.version()
         + " ("
@@ -104,7 +118,8 @@ final class Cpu implements AutoCloseable {
         + "), integer products "
         + (exactIntegers
             ? "on int8 units, proved exact at start"
-            : "on integer-valued floats, because int8 units are not exact here");
+            : (pairsIntegers ? "in 16-bit units" : "on integer-valued floats")
+                + ", because int8 units are not exact here");
   }
 
   /** One call of a native kernel; {@code args} is owned by the step. */

@@ -36,6 +36,7 @@ import org.quantrain.op.ConvBnCorrectBackward;
 import org.quantrain.op.ConvBnFold;
 import org.quantrain.op.ConvBnFoldBackward;
 import org.quantrain.op.ConvCodes;
+import org.quantrain.op.ConvRequantize;
 import org.quantrain.op.ConvTranspose2d;
 import org.quantrain.op.Dequantize;
 import org.quantrain.op.DequantizeAcc;
@@ -146,6 +147,7 @@ public final class CpuBackend implements Backend {
           Map.entry(ConvBnFold.class, AccumulatorKernels::convBnFold),
           Map.entry(ConvBnFoldBackward.class, AccumulatorKernels::convBnFoldBackward),
           Map.entry(ConvCodes.class, CodeProducts::conv),
+          Map.entry(ConvRequantize.class, CodeProducts::convRequantize),
           Map.entry(ConvTranspose2d.class, ProductKernels::convTranspose2d),
           Map.entry(Dequantize.class, CodeKernels::dequantize),
           Map.entry(DequantizeAcc.class, AccumulatorKernels::dequantizeAcc),
@@ -261,9 +263,19 @@ public final class CpuBackend implements Backend {
   @Override
   public Optional<String> unsupported(
       Node node, List<TensorSpec> inputs, List<TensorSpec> outputs) {
-    return KERNELS.containsKey(node.op().getClass())
-        ? Optional.empty()
-        : Optional.of("there is no CPU kernel for this operation");
+    if (!KERNELS.containsKey(node.op().getClass())) {
+      return Optional.of("there is no CPU kernel for this operation");
+    }
+    return node.op() instanceof ConvRequantize && !CodeProducts.takesInOne(node)
+        ? Optional.of("its convolution and its requantization must be two nodes")
+        : Optional.empty();
+  }
+
+  @Override
+  public boolean prefers(Node fused) {
+    return fused.op() instanceof ConvRequantize
+        && cpu.pairsIntegers()
+        && CodeProducts.takesInOne(fused);
   }
 
   @Override
