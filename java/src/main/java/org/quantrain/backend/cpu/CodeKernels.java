@@ -104,7 +104,8 @@ final class CodeKernels {
                     .channels(channels)
                     .qmin(spec.qmin())
                     .qmax(spec.qmax())
-                    .symmetric(spec.symmetric() ? 1 : 0),
+                    .symmetric(spec.symmetric() ? 1 : 0)
+                    .power_of_two(spec.powerOfTwo() ? 1 : 0),
                 QuantrainNative::qt_range_to_qparams));
   }
 
@@ -193,7 +194,8 @@ final class CodeKernels {
             .channels(channels)
             .inner(Sizes.elements(w) / channels)
             .qmin(spec.qmin())
-            .qmax(spec.qmax()),
+            .qmax(spec.qmax())
+            .power_of_two(spec.powerOfTwo() ? 1 : 0),
         QuantrainNative::qt_quantize_weight);
   }
 
