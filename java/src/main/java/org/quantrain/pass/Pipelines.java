@@ -24,10 +24,15 @@ public final class Pipelines {
   /** A model with quantizers in its graph and their initial state in its contents. */
   public static Model quantize(Model model, QuantPolicy policy) {
     Model plain = AbsorbBias.apply(model);
-    Graph early = ActivateEarly.apply(PoolEverything.apply(plain.graph()));
+    Graph pooled = PoolEverything.apply(plain.graph());
+    if (policy.target().contract().powersOfTwo()) {
+      pooled = ConvolveAverages.apply(pooled);
+    }
+    Graph early = ActivateEarly.apply(pooled);
     Graph graph = InsertQuantizers.apply(InsertIdentities.apply(early), policy);
     Map<String, HostTensor> contents = new HashMap<>(plain.contents());
     contents.putAll(InsertIdentities.contents(graph));
+    contents.putAll(ConvolveAverages.contents(graph));
     for (Node node : graph.nodes()) {
       if (node.op() instanceof FakeQuant quant && hasState(node)) {
         contents.putAll(QuantizerState.initial(quant.quantizer(), LearnedValues.scales(node)));
