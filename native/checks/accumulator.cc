@@ -67,6 +67,8 @@ qt_status Check(qt_context& ctx, const qt_fold_weight_args& a) {
   const int64_t n = c.Sizes("channels, inner", {a.channels, a.inner});
   c.WeightGrid(a.qmin, a.qmax);
   c.Flag("per_tensor", a.per_tensor);
+  c.Flag("power_of_two", a.power_of_two);
+  c.Require(a.power_of_two == 0 || a.per_tensor == 1, "power_of_two", "0 unless per_tensor is 1");
   c.AllOrNone("gamma, beta, mean, var", {a.gamma, a.beta, a.mean, a.var});
   if (a.gamma != nullptr) c.Positive("epsilon", a.epsilon);
   c.In("w", a.w, n);

@@ -6,7 +6,7 @@ namespace qt {
 qt_status Check(qt_context& ctx, const qt_fixed_multiplier_args& a) {
   Checker c(ctx, "fixed_multiplier");
   const int64_t channels = c.Sizes("channels", {a.channels});
-  c.Range("form", a.form, QT_MULTIPLIER_DOUBLE, QT_MULTIPLIER_FLOAT_PRODUCT);
+  c.Range("form", a.form, QT_MULTIPLIER_DOUBLE, QT_MULTIPLIER_POWER_OF_TWO);
   c.Scales("x_scale", a.x_scale, 1);
   c.Scales("w_scale", a.w_scale, channels);
   c.Scales("y_scale", a.y_scale, 1);

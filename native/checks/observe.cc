@@ -88,6 +88,7 @@ qt_status Check(qt_context& ctx, const qt_range_to_qparams_args& a) {
   c.Grid(a.qmin, a.qmax, -32768, 65535);
   c.Flag("symmetric", a.symmetric);
   if (a.symmetric) c.Range("qmax", a.qmax, 1, 65535);
+  c.Flag("power_of_two", a.power_of_two);
   c.In("range_min", a.range_min, a.channels);
   c.In("range_max", a.range_max, a.channels);
   c.Out("scale", a.scale, a.channels);

@@ -87,6 +87,7 @@ qt_status Check(qt_context& ctx, const qt_quantize_weight_args& a) {
   Checker c(ctx, "quantize_weight");
   const int64_t n = c.Sizes("channels, inner", {a.channels, a.inner});
   c.WeightGrid(a.qmin, a.qmax);
+  c.Flag("power_of_two", a.power_of_two);
   c.In("w", a.w, n);
   c.InOptional("gamma", a.gamma, a.channels);
   c.Out("codes", a.codes, n);

@@ -84,7 +84,8 @@ qt_status mse_scale(qt_context& ctx, const qt_mse_scale_args& args) {
       lo = ranges[2 * u] < lo ? ranges[2 * u] : lo;
       hi = ranges[2 * u + 1] > hi ? ranges[2 * u + 1] : hi;
     }
-    math::RangeToQparams(lo, hi, a.qmin, a.qmax, a.symmetric != 0, a.scale + c, a.zero_point + c);
+    math::RangeToQparams(lo, hi, a.qmin, a.qmax, a.symmetric != 0, /*power_of_two=*/false,
+                         a.scale + c, a.zero_point + c);
     for (int32_t k = 0; k < a.candidates; ++k) {
       scales[c * candidates + k] = math::CandidateScale(a.scale[c], k + 1, a.candidates);
     }

@@ -51,7 +51,7 @@ qt_status merge_ranges(qt_context&, const qt_merge_ranges_args& a) {
 qt_status range_to_qparams(qt_context&, const qt_range_to_qparams_args& a) {
   for (int64_t c = 0; c < a.channels; ++c) {
     math::RangeToQparams(a.range_min[c], a.range_max[c], a.qmin, a.qmax, a.symmetric != 0,
-                         a.scale + c, a.zero_point + c);
+                         a.power_of_two != 0, a.scale + c, a.zero_point + c);
   }
   return QT_OK;
 }

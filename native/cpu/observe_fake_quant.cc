@@ -16,7 +16,7 @@ void RangeAndQparams(const qt_observe_fake_quant_args& a, int64_t c, const Extre
   math::FollowRange(a.rule, *a.count, min, max, *a.momentum, a.range_min + c, a.range_max + c);
   if (!qparams) return;
   math::RangeToQparams(a.range_min[c], a.range_max[c], a.qmin, a.qmax, a.symmetric != 0,
-                       a.scale + c, a.zero_point + c);
+                       /*power_of_two=*/false, a.scale + c, a.zero_point + c);
 }
 
 // Whether a number of a run is NaN. They are rare: a run that has one is counted afterwards.
@@ -250,7 +250,7 @@ qt_status observe_fake_quant(qt_context& ctx, const qt_observe_fake_quant_args& 
   const bool exact = a.mode == QT_OBSERVE_EXACT || *a.count == 0;
   for (int64_t c = 0; !exact && c < a.channels; ++c) {
     math::RangeToQparams(a.range_min[c], a.range_max[c], a.qmin, a.qmax, a.symmetric != 0,
-                         a.scale + c, a.zero_point + c);
+                         /*power_of_two=*/false, a.scale + c, a.zero_point + c);
   }
   const qt_status status = math::WithReal(a.element_type, [&](auto* type) {
     using Real = math::Pointed<decltype(type)>;

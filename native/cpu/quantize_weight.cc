@@ -100,6 +100,10 @@ inline void CodesOfChannel(const float* w, int64_t n, float factor, float scale,
   }
 }
 
+inline float ScaleOf(const qt_quantize_weight_args& a, float absmax) {
+  return math::Restricted(math::WeightScale(absmax, a.qmax), a.power_of_two != 0);
+}
+
 // One scale for everything: the maximum over blocks is exact in any order.
 qt_status QuantizeTensor(qt_context& ctx, const qt_quantize_weight_args& a) {
   const float* w = a.w;
@@ -114,7 +118,7 @@ qt_status QuantizeTensor(qt_context& ctx, const qt_quantize_weight_args& a) {
   });
   float most = 0.0f;
   for (int64_t b = 0; b < parts; ++b) most = math::Larger(partial[b], most);
-  const float scale = math::WeightScale(most, a.qmax);
+  const float scale = ScaleOf(a, most);
   const float sign = a.gamma == nullptr ? 1.0f : math::Sign(a.gamma[0]);
   *a.scale = scale;
   const CodeRange range = RangeOf(a);
@@ -140,7 +144,7 @@ qt_status QuantizeShortChannels(qt_context& ctx, const qt_quantize_weight_args& 
       const float* const w = a.w + c * inner;
       float* to = scales;
       for (int64_t k = c; k < stop; ++k, to += inner) {
-        const float scale = math::WeightScale(AbsMax(a.w + k * inner, inner), a.qmax);
+        const float scale = ScaleOf(a, AbsMax(a.w + k * inner, inner));
         const float step = a.gamma == nullptr ? scale : math::Sign(a.gamma[k]) * scale;
         a.scale[k] = scale;
         for (int64_t i = 0; i < inner; ++i) to[i] = step;
@@ -217,7 +221,7 @@ qt_status FoldTensor(qt_context& ctx, const qt_fold_weight_args& args) {
     least = scratch[2 * c + 1] > least ? scratch[2 * c + 1] : least;
   }
   float w_scale = math::WeightScale(absmax, a.qmax);
-  w_scale = w_scale < least ? least : w_scale;
+  w_scale = math::Restricted(w_scale < least ? least : w_scale, a.power_of_two != 0);
   const bool stream = Streams(5 * a.channels * a.inner) && a.inner >= kChunk;
   ParallelBlocks(ctx, a.channels, ItemsPerBlock(a.inner), [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
@@ -242,7 +246,7 @@ qt_status quantize_weight(qt_context& ctx, const qt_quantize_weight_args& args) 
   ParallelBlocks(ctx, a.channels, ItemsPerBlock(a.inner), [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
       const float* w = a.w + c * a.inner;
-      const float scale = math::WeightScale(AbsMax(w, a.inner), a.qmax);
+      const float scale = ScaleOf(a, AbsMax(w, a.inner));
       const float sign = a.gamma == nullptr ? 1.0f : math::Sign(a.gamma[c]);
       CodesOfChannel(w, a.inner, sign, scale, RangeOf(a), stream, a.codes + c * a.inner);
       a.scale[c] = scale;

@@ -61,8 +61,8 @@ qt_status Requantize(qt_context& ctx, const qt_requantize_fixed_args& a) {
 
 qt_status fixed_multiplier(qt_context&, const qt_fixed_multiplier_args& a) {
   for (int64_t c = 0; c < a.channels; ++c) {
-    const math::FixedMultiplier k = math::MakeFixedMultiplier(math::RealMultiplier(
-        *a.x_scale, a.w_scale[c], *a.y_scale, a.form == QT_MULTIPLIER_FLOAT_PRODUCT));
+    const math::FixedMultiplier k =
+        math::MultiplierOf(*a.x_scale, a.w_scale[c], *a.y_scale, a.form);
     a.multiplier[c] = k.m;
     a.shift[c] = k.shift;
   }

@@ -122,7 +122,8 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
   totals[thread] = largest;
   CombineCopies(LargestReducer(), totals, 1, kThreads);
   const float absmax_scale = math::WeightScale(totals[0].absmax, a.qmax);
-  const float w_scale = absmax_scale < totals[0].least ? totals[0].least : absmax_scale;
+  const float w_scale = math::Restricted(
+      absmax_scale < totals[0].least ? totals[0].least : absmax_scale, a.power_of_two != 0);
   for (int64_t c = blockIdx.x; c < a.channels; c += gridDim.x) {
     const Channel channel = ChannelOf(a, c);
     WriteCodes(a, c, channel.signed_gain, w_scale);

@@ -29,8 +29,8 @@ struct RangeReducer {
     return x;
   }
   __device__ void Store(int64_t c, const Total& t) const {
-    math::RangeToQparams(t.lo, t.hi, a.qmin, a.qmax, a.symmetric != 0, a.scale + c,
-                         a.zero_point + c);
+    math::RangeToQparams(t.lo, t.hi, a.qmin, a.qmax, a.symmetric != 0, /*power_of_two=*/false,
+                         a.scale + c, a.zero_point + c);
   }
 };
 

@@ -97,7 +97,7 @@ struct ToQparams {
   qt_range_to_qparams_args a;
   __device__ void operator()(int64_t c) const {
     math::RangeToQparams(a.range_min[c], a.range_max[c], a.qmin, a.qmax, a.symmetric != 0,
-                         a.scale + c, a.zero_point + c);
+                         a.power_of_two != 0, a.scale + c, a.zero_point + c);
   }
 };
 

@@ -41,7 +41,7 @@ struct Task {
 
 __device__ inline void Qparams(const qt_observe_fake_quant_args& a, int64_t c) {
   math::RangeToQparams(a.range_min[c], a.range_max[c], a.qmin, a.qmax, a.symmetric != 0,
-                       a.scale + c, a.zero_point + c);
+                       /*power_of_two=*/false, a.scale + c, a.zero_point + c);
 }
 
 struct StartChannel {

@@ -17,6 +17,7 @@ struct LargestReducer {
   const float* w;
   float* scale;
   int32_t qmax;
+  bool power_of_two;
 
   __device__ Total Zero() const { return 0; }
   __device__ void Add(Total* total, int64_t element, int64_t) const {
@@ -25,7 +26,7 @@ struct LargestReducer {
   __device__ Total Combine(Total a, Total b) const { return a > b ? a : b; }
   __device__ void Store(int64_t channel, Total total) const {
     const float absmax = math::BitsFloat(static_cast<uint32_t>(total));
-    scale[channel] = math::WeightScale(absmax, qmax);
+    scale[channel] = math::Restricted(math::WeightScale(absmax, qmax), power_of_two);
   }
 };
 
@@ -73,7 +74,7 @@ struct SignedOp {
 }  // namespace
 
 cudaError_t quantize_weight(const Stream& stream, const qt_quantize_weight_args& a) {
-  const LargestReducer largest = {a.w, a.scale, a.qmax};
+  const LargestReducer largest = {a.w, a.scale, a.qmax, a.power_of_two != 0};
   const cudaError_t status = ReduceChannels(stream, largest, 1, a.channels, a.inner);
   if (status != cudaSuccess) return status;
   const WeightCodeOp op = {a.scale, a.gamma, static_cast<float>(a.qmin),

@@ -13,8 +13,8 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks) FixedMultiplierKernel(qt
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads;
   int64_t c = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   for (; c < a.channels; c += stride) {
-    const math::FixedMultiplier k = math::MakeFixedMultiplier(math::RealMultiplier(
-        *a.x_scale, a.w_scale[c], *a.y_scale, a.form == QT_MULTIPLIER_FLOAT_PRODUCT));
+    const math::FixedMultiplier k =
+        math::MultiplierOf(*a.x_scale, a.w_scale[c], *a.y_scale, a.form);
     a.multiplier[c] = k.m;
     a.shift[c] = k.shift;
   }

@@ -169,7 +169,8 @@ QT_API qt_status qt_ste_backward(qt_context* ctx, const qt_ste_backward_args* ar
 
 /* Symmetric weight codes in one pass per channel: absmax -> s = absmax / qmax -> q = clamp(rint(sign * w / s)).
  * sign is -1 where gamma < 0, else +1 (gamma null: +1), so that batch norm with a negative gamma needs no
- * negative scale. Scale is never below FLT_MIN, which an all-zero channel gets. channels = 1 is per tensor. */
+ * negative scale. Scale is never below FLT_MIN, which an all-zero channel gets. channels = 1 is per tensor.
+ * power_of_two: s as in qt_range_to_qparams. */
 typedef struct qt_quantize_weight_args {
   const float* w;        /* [channels, inner] */
   const float* gamma;    /* [channels] or null */
@@ -177,6 +178,7 @@ typedef struct qt_quantize_weight_args {
   float* scale;          /* [channels] */
   int64_t channels, inner;
   int32_t qmin, qmax;    /* qmax = 2^(bits-1) - 1; qmin = -qmax (narrow) or -qmax - 1 (full) */
+  int32_t power_of_two;  /* 0 or 1 */
 } qt_quantize_weight_args;
 QT_API qt_status qt_quantize_weight(qt_context* ctx, const qt_quantize_weight_args* args);
 
@@ -717,7 +719,8 @@ QT_API qt_status qt_merge_ranges(qt_context* ctx, const qt_merge_ranges_args* ar
 
 /* Range to scale and zero-point (NUMERICS.md, "Range to qparams"); the range is widened to contain 0.
  * symmetric: s = max(|min|, |max|) / qmax, z = 0. affine: s = (max - min) / (qmax - qmin),
- * z = clamp(qmin - rint(min / s)). An all-zero range has s = 1 and z = clamp(0); s is never below FLT_MIN. */
+ * z = clamp(qmin - rint(min / s)). An all-zero range has s = 1 and z = clamp(0); s is never below FLT_MIN.
+ * power_of_two: s is the smallest power of two that is no less, at most 2^127. */
 typedef struct qt_range_to_qparams_args {
   const float* range_min; /* [channels] */
   const float* range_max;
@@ -726,6 +729,7 @@ typedef struct qt_range_to_qparams_args {
   int64_t channels;
   int32_t qmin, qmax;
   int32_t symmetric;      /* 0 or 1 */
+  int32_t power_of_two;   /* 0 or 1 */
 } qt_range_to_qparams_args;
 QT_API qt_status qt_range_to_qparams(qt_context* ctx, const qt_range_to_qparams_args* args);
 
@@ -966,7 +970,8 @@ QT_API qt_status qt_batch_norm_absorb_backward(qt_context* ctx, const qt_batch_n
  * scale that fits and the channel's codes are re-quantized to it: rint(sign * w * g / w_scale).
  * learned_scale given: sw is that instead of absmax / qmax, and codes saturate.
  * Per tensor (per_tensor = 1): the real weights w * gamma / sqrt(var + epsilon) share one scale, absmax / qmax of
- * them all (raised likewise); w_scale holds it in every channel and the sign of gamma stays in the codes. */
+ * them all (raised likewise); w_scale holds it in every channel and the sign of gamma stays in the codes.
+ * power_of_two, per tensor only: that scale, once raised, goes up to the next power of two. */
 typedef struct qt_fold_weight_args {
   const float* w;            /* [channels, inner] */
   const float* conv_bias;    /* [channels] or null */
@@ -983,6 +988,7 @@ typedef struct qt_fold_weight_args {
   int64_t channels, inner;
   int32_t qmin, qmax;
   int32_t per_tensor;        /* 0 or 1 */
+  int32_t power_of_two;      /* 0 or 1 */
   float epsilon;
 } qt_fold_weight_args;
 QT_API qt_status qt_fold_weight(qt_context* ctx, const qt_fold_weight_args* args);
@@ -1310,7 +1316,10 @@ typedef enum qt_requantize_contract {
 /* How the real multiplier (sx * sw) / sy is formed before it becomes an integer. */
 typedef enum qt_multiplier_form {
   QT_MULTIPLIER_DOUBLE = 0,       /* in double: TFLite's convolutions, per channel */
-  QT_MULTIPLIER_FLOAT_PRODUCT = 1 /* sx * sw rounded to float, then in double: TFLite's fully connected layer */
+  QT_MULTIPLIER_FLOAT_PRODUCT = 1, /* sx * sw rounded to float, then in double: TFLite's fully connected layer */
+  /* scales are powers of two, and the multiplier is 2^shift with shift cut to [-31, 30]; m = 1, which the
+   * QT_POWER_OF_TWO contracts do not read */
+  QT_MULTIPLIER_POWER_OF_TWO = 2
 } qt_multiplier_form;
 
 /* m * 2^(shift - 31) of the real multiplier, m rounded half up to 31 bits (32 bits: m = 2^30 and shift + 1). shift < -31

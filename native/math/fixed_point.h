@@ -5,6 +5,7 @@
 #ifndef QUANTRAIN_MATH_FIXED_POINT_H_
 #define QUANTRAIN_MATH_FIXED_POINT_H_
 
+#include "include/quantrain.h"
 #include "math/integer.h"
 #include "math/quantize.h"
 #include "math/truth.h"
@@ -154,11 +155,26 @@ QT_HD FixedMultiplier MakeFixedMultiplier(double value) {
   return {static_cast<int32_t>(m), shift};
 }
 
+// The exponent of a power of two, cut to what a contract shifts by.
+QT_HD int32_t ShiftOf(double power_of_two) {
+  uint64_t bits;
+  memcpy(&bits, &power_of_two, sizeof(bits));
+  return ClampInt(static_cast<int32_t>(bits >> 52) - 1023, -31, 30);
+}
+
 // What is to be scaled by: (sx * sw) / sy in double, or with the product rounded to float first.
 QT_HD double RealMultiplier(float x_scale, float w_scale, float y_scale, bool float_product) {
   const double x = static_cast<double>(x_scale), w = static_cast<double>(w_scale);
   const double product = float_product ? static_cast<double>(x_scale * w_scale) : x * w;
   return product / static_cast<double>(y_scale);
+}
+
+// By qt_multiplier_form.
+QT_HD FixedMultiplier MultiplierOf(float x_scale, float w_scale, float y_scale, int32_t form) {
+  const double real =
+      RealMultiplier(x_scale, w_scale, y_scale, form == QT_MULTIPLIER_FLOAT_PRODUCT);
+  if (form == QT_MULTIPLIER_POWER_OF_TWO) return {1, ShiftOf(real)};
+  return MakeFixedMultiplier(real);
 }
 
 // TFLite's ADD: both inputs on a common grid of 2 * max(sa, sb) / 2^20, where the sum is exact, and

@@ -84,13 +84,26 @@ QT_HD float SymmetricScale(float absmax, int32_t qmax) {
   return absmax == 0.0f ? 1.0f : WeightScale(absmax, qmax);
 }
 
+// The smallest power of two that is no less than a scale: the exponent's bits, one more where a
+// fraction is left. Above 2^127 there is none, and it is 2^127; Inf and NaN stay, to be found by the
+// next kernel's check.
+QT_HD float PowerOfTwoAbove(float scale) {
+  constexpr float kMost = 1.70141183e+38f;  // 2^127
+  if (!(scale <= kMost)) return scale <= kFloatMax ? kMost : scale;
+  return BitsFloat((FloatBits(scale) + 0x7fffffu) & 0x7f800000u);
+}
+
+QT_HD float Restricted(float scale, bool power_of_two) {
+  return power_of_two ? PowerOfTwoAbove(scale) : scale;
+}
+
 // The range is widened to contain 0 (a NaN end counts as 0).
 QT_HD void RangeToQparams(float range_min, float range_max, int32_t qmin, int32_t qmax,
-                          bool symmetric, float* scale, int32_t* zero_point) {
+                          bool symmetric, bool power_of_two, float* scale, int32_t* zero_point) {
   const float lo = range_min < 0.0f ? range_min : 0.0f;
   const float hi = range_max > 0.0f ? range_max : 0.0f;
   if (symmetric) {
-    *scale = SymmetricScale(-lo > hi ? -lo : hi, qmax);
+    *scale = Restricted(SymmetricScale(-lo > hi ? -lo : hi, qmax), power_of_two);
     *zero_point = 0;
     return;
   }
@@ -101,7 +114,7 @@ QT_HD void RangeToQparams(float range_min, float range_max, int32_t qmin, int32_
     return;
   }
   const float s = (hi - lo) / (most - least);
-  *scale = s < kFloatMin ? kFloatMin : s;
+  *scale = Restricted(s < kFloatMin ? kFloatMin : s, power_of_two);
   *zero_point = static_cast<int32_t>(Clamp(least - rintf(lo / *scale), least, most));
 }
 

@@ -142,10 +142,11 @@ std::vector<float> Weights(int64_t channels, int64_t inner) {
 }
 
 void FoldWeight(Suite& suite, int64_t channels, int64_t inner, Norm norm, bool per_tensor,
-                bool learned) {
+                bool learned, bool power_of_two = false) {
   auto& c = suite.Add("fold_weight",
                       std::string(per_tensor ? "per tensor, " : "per channel, ") +
-                          (learned ? "learned scale, " : "") + kNormNames[static_cast<int>(norm)],
+                          (learned ? "learned scale, " : "") +
+                          (power_of_two ? "powers of two, " : "") + kNormNames[static_cast<int>(norm)],
                       qt_fold_weight);
   c.In(&c.args.w, Weights(channels, inner));
   if (norm == Norm::kBias || norm == Norm::kBatchNormAndBias) {
@@ -169,6 +170,7 @@ void FoldWeight(Suite& suite, int64_t channels, int64_t inner, Norm norm, bool p
   c.args.qmin = -127;
   c.args.qmax = 127;
   c.args.per_tensor = per_tensor ? 1 : 0;
+  c.args.power_of_two = power_of_two ? 1 : 0;
   c.elements = channels * inner;
 }
 
@@ -304,6 +306,8 @@ void Weights(Suite& suite, int64_t channels, int64_t inner) {
     }
     if (suite.timed()) continue;
     FoldWeight(suite, channels, inner, norm, /*per_tensor=*/false, /*learned=*/true);
+    FoldWeight(suite, channels, inner, norm, /*per_tensor=*/true, /*learned=*/false,
+               /*power_of_two=*/true);
     FoldWeightBackward(suite, channels, inner, norm, /*per_tensor=*/false, /*learned=*/true);
   }
 }

@@ -54,9 +54,8 @@ void Requantize(Suite& suite, int64_t n, int64_t channels, int32_t contract, boo
 }
 
 void FixedMultiplier(Suite& suite, int64_t n, int32_t form) {
-  auto& c = suite.Add("fixed_multiplier",
-                      form == QT_MULTIPLIER_DOUBLE ? "double" : "float product",
-                      qt_fixed_multiplier);
+  constexpr const char* kForms[] = {"double", "float product", "power of two"};
+  auto& c = suite.Add("fixed_multiplier", kForms[form], qt_fixed_multiplier);
   std::vector<float> w_scale = Uniform(n, 1e-6f, 0.01f, 3);
   const float special[] = {1e-45f, 1e-20f, 1e-11f, 1.0f, 0.5f, 100.0f, 1e8f, 1e12f, 3e38f};
   for (int64_t i = 0; i < n; ++i) {
@@ -110,6 +109,7 @@ void ContractsCases(Suite& suite) {
     if (!suite.timed()) {
       FixedMultiplier(suite, n, QT_MULTIPLIER_DOUBLE);
       FixedMultiplier(suite, n, QT_MULTIPLIER_FLOAT_PRODUCT);
+      FixedMultiplier(suite, n, QT_MULTIPLIER_POWER_OF_TWO);
     }
     for (int32_t bits = 1; bits <= 8; ++bits) {
       if (suite.timed() && bits > 4) continue;

@@ -83,14 +83,19 @@ void MergeRanges(Suite& suite, int64_t channels, int32_t rule, int32_t count, in
   c.elements = channels;
 }
 
-void RangeToQparams(Suite& suite, int64_t channels, bool symmetric, int32_t qmin, int32_t qmax) {
-  auto& c = suite.Add("range_to_qparams", symmetric ? "symmetric" : "affine", qt_range_to_qparams);
+void RangeToQparams(Suite& suite, int64_t channels, bool symmetric, int32_t qmin, int32_t qmax,
+                    bool power_of_two = false) {
+  auto& c = suite.Add("range_to_qparams",
+                      std::string(symmetric ? "symmetric" : "affine") +
+                          (power_of_two ? ", powers of two" : ""),
+                      qt_range_to_qparams);
   std::vector<float> min = Uniform(channels, -2.0f, 0.5f, 1);
   std::vector<float> max = Uniform(channels, -0.5f, 2.0f, 2);
-  // One-sided, empty, denormal, and without a number.
-  const float special[][2] = {{0.25f, 2.0f}, {-2.0f, -0.25f},  {0.0f, 0.0f},
-                              {0.0f, 1e-45f}, {-1e-40f, 0.0f}, {NAN, 1.0f}};
-  for (size_t i = 0; i < 6 && i < min.size(); ++i) {
+  // One-sided, empty, denormal, without a number, on a power of two and without end.
+  const float special[][2] = {{0.25f, 2.0f},   {-2.0f, -0.25f}, {0.0f, 0.0f},
+                              {0.0f, 1e-45f},  {-1e-40f, 0.0f}, {NAN, 1.0f},
+                              {0.0f, 127.0f},  {-3e38f, 0.0f},  {0.0f, INFINITY}};
+  for (size_t i = 0; i < 9 && i < min.size(); ++i) {
     min[i] = special[i][0];
     max[i] = special[i][1];
   }
@@ -102,6 +107,7 @@ void RangeToQparams(Suite& suite, int64_t channels, bool symmetric, int32_t qmin
   c.args.qmin = qmin;
   c.args.qmax = qmax;
   c.args.symmetric = symmetric ? 1 : 0;
+  c.args.power_of_two = power_of_two ? 1 : 0;
   c.elements = channels;
 }
 
@@ -331,6 +337,9 @@ void PerChannelCases(Suite& suite) {
     RangeToQparams(suite, channels, false, 0, 255);
     RangeToQparams(suite, channels, false, -2, 1);
     RangeToQparams(suite, channels, false, -32768, 65535);
+    RangeToQparams(suite, channels, true, -128, 127, /*power_of_two=*/true);
+    RangeToQparams(suite, channels, true, -2, 1, /*power_of_two=*/true);
+    RangeToQparams(suite, channels, false, 0, 255, /*power_of_two=*/true);
     MergeMoments(suite, channels);
     for (const float k : {0.5f, 3.0f, 1e38f}) StdRange(suite, channels, k);
     for (const int32_t bins : {2, 64, 2046}) {

@@ -176,10 +176,12 @@ std::vector<float> Gammas(int64_t channels) {
   return gamma;
 }
 
-void QuantizeWeight(Suite& suite, const WeightShape& shape, int32_t qmax, bool narrow, bool gamma) {
+void QuantizeWeight(Suite& suite, const WeightShape& shape, int32_t qmax, bool narrow, bool gamma,
+                    bool power_of_two = false) {
   const int64_t n = shape.channels * shape.inner;
   const std::string variant = std::string(shape.name) + (narrow ? ", narrow" : ", full") +
-                              (gamma ? ", gamma" : "");
+                              (gamma ? ", gamma" : "") +
+                              (power_of_two ? ", powers of two" : "");
   auto& c = suite.Add("quantize_weight", variant, qt_quantize_weight);
   c.In(&c.args.w, Values(n, 0.01f, -qmax, qmax, 0, 29, /*finite=*/true));
   if (gamma) c.In(&c.args.gamma, Gammas(shape.channels));
@@ -189,6 +191,7 @@ void QuantizeWeight(Suite& suite, const WeightShape& shape, int32_t qmax, bool n
   c.args.inner = shape.inner;
   c.args.qmin = narrow ? -qmax : -qmax - 1;
   c.args.qmax = qmax;
+  c.args.power_of_two = power_of_two ? 1 : 0;
   c.elements = n;
 
   auto& b = suite.Add("quantize_weight_backward", variant, qt_quantize_weight_backward);
@@ -270,6 +273,7 @@ void Weights(Suite& suite, int64_t n) {
     QuantizeWeight(suite, shape, 127, /*narrow=*/true, /*gamma=*/false);
     if (!suite.timed()) {
       QuantizeWeight(suite, shape, 1, /*narrow=*/false, /*gamma=*/true);
+      QuantizeWeight(suite, shape, 127, /*narrow=*/true, /*gamma=*/false, /*power_of_two=*/true);
       BinaryWeight(suite, shape, QT_ELEMENT_F32, /*y=*/true, /*codes=*/true);
       BinaryWeight(suite, shape, QT_ELEMENT_F32, /*y=*/false, /*codes=*/true);
     }

@@ -75,7 +75,12 @@ class CompilerExportTest {
     "resnet8, tensorrt, lsq",
     "mobilenetv2?width=0.25, tensorrt, ema",
     "densenet_13.onnx, tensorrt, ema",
-    "resnet_option_a_13.onnx, tensorrt, ema"
+    "resnet_option_a_13.onnx, tensorrt, ema",
+    "lenet, vitis, ema",
+    "resnet8, vitis, ema",
+    "mobilenetv2?width=0.25&activation=relu, vitis, ema",
+    "densenet_13.onnx, vitis, ema",
+    "resnet_option_a_13.onnx, vitis, ema"
   })
   void theFileComputesTheCodesOfTraining(String name, String target, String quantizer)
       throws IOException {

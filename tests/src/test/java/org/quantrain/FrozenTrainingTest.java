@@ -56,14 +56,18 @@ class FrozenTrainingTest {
 
   @TempDir Path folder;
 
-  @ParameterizedTest(name = "{0} W{1}A{2}, {3}")
+  @ParameterizedTest(name = "{0} W{1}A{2}, {3} for {4}")
   @CsvSource({
-    "lenet, 4, 4, lsq", "resnet8, 8, 8, ema", "mobilenetv2?width=0.25, 8, 8, ema",
+    "lenet, 4, 4, lsq, ort",
+    "resnet8, 8, 8, ema, ort",
+    "mobilenetv2?width=0.25, 8, 8, ema, ort",
+    "resnet8, 8, 8, ema, vitis",
   })
   void everyStepHasTheCodesOfTheModelExportedAtThatStep(
-      String name, int weights, int activations, String quantizer) throws IOException {
+      String name, int weights, int activations, String quantizer, String target)
+      throws IOException {
     QuantPolicy policy =
-        QuantPolicy.forTarget(Target.ORT)
+        QuantPolicy.forTarget(Target.of(target))
             .weights(weights)
             .activations(activations)
             .quantizer(Quantizer.of(quantizer));

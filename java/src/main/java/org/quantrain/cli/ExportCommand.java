@@ -29,6 +29,7 @@ import picocli.CommandLine.Parameters;
       "  ranges           scale, zero-point and range of every tensor as JSON",
       "  tensorrt-cache   ranges of activations as a calibration cache of TensorRT",
       "  snpe-encodings   encodings of all tensors as JSON, for SNPE and QNN",
+      "  vitis-positions  bit widths and positions of the binary point as JSON, for Vitis AI",
       "",
       "Examples:",
       "  quantrain export runs/digits-lenet-w8a8-1 --format ranges",

@@ -33,7 +33,8 @@ public interface ExportFormat {
         new SafetensorsExport(),
         new RangesExport(),
         new TensorRtCacheExport(),
-        new SnpeEncodingsExport());
+        new SnpeEncodingsExport(),
+        new VitisPositionsExport());
   }
 
   /**

@@ -39,9 +39,10 @@ final class RangesExport implements ExportFormat {
     for (CodesTensor tensor : deployed.model().codes()) {
       ObjectNode one = activations.addObject();
       one.put("name", DeployedModel.floatName(tensor.name())).put("bits", tensor.bits());
-      one.put("signed", false).put("scale", tensor.scale());
+      one.put("signed", tensor.isSigned()).put("scale", tensor.scale());
       one.put("zeroPoint", tensor.zeroPoint());
-      one.put("min", (float) tensor.real(0)).put("max", (float) tensor.real(tensor.qmax()));
+      one.put("min", (float) tensor.real(tensor.qmin()));
+      one.put("max", (float) tensor.real(tensor.qmax()));
     }
     ArrayNode weights = json.putArray("weights");
     for (IntegerWeights w : deployed.model().weights()) {

@@ -6,6 +6,7 @@ import java.nio.BufferUnderflowException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -94,6 +95,9 @@ public final class IntegerModel {
     this.source = source;
     this.layers = List.copyOf(layers);
     this.contract = contract;
+    if (contract.powersOfTwo()) {
+      requirePowersOfTwo();
+    }
     GraphMaker maker = new GraphMaker(false);
     this.graph = maker.make();
     this.contents = Map.copyOf(maker.contents);
@@ -171,6 +175,22 @@ public final class IntegerModel {
   private static Contract contract(Map<String, String> metadata, Contract otherwise) {
     String id = metadata.get(QdqMetadata.CONTRACT);
     return id == null ? otherwise : Contract.of(id);
+  }
+
+  private void requirePowersOfTwo() {
+    Map<String, float[]> scales = new LinkedHashMap<>();
+    codes().forEach(t -> scales.put(t.name(), new float[] {t.scale()}));
+    weights().forEach(w -> scales.put(w.name(), w.scale().floats()));
+    scales.forEach(
+        (name, all) -> {
+          for (float scale : all) {
+            if (!QuantSpec.isPowerOfTwo(scale)) {
+              throw new IllegalArgumentException(
+                  "%s: its contract \"%s\" has powers of two as scales, got %s"
+                      .formatted(name, contract.id(), scale));
+            }
+          }
+        });
   }
 
   /**

@@ -112,6 +112,10 @@ final class QdqParser {
 
   /** The float result of a Gemm on codes, perhaps in another shape. */
   private void readOutput(String output) {
+    if (real.containsKey(output)) {
+      layers.add(new IntegerLayer.Dequantize(real.get(output), output));
+      return;
+    }
     IntegerLayer logits =
         layers.stream()
             .filter(l -> l instanceof IntegerLayer.Logits && l.name().equals(output))
@@ -123,7 +127,10 @@ final class QdqParser {
       layers.add(logits);
       return;
     }
-    String problem = "the output \"" + output + "\" is not the float result of a Gemm on codes";
+    String problem =
+        "the output \""
+            + output
+            + "\" is neither dequantized codes nor the float result of a Gemm on codes";
     require(floats.containsKey(output), problem);
     IntegerLayer.Floats shaped = floats(output);
     require(

@@ -25,6 +25,7 @@ import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.Dequantize;
 import org.quantrain.op.DequantizeAcc;
+import org.quantrain.op.FixedMultiplier;
 import org.quantrain.op.Flatten;
 import org.quantrain.op.FoldWeight;
 import org.quantrain.op.Gather;
@@ -45,6 +46,7 @@ import org.quantrain.op.Reduce;
 import org.quantrain.op.Relu;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeCodes;
+import org.quantrain.op.RequantizeFixed;
 import org.quantrain.op.Reshape;
 import org.quantrain.op.Resize;
 import org.quantrain.op.Slice;
@@ -88,6 +90,7 @@ import org.quantrain.tensor.TensorSpec;
  */
 public final class QdqWriter {
   private static final int PACKED_BITS = 4;
+  private static final int LARGEST_SHIFT = 31;
 
   private final Graph graph;
   private final Function<Value, HostTensor> contents;
@@ -195,6 +198,7 @@ public final class QdqWriter {
 
   private static boolean isLogits(Graph graph, Node node) {
     return node.op() instanceof DequantizeAcc
+        || node.op() instanceof Dequantize
         || (moves(node.op())
             && graph.producer(node.input(0)).filter(n -> isLogits(graph, n)).isPresent());
   }
@@ -253,6 +257,8 @@ public final class QdqWriter {
         || op instanceof PoolMultiplier
         || op instanceof GlobalPoolSum
         || op instanceof Requantize
+        || op instanceof FixedMultiplier
+        || (op instanceof RequantizeFixed fixed && fixed.rule().isShift())
         || op instanceof DequantizeAcc
         || op instanceof AddCodes
         || op instanceof ConcatCodes
@@ -285,6 +291,8 @@ public final class QdqWriter {
       dequantize(node, node.input(0), node.input(1), node.input(2), node.output().name());
     } else if (op instanceof Requantize requantize) {
       writeRequantize(node, requantize);
+    } else if (op instanceof RequantizeFixed shift) {
+      writeShift(node, shift);
     } else if (op instanceof DequantizeAcc) {
       writeLogits(node);
     } else if (op instanceof AddCodes add) {
@@ -385,6 +393,36 @@ public final class QdqWriter {
           "expected a multiplier from Multiplier, and a bias");
       real = writeProduct(node, product, multiplier.input(0), node.input(3));
     }
+    quantize(node, real, grid, false);
+  }
+
+  /** On scales that are powers of two the quotient that QuantizeLinear rounds is the shift. */
+  private void writeShift(Node node, RequantizeFixed op) {
+    Node product = producer(node, node.input(0));
+    Node multiplier = producer(node, node.input(1));
+    require(
+        node,
+        multiplier.op() instanceof FixedMultiplier && node.inputs().size() == 5,
+        "expected a shift from FixedMultiplier, and a bias");
+    int left = 0;
+    for (Value scale : multiplier.inputs()) {
+      float s = contents.apply(scale).floats()[0];
+      require(node, QuantSpec.isPowerOfTwo(s), "scale " + s + " is no power of two");
+      left += scale == multiplier.input(2) ? -Math.getExponent(s) : Math.getExponent(s);
+    }
+    Grid grid = grid(node, multiplier.input(2), node.input(3), op.spec(), op.relu());
+    Node fold = producer(product, product.input(3));
+    String real = writeProduct(node, product, fold.output(2), node.input(4));
+    HostTensor weights = contents.apply(fold.output(0));
+    int[] bias = contents.apply(fold.output(3)).ints();
+    int input = (int) largestInput(product.input(0));
+    long largest = AccumulatorBound.largest(weights, input, bias);
+    require(
+        node,
+        left < -LARGEST_SHIFT
+            ? largest <= Integer.MAX_VALUE / 2
+            : left < LARGEST_SHIFT && largest << Math.max(left, 0) <= Integer.MAX_VALUE,
+        "a sum of " + largest + " cannot be shifted by " + left + " bits in an int32");
     quantize(node, real, grid, false);
   }
 

@@ -41,6 +41,18 @@ public enum Contract {
       Requantization.FIXED_RUY,
       Addition.TFLITE,
       true,
+      true),
+  /**
+   * A DPU as ONNX Runtime's Vitis AI provider programs it with {@code xlnx_enable_py3_round}: every
+   * scale is a power of two, every change of grid a shift that rounds halves to even. On such
+   * scales the float arithmetic of adds and pools is that shift (NUMERICS.md, "Powers of two").
+   */
+  POWER_OF_TWO(
+      Requantization.POWER_OF_TWO_EVEN,
+      Requantization.POWER_OF_TWO_EVEN,
+      Requantization.POWER_OF_TWO_EVEN,
+      Addition.FLOAT,
+      false,
       true);
 
   private final Requantization convolution;
@@ -97,6 +109,11 @@ public enum Contract {
     rules.put("add", addition.name());
     rules.put("average pool", averagesOnGrid ? "INTEGER, halves away from 0" : "FLOAT, row-major");
     return rules;
+  }
+
+  /** Whether every scale must be a power of two. */
+  public boolean powersOfTwo() {
+    return linear.isShift();
   }
 
   public Addition addition() {
@@ -169,8 +186,16 @@ public enum Contract {
       return builder.node(name, new Requantize(spec, relu), in);
     }
     Node fixed =
-        builder.node(multiplier, new FixedMultiplier(), product.xScale(), product.wScale(), yScale);
-    in.addAll(List.of(fixed.output(0), fixed.output(1), yZeroPoint, product.bias()));
+        builder.node(
+            multiplier,
+            new FixedMultiplier(rule.isShift()),
+            product.xScale(),
+            product.wScale(),
+            yScale);
+    in.addAll(List.of(fixed.output(0), fixed.output(1), yZeroPoint));
+    if (product.bias() != null) {
+      in.add(product.bias());
+    }
     return builder.node(name, new RequantizeFixed(spec, relu, rule), in);
   }
 }

@@ -9,8 +9,10 @@ import org.quantrain.tensor.TensorSpec;
  * Requantization multiplier x scale * w scale / y scale, formed in double, as m * 2^(shift - 31)
  * with m in [2^30, 2^31), or 0. Inputs x scale [1], w scale [C], y scale [1]; outputs m [C] and
  * shift [C], int32.
+ *
+ * @param powerOfTwo the scales are powers of two, and the multiplier is 2^shift with m = 1
  */
-public record FixedMultiplier() implements Op {
+public record FixedMultiplier(boolean powerOfTwo) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 3, 3);

@@ -36,6 +36,9 @@ public record FoldWeight(
     if (rule.isLearned() && !spec.perChannel()) {
       throw new ShapeException("learned weight scales are per channel");
     }
+    if (spec.powerOfTwo() && spec.perChannel()) {
+      throw new ShapeException("folded scales are powers of two per tensor only");
+    }
     if (hasBatchNorm && !(epsilon > 0)) {
       throw new ShapeException("epsilon: expected more than 0, got " + epsilon);
     }

@@ -6,11 +6,15 @@ public enum Requantization {
   FP32_RNE,
   /** Times a 31-bit multiplier, rounded; then shifted, rounded again with halves away from 0. */
   FIXED_DOUBLE,
-  /**
-   * Times a multiplier and shifted, rounded once with halves up; with scales that are powers of two
-   * it is a shift alone.
-   */
+  /** Times a multiplier and shifted, rounded once with halves up. */
   FIXED_SINGLE,
   /** As FIXED_DOUBLE, with halves up in both roundings: ruy on x86. */
-  FIXED_RUY
+  FIXED_RUY,
+  /** Shifted, halves to even; scales are powers of two. */
+  POWER_OF_TWO_EVEN;
+
+  /** Whether there is no multiplier besides the shift. */
+  public boolean isShift() {
+    return this == POWER_OF_TWO_EVEN;
+  }
 }

@@ -206,6 +206,7 @@ public final class InsertQuantizers {
       collectDemands(graph.nodes().get(i));
     }
     refuseIslands();
+    refuseBounds();
     for (Value in : graph.inputs()) {
       plain.put(in, builder.input(in));
       quantize(in, false);
@@ -228,6 +229,22 @@ public final class InsertQuantizers {
           "target %s has no integer form for %s, and no floats between integer layers; '%s' has";
       throw new GraphException(
           text.formatted(policy.target().id(), String.join(", ", nodes), Target.ORT.id()));
+    }
+  }
+
+  /** A grid whose scale is found freely ends at the bound; a power of two does not. */
+  private void refuseBounds() {
+    if (!policy.target().contract().powersOfTwo()) {
+      return;
+    }
+    for (Node node : graph.nodes()) {
+      if (node.op() instanceof Relu relu && Float.isFinite(relu.upper())) {
+        String text =
+            "target %s: Relu \"%s\" ends at %s, where no grid does whose scale is a power of two;"
+                + " train the network with ReLU without a bound (mobilenetv2?activation=relu)";
+        throw new GraphException(
+            text.formatted(policy.target().id(), node.name(), relu.upper()));
+      }
     }
   }
 

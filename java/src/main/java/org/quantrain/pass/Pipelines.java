@@ -25,10 +25,15 @@ public final class Pipelines {
   public static Model quantize(Model model, QuantPolicy policy) {
     boolean moves = policy.target().movesAnyRank();
     Model plain = AbsorbBias.apply(moves ? ConvolveTransposed.apply(model) : model);
-    Graph early = ActivateEarly.apply(PoolEverything.apply(plain.graph()));
+    Graph pooled = PoolEverything.apply(plain.graph());
+    if (policy.target().contract().powersOfTwo()) {
+      pooled = ConvolveAverages.apply(pooled);
+    }
+    Graph early = ActivateEarly.apply(pooled);
     Graph graph = InsertQuantizers.apply(InsertIdentities.apply(early), policy);
     Map<String, HostTensor> contents = new HashMap<>(plain.contents());
     contents.putAll(InsertIdentities.contents(graph));
+    contents.putAll(ConvolveAverages.contents(graph));
     for (Node node : graph.nodes()) {
       if (node.op() instanceof FakeQuant quant && hasState(node)) {
         contents.putAll(QuantizerState.initial(quant.quantizer(), LearnedValues.scales(node)));

@@ -117,6 +117,29 @@ public enum Target {
       Logits.FLOAT,
       Contract.FP32,
       IntegerFormat.ONNX_COMPILER),
+  /**
+   * AMD's Vitis AI, a DPU: signed codes, one scale for each tensor and each a power of two, the
+   * next that reaches the range, so that nothing is clipped; codes from the input to the logits.
+   *
+   * <p>A DPU has two ways to round what it shifts: halves up (DPU_ROUND) and halves to even
+   * (PY3_ROUND, which ONNX Runtime's Vitis AI provider selects by {@code xlnx_enable_py3_round}).
+   * Here it is the second: the file is ONNX, whose QuantizeLinear rounds so, and so ONNX Runtime on
+   * a CPU checks all of it. With the first, codes differ by one where a shift is a tie.
+   *
+   * <p>An average over a number of cells that is no power of two, for which a DPU has
+   * approximations of its own, becomes a depthwise convolution. A ReLU with a bound is refused, as
+   * its bound is no end of a grid. Biases are int32; what a compiler does that makes 8 bits of them
+   * is not computed here. Sources: Vitis AI's user guide UG1414; vaip, the provider's sources.
+   */
+  VITIS(
+      "AMD Vitis AI (DPU)",
+      Activations.SYMMETRIC,
+      Bits.from(8, 8),
+      Weights.PER_TENSOR,
+      Bits.from(8, 8),
+      Logits.CODES,
+      Contract.POWER_OF_TWO,
+      IntegerFormat.ONNX_COMPILER),
   /** No hardware: the grids of the literature, as many bits as wanted. */
   ACADEMIC(
       "no hardware, for experiments",
@@ -256,7 +279,12 @@ public enum Target {
     requireBits("activation bits", bits, activationBits);
     boolean symmetric = activations == Activations.SYMMETRIC;
     return new QuantSpec(
-        bits, activations != Activations.UNSIGNED, false, symmetric, false);
+        bits,
+        activations != Activations.UNSIGNED,
+        false,
+        symmetric,
+        false,
+        contract.powersOfTwo());
   }
 
   /**
@@ -270,13 +298,19 @@ public enum Target {
       throw new IllegalArgumentException(
           "weights: target " + id() + " has one scale for each tensor, not one per channel");
     }
-    return new QuantSpec(bits, true, true, true, perChannel);
+    return new QuantSpec(bits, true, true, true, perChannel, contract.powersOfTwo());
   }
 
   /**
-   * @throws IllegalArgumentException if the quantizer moves zero-points that are 0 here
+   * @throws IllegalArgumentException if the quantizer moves zero-points that are 0 here, or finds
+   *     scales that are no powers of two where all are
    */
   void requireQuantizer(Quantizer quantizer) {
+    if (contract.powersOfTwo() && quantizer != Quantizer.EMA) {
+      throw new IllegalArgumentException(
+          "quantizer %s learns scales of any size, target %s has powers of two: use %s"
+              .formatted(quantizer.id(), id(), Quantizer.EMA.id()));
+    }
     for (boolean nonNegative : new boolean[] {false, true}) {
       ScaleRule rule = quantizer.activations(nonNegative);
       if (activations == Activations.SYMMETRIC

@@ -93,6 +93,9 @@ public record ValueCounts(long[] counts, double width, long notFinite) {
     if (!(step > 0)) {
       return Double.POSITIVE_INFINITY;
     }
+    if (grid.powerOfTwo()) {
+      step = Math.scalb(1.0, Math.getExponent(Math.nextDown(step)) + 1);
+    }
     double zero = grid.symmetric() ? 0 : grid.qmin() - Math.rint(low / step);
     double error = 0;
     for (int i = 0; i < counts.length; i++) {

@@ -8,9 +8,21 @@ package org.quantrain.tensor;
  * @param narrow signed only: the lowest code is left out, so that the grid is symmetric
  * @param symmetric zero-point 0, scale from the largest magnitude; else affine
  * @param perChannel one scale for each index of dimension 0 (weights), else one scale
+ * @param powerOfTwo every scale is a power of two
  */
 public record QuantSpec(
-    int bits, boolean signed, boolean narrow, boolean symmetric, boolean perChannel) {
+    int bits,
+    boolean signed,
+    boolean narrow,
+    boolean symmetric,
+    boolean perChannel,
+    boolean powerOfTwo) {
+  /** With scales of any size. */
+  public QuantSpec(
+      int bits, boolean signed, boolean narrow, boolean symmetric, boolean perChannel) {
+    this(bits, signed, narrow, symmetric, perChannel, false);
+  }
+
   public QuantSpec {
     if (bits < 2 || bits > 8) {
       throw new IllegalArgumentException("bits: expected 2 to 8, got " + bits);
@@ -34,7 +46,7 @@ public record QuantSpec(
   }
 
   public QuantSpec withBits(int other) {
-    return new QuantSpec(other, signed, narrow, symmetric, perChannel);
+    return new QuantSpec(other, signed, narrow, symmetric, perChannel, powerOfTwo);
   }
 
   @Override
@@ -43,7 +55,15 @@ public record QuantSpec(
         + bits
         + (symmetric ? " symmetric" : " affine")
         + (narrow ? " narrow" : "")
-        + (perChannel ? " per-channel" : " per-tensor");
+        + (perChannel ? " per-channel" : " per-tensor")
+        + (powerOfTwo ? " power-of-two" : "");
+  }
+
+  /** Whether a scale is a power of two, as float32 has them without denormals. */
+  public static boolean isPowerOfTwo(float scale) {
+    return scale >= Float.MIN_NORMAL
+        && scale <= Float.MAX_VALUE
+        && Math.scalb(1f, Math.getExponent(scale)) == scale;
   }
 
   /**

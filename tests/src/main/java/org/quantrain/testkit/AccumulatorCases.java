@@ -67,7 +67,13 @@ final class AccumulatorCases {
             () -> requantize(LARGE_IMAGES, Grids.U8, true, 2, 0.005f)),
         new OpCase(
             FixedMultiplier.class,
-            () -> List.of(fixedMultiplier(1), fixedMultiplier(33), fixedMultiplier(207)),
+            () ->
+                List.of(
+                    fixedMultiplier(1),
+                    fixedMultiplier(33),
+                    fixedMultiplier(207),
+                    shifts(1),
+                    shifts(33)),
             List::of,
             () -> fixedMultiplier(1024)),
         new OpCase(
@@ -275,10 +281,23 @@ final class AccumulatorCases {
   private static Example fixedMultiplier(int channels) {
     return Example.of(
         channels + " channels",
-        new FixedMultiplier(),
+        new FixedMultiplier(false),
         Tensors.vector(0.0173f),
         Tensors.vector(between(channels, 1, 1e-6f, 1e-2f)),
         Tensors.vector(0.0371f));
+  }
+
+  private static Example shifts(int channels) {
+    float[] w = new float[channels];
+    for (int c = 0; c < channels; c++) {
+      w[c] = Math.scalb(1f, c % 50 - 35);
+    }
+    return Example.of(
+        channels + " powers of two",
+        new FixedMultiplier(true),
+        Tensors.vector(0.25f),
+        Tensors.vector(w),
+        Tensors.vector(0.0625f));
   }
 
   private static Example requantizeFixed(

@@ -141,6 +141,11 @@ final class AccumulatorRules {
     int[] shift = new int[w.length];
     for (int c = 0; c < w.length; c++) {
       double real = (double) call.scalar(0) * w[c] / call.scalar(2);
+      if (op.powerOfTwo()) {
+        m[c] = 1;
+        shift[c] = Math.max(-31, Math.min(30, Math.getExponent(real)));
+        continue;
+      }
       shift[c] = Math.getExponent(real) + 1;
       long bits = (long) Math.floor(Math.scalb(real, 31 - shift[c]) + 0.5);
       m[c] = (int) (bits >> (bits >> 31));
@@ -151,6 +156,9 @@ final class AccumulatorRules {
 
   /** x * m * 2^(shift - 31) for shift <= 0. */
   private static int scaled(Requantization rule, int x, int m, int shift) {
+    if (rule == Requantization.POWER_OF_TWO_EVEN) {
+      return quotient(BigInteger.valueOf(x), -shift, RoundingMode.HALF_EVEN);
+    }
     if (rule == Requantization.FIXED_SINGLE) {
       return quotient(BigInteger.valueOf((long) x * m), 31 - shift, RoundingMode.FLOOR);
     }
@@ -160,7 +168,7 @@ final class AccumulatorRules {
     return quotient(BigInteger.valueOf(high), -shift, mode);
   }
 
-  /** x / 2^n; halves up for the mode FLOOR, away from 0 for HALF_UP. */
+  /** x / 2^n; halves up for the mode FLOOR, as they say for the others. */
   private static int quotient(BigInteger x, int n, RoundingMode mode) {
     BigDecimal exact = new BigDecimal(x).divide(new BigDecimal(BigInteger.ONE.shiftLeft(n)));
     BigDecimal half = mode == RoundingMode.FLOOR ? new BigDecimal("0.5") : BigDecimal.ZERO;

@@ -1,6 +1,7 @@
 package org.quantrain.testkit;
 
 import java.math.BigInteger;
+import org.quantrain.tensor.QuantSpec;
 
 /**
  * The scalar formulas of the numeric contract in plain Java, written from the native API's page and
@@ -52,19 +53,34 @@ public final class Arithmetic {
     return Math.max(absmax / qmax, Float.MIN_NORMAL);
   }
 
+  /** What a grid makes of a scale: the next power of two, if it has no others. */
+  static float restricted(float scale, QuantSpec spec) {
+    if (!spec.powerOfTwo() || !Float.isFinite(scale)) {
+      return scale;
+    }
+    float power = Float.MIN_NORMAL;
+    while (power < scale && power < Math.scalb(1f, 127)) {
+      power *= 2;
+    }
+    return power;
+  }
+
   /** Scale and zero-point of a range. */
   record QParams(float scale, int zeroPoint) {
-    static QParams of(float min, float max, int qmin, int qmax, boolean symmetric) {
+    static QParams of(float min, float max, QuantSpec spec) {
+      int qmin = spec.qmin();
+      int qmax = spec.qmax();
       float lo = min < 0 ? min : 0f;
       float hi = max > 0 ? max : 0f;
-      if (symmetric) {
-        return new QParams(lo == 0 && hi == 0 ? 1f : weightScale(Math.max(-lo, hi), qmax), 0);
+      if (spec.symmetric()) {
+        float s = lo == 0 && hi == 0 ? 1f : weightScale(Math.max(-lo, hi), qmax);
+        return new QParams(restricted(s, spec), 0);
       }
       if (lo == hi) {
         return new QParams(1f, Math.max(qmin, Math.min(qmax, 0)));
       }
       float s = (hi - lo) / ((float) qmax - (float) qmin);
-      s = s < Float.MIN_NORMAL ? Float.MIN_NORMAL : s;
+      s = restricted(s < Float.MIN_NORMAL ? Float.MIN_NORMAL : s, spec);
       return new QParams(s, (int) clamp(qmin - rint(lo / s), qmin, qmax));
     }
   }

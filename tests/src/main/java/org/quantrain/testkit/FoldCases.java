@@ -163,26 +163,26 @@ final class FoldCases {
 
   private static List<Example> foldWeight() {
     List<Example> list = new ArrayList<>();
-    for (QuantSpec tensor : Grids.WEIGHTS) {
-      for (QuantSpec spec : List.of(tensor, perChannel(tensor))) {
-        for (Shape shape : WEIGHTS) {
-          float[] gammas = QuantizeCases.gammas(shape.dim(0));
-          HostTensor w = normal(shape, 1);
-          list.add(foldWeight("plain", spec, w, false, null, 1));
-          list.add(foldWeight("plain", spec, w, true, null, 1));
-          list.add(foldWeight("folded", spec, w, false, gammas, 1));
-        }
-        float[] gammas = QuantizeCases.gammas(15);
-        HostTensor w = normal(Shape.of(15, 27), 2);
-        list.add(foldWeight("beta 1e6", spec, w, false, gammas, 1e6f));
-        list.add(foldWeight("beta 1e12", spec, w, false, gammas, 1e12f));
-        list.add(foldWeight("beta 0", spec, w, false, gammas, 0));
-        HostTensor zero = HostTensor.filled(Shape.of(15, 27), 0);
-        list.add(foldWeight("zero weights", spec, zero, false, gammas, 1));
-        HostTensor tiny = HostTensor.of(Shape.of(15, 27), ordinary(15 * 27, 3, 1e-38f, 0));
-        list.add(foldWeight("tiny weights", spec, tiny, false, gammas, 1));
-        list.add(foldWeight("tiny weights", spec, tiny, true, null, 1));
+    List<QuantSpec> grids = new ArrayList<>(List.of(Grids.S8_POWER));
+    Grids.WEIGHTS.forEach(tensor -> grids.addAll(List.of(tensor, perChannel(tensor))));
+    for (QuantSpec spec : grids) {
+      for (Shape shape : WEIGHTS) {
+        float[] gammas = QuantizeCases.gammas(shape.dim(0));
+        HostTensor w = normal(shape, 1);
+        list.add(foldWeight("plain", spec, w, false, null, 1));
+        list.add(foldWeight("plain", spec, w, true, null, 1));
+        list.add(foldWeight("folded", spec, w, false, gammas, 1));
       }
+      float[] gammas = QuantizeCases.gammas(15);
+      HostTensor w = normal(Shape.of(15, 27), 2);
+      list.add(foldWeight("beta 1e6", spec, w, false, gammas, 1e6f));
+      list.add(foldWeight("beta 1e12", spec, w, false, gammas, 1e12f));
+      list.add(foldWeight("beta 0", spec, w, false, gammas, 0));
+      HostTensor zero = HostTensor.filled(Shape.of(15, 27), 0);
+      list.add(foldWeight("zero weights", spec, zero, false, gammas, 1));
+      HostTensor tiny = HostTensor.of(Shape.of(15, 27), ordinary(15 * 27, 3, 1e-38f, 0));
+      list.add(foldWeight("tiny weights", spec, tiny, false, gammas, 1));
+      list.add(foldWeight("tiny weights", spec, tiny, true, null, 1));
     }
     return list;
   }

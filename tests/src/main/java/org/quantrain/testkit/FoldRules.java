@@ -80,7 +80,9 @@ final class FoldRules {
                 absmax, QuantizeRules.absmax(w, c * inner, (c + 1) * inner) * Math.abs(gain[c]));
         most = Math.max(most, least[c]);
       }
-      float shared = Math.max(Arithmetic.weightScale(absmax, spec.qmax()), most);
+      float shared =
+          Arithmetic.restricted(
+              Math.max(Arithmetic.weightScale(absmax, spec.qmax()), most), spec);
       for (int c = 0; c < channels; c++) {
         scale[c] = shared;
         for (int i = c * inner; i < (c + 1) * inner; i++) {

@@ -1,5 +1,6 @@
 package org.quantrain.testkit;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.quantrain.tensor.QuantSpec;
 import org.quantrain.tensor.Shape;
@@ -13,6 +14,8 @@ final class Grids {
   static final QuantSpec S8_FULL = new QuantSpec(8, true, false, true, false);
   static final QuantSpec S8_AFFINE = new QuantSpec(8, true, false, false, false);
   static final QuantSpec S4 = new QuantSpec(4, true, true, true, false);
+
+  static final QuantSpec S8_POWER = new QuantSpec(8, true, true, true, false, true);
 
   /** Of activations. */
   static final List<QuantSpec> ACTIVATIONS = List.of(U8, U4, U2, S8_AFFINE, S8);
@@ -36,8 +39,15 @@ final class Grids {
 
   private Grids() {}
 
+  static List<QuantSpec> and(List<QuantSpec> some, QuantSpec one) {
+    List<QuantSpec> all = new ArrayList<>(some);
+    all.add(one);
+    return all;
+  }
+
   static QuantSpec perChannel(QuantSpec spec) {
-    return new QuantSpec(spec.bits(), spec.signed(), spec.narrow(), spec.symmetric(), true);
+    return new QuantSpec(
+        spec.bits(), spec.signed(), spec.narrow(), spec.symmetric(), true, spec.powerOfTwo());
   }
 
   static int size(Shape shape) {

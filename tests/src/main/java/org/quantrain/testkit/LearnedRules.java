@@ -248,7 +248,7 @@ final class LearnedRules {
         }
       }
       Arithmetic.QParams range =
-          Arithmetic.QParams.of(lo, hi, spec.qmin(), spec.qmax(), spec.symmetric());
+          Arithmetic.QParams.of(lo, hi, spec);
       int zero = range.zeroPoint();
       float best = 0;
       double least = Double.POSITIVE_INFINITY;

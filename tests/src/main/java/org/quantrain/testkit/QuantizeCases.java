@@ -237,7 +237,7 @@ final class QuantizeCases {
   private static List<Example> quantizeWeight() {
     Examples examples = new Examples();
     List<Example> list = examples.list();
-    for (QuantSpec tensor : Grids.WEIGHTS) {
+    for (QuantSpec tensor : Grids.and(Grids.WEIGHTS, Grids.S8_POWER)) {
       QuantSpec channel = perChannel(tensor);
       for (int n : EdgeValues.SIZES) {
         for (QuantSpec spec : List.of(tensor, channel)) {
@@ -377,7 +377,7 @@ final class QuantizeCases {
 
   private static List<Example> updateQParams() {
     List<Example> list = new ArrayList<>();
-    for (QuantSpec spec : Grids.ACTIVATIONS) {
+    for (QuantSpec spec : Grids.and(Grids.ACTIVATIONS, Grids.S8_POWER)) {
       list.add(update("first batch is copied", spec, -1.5f, 2.25f, 0, 0, 0));
       list.add(update("later batches are averaged", spec, -1.5f, 2.25f, -1, 3, 1));
       list.add(update("positive range", spec, 0.5f, 2.25f, 0.25f, 3, 9));
@@ -385,6 +385,8 @@ final class QuantizeCases {
       list.add(update("nothing seen but zero", spec, 0, 0, 0, 0, 0));
       list.add(update("denormal", spec, -1e-42f, 1e-42f, 0, 0, 0));
       list.add(update("huge", spec, -3e38f, 3e38f, -3e38f, 3e38f, 2));
+      list.add(update("a power of two on the last code", spec, 0, spec.qmax(), 0, 0, 0));
+      list.add(update("just above it", spec, 0, Math.nextUp((float) spec.qmax()), 0, 0, 0));
       list.add(update("batch number 2^31 - 1", spec, -1, 1, -2, 2, Integer.MAX_VALUE));
       list.add(
           Example.of(

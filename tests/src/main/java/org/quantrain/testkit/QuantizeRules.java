@@ -117,7 +117,8 @@ final class QuantizeRules {
     int[] codes = new int[w.length];
     float[] scale = new float[channels];
     for (int c = 0; c < channels; c++) {
-      scale[c] = weightScale(absmax(w, c * inner, (c + 1) * inner), spec.qmax());
+      float most = absmax(w, c * inner, (c + 1) * inner);
+      scale[c] = Arithmetic.restricted(weightScale(most, spec.qmax()), spec);
       float sign = call.has(1) ? sign(call.floats(1)[c]) : 1;
       for (int i = c * inner; i < (c + 1) * inner; i++) {
         codes[i] = Arithmetic.quantize(sign * w[i], scale[c], 0, spec.qmin(), spec.qmax());
@@ -210,8 +211,7 @@ final class QuantizeRules {
         min[c] = movingAverage(call.floats(2)[c], min[c], call.observerMomentum());
         max[c] = movingAverage(call.floats(3)[c], max[c], call.observerMomentum());
       }
-      Arithmetic.QParams q =
-          Arithmetic.QParams.of(min[c], max[c], spec.qmin(), spec.qmax(), spec.symmetric());
+      Arithmetic.QParams q = Arithmetic.QParams.of(min[c], max[c], spec);
       scale[c] = q.scale();
       zero[c] = q.zeroPoint();
     }

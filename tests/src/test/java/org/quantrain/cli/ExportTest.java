@@ -37,6 +37,7 @@ class ExportTest {
   @TempDir private static Path folder;
   private static Path w8a8;
   private static Path w4a4;
+  private static Path signed;
   private static IntegerModel model;
 
   @BeforeAll
@@ -45,6 +46,7 @@ class ExportTest {
     try (Quantrain quantrain = Quantrain.open()) {
       w8a8 = write(quantrain, ort, "w8a8.onnx");
       w4a4 = write(quantrain, ort.weights(4).activations(4), "w4a4.onnx");
+      signed = write(quantrain, QuantPolicy.forTarget(Target.TENSORRT), "signed.onnx");
     }
     model = IntegerModel.read(w8a8);
   }
@@ -73,7 +75,7 @@ class ExportTest {
 
   @Test
   void rangesAreTheGridsOfTheFileToTheBit() throws Exception {
-    for (Path file : List.of(w8a8, w4a4)) {
+    for (Path file : List.of(w8a8, w4a4, signed)) {
       JsonNode json = JSON.readTree(export(file, "ranges").toFile());
       IntegerModel of = IntegerModel.read(file);
       assertEquals(of.codes().size(), json.get("activations").size());
@@ -84,7 +86,9 @@ class ExportTest {
         assertEquals(tensor.bits(), one.get("bits").asInt());
         assertEquals(tensor.scale(), Float.parseFloat(one.get("scale").asText()));
         assertEquals(tensor.zeroPoint(), one.get("zeroPoint").asInt());
-        assertEquals((float) tensor.real(0), Float.parseFloat(one.get("min").asText()));
+        assertEquals(file == signed, one.get("signed").asBoolean());
+        int lowest = file == signed ? -128 : 0;
+        assertEquals((float) tensor.real(lowest), Float.parseFloat(one.get("min").asText()));
         assertEquals((float) tensor.real(tensor.qmax()), Float.parseFloat(one.get("max").asText()));
       }
       assertEquals(of.weights().size(), json.get("weights").size());

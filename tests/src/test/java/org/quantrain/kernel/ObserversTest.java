@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -16,6 +17,8 @@ import org.bytedeco.javacpp.ShortPointer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_histogram_args;
 import org.quantrain.internal.bind.qt_merge_histograms_args;
@@ -255,6 +258,11 @@ class ObserversTest {
   }
 
   private float[] scales(float[] min, float[] max, int[] zeroPoints) {
+    return scales(min, max, zeroPoints, 127, false);
+  }
+
+  private float[] scales(
+      float[] min, float[] max, int[] zeroPoints, int qmax, boolean powerOfTwo) {
     FloatPointer scale = floats(new float[min.length]);
     IntPointer zeroPoint = ints(new int[min.length]);
     kernels.run(
@@ -265,9 +273,10 @@ class ObserversTest {
             .scale(scale)
             .zero_point(zeroPoint)
             .channels(min.length)
-            .qmin(-127)
-            .qmax(127)
-            .symmetric(1));
+            .qmin(-qmax)
+            .qmax(qmax)
+            .symmetric(1)
+            .power_of_two(powerOfTwo ? 1 : 0));
     zeroPoint.get(zeroPoints);
     float[] scales = new float[min.length];
     scale.get(scales);
@@ -288,6 +297,51 @@ class ObserversTest {
   void aSymmetricScalePerChannelUsesThatChannelsOwnMinimum() {
     float[] scales = scales(new float[] {-1, -2, -4}, new float[] {0.5f, 0.5f, 0.5f}, new int[3]);
     assertArrayEquals(new float[] {1f / 127, 2f / 127, 4f / 127}, scales);
+  }
+
+  /** The smallest power of two of normal floats whose grid reaches a magnitude. */
+  private static float leastPowerOfTwo(float magnitude, int qmax) {
+    BigDecimal most = new BigDecimal(qmax);
+    for (int exponent = Float.MIN_EXPONENT; exponent < Float.MAX_EXPONENT; exponent++) {
+      float scale = Math.scalb(1f, exponent);
+      if (new BigDecimal(magnitude).compareTo(new BigDecimal(scale).multiply(most)) <= 0) {
+        return scale;
+      }
+    }
+    return Math.scalb(1f, Float.MAX_EXPONENT);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 7, 127, 128, 255, 32767})
+  void aPowerOfTwoScaleIsTheSmallestThatReachesTheRange(int qmax) {
+    List<Float> edges = new ArrayList<>(List.of(Float.MIN_VALUE, 1e-42f, Float.MIN_NORMAL, 1f));
+    edges.addAll(List.of(3e38f, Float.MAX_VALUE, Math.scalb(1f, 127)));
+    for (int exponent = -120; exponent <= 100; exponent += 11) {
+      float end = Math.scalb((float) qmax, exponent);
+      edges.addAll(List.of(end, Math.nextUp(end), Math.nextDown(end), 1.5f * end));
+    }
+    float[] max = new float[edges.size()];
+    float[] min = new float[max.length];
+    for (int i = 0; i < max.length; i++) {
+      max[i] = edges.get(i);
+      min[i] = i % 2 == 0 ? 0 : -max[i];
+    }
+    int[] zeroPoints = new int[max.length];
+    float[] scales = scales(min, max, zeroPoints, qmax, true);
+    assertArrayEquals(new int[max.length], zeroPoints);
+    for (int i = 0; i < max.length; i++) {
+      assertEquals(leastPowerOfTwo(max[i], qmax), scales[i], max[i] + " / " + qmax);
+    }
+  }
+
+  @Test
+  void aPowerOfTwoScaleOfNothingIsOneAndOfInfinityIsSeen() {
+    float nan = Float.NaN;
+    float inf = Float.POSITIVE_INFINITY;
+    float[] min = {0, -0f, nan, nan, 0, -inf};
+    float[] max = {0, -0f, nan, 127, inf, 1};
+    float[] expected = {1, 1, 1, 1, inf, inf};
+    assertArrayEquals(expected, scales(min, max, new int[6], 127, true));
   }
 
   /** Values of very different magnitude in an order in which the range grows late. */

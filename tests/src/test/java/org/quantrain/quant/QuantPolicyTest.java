@@ -78,6 +78,23 @@ class QuantPolicyTest {
     assertThrows(IllegalArgumentException.class, () -> Target.SNPE.weight(8, true));
   }
 
+  @Test
+  void vitisHasPowersOfTwoAndOneForEachTensor() {
+    QuantPolicy policy = QuantPolicy.forTarget(Target.VITIS);
+    QuantSpec weights = new QuantSpec(8, true, true, true, false, true);
+    assertEquals(weights, policy.weightSpec("conv", false));
+    assertEquals(new QuantSpec(8, true, false, true, false, true), Target.VITIS.activation(8));
+    assertThrows(IllegalArgumentException.class, () -> Target.VITIS.weight(8, true));
+    assertThrows(IllegalArgumentException.class, () -> policy.weights(4));
+    for (Quantizer quantizer : Quantizer.values()) {
+      if (quantizer != Quantizer.EMA) {
+        IllegalArgumentException e =
+            assertThrows(IllegalArgumentException.class, () -> policy.quantizer(quantizer));
+        assertTrue(e.getMessage().endsWith("target vitis has powers of two: use ema"), e::getMessage);
+      }
+    }
+  }
+
   @ParameterizedTest
   @EnumSource
   void everyTargetRunsItsOwnDefaults(Target target) {

@@ -1,8 +1,11 @@
 package org.quantrain.tensor;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -37,5 +40,19 @@ class QuantSpecTest {
   void anUnsignedGridHasNoLowestCodeToLeaveOut(int bits) {
     assertThrows(
         IllegalArgumentException.class, () -> new QuantSpec(bits, false, true, false, false));
+  }
+
+  @Test
+  void powersOfTwoAreThoseOfNormalFloats() {
+    for (int e = Float.MIN_EXPONENT; e <= Float.MAX_EXPONENT; e++) {
+      float power = Math.scalb(1f, e);
+      assertTrue(QuantSpec.isPowerOfTwo(power), () -> "" + power);
+      assertFalse(QuantSpec.isPowerOfTwo(Math.nextUp(power)), () -> "above " + power);
+      assertFalse(QuantSpec.isPowerOfTwo(-power), () -> "" + -power);
+    }
+    float[] others = {0, -0f, Float.MIN_VALUE, Float.NaN, Float.POSITIVE_INFINITY, 0.3f};
+    for (float other : others) {
+      assertFalse(QuantSpec.isPowerOfTwo(other), () -> "" + other);
+    }
   }
 }

@@ -24,6 +24,7 @@ import org.quantrain.op.ConvBnCorrect;
 import org.quantrain.op.ConvBnCorrectBackward;
 import org.quantrain.op.ConvBnFold;
 import org.quantrain.op.ConvBnFoldBackward;
+import org.quantrain.op.FixedMultiplier;
 import org.quantrain.op.FoldWeight;
 import org.quantrain.op.FoldWeightBackward;
 import org.quantrain.op.PoolMultiplier;
@@ -118,6 +119,7 @@ final class AccumulatorKernels {
             .qmin(op.spec().qmin())
             .qmax(op.spec().qmax())
             .per_tensor(op.spec().perChannel() ? 0 : 1)
+            .power_of_two(op.spec().powerOfTwo() ? 1 : 0)
             .epsilon(op.epsilon());
     return cpu.kernel(b, args, QuantrainNative::qt_fold_weight);
   }
@@ -222,6 +224,7 @@ final class AccumulatorKernels {
   }
 
   static Kernel fixedMultiplier(Cpu cpu, Binding b) {
+    FixedMultiplier op = (FixedMultiplier) b.node().op();
     return cpu.kernel(
         b,
         new qt_fixed_multiplier_args()
@@ -231,7 +234,10 @@ final class AccumulatorKernels {
             .multiplier(At.ints(b.output(0)))
             .shift(At.ints(b.output(1)))
             .channels(Sizes.outer(b.output(0)))
-            .form(QuantrainNative.QT_MULTIPLIER_DOUBLE),
+            .form(
+                op.powerOfTwo()
+                    ? QuantrainNative.QT_MULTIPLIER_POWER_OF_TWO
+                    : QuantrainNative.QT_MULTIPLIER_DOUBLE),
         QuantrainNative::qt_fixed_multiplier);
   }
 
@@ -241,7 +247,7 @@ final class AccumulatorKernels {
         b,
         new qt_requantize_fixed_args()
             .acc(At.ints(b.input(0)))
-            .multiplier(At.ints(b.input(1)))
+            .multiplier(op.rule().isShift() ? null : At.ints(b.input(1)))
             .shift(At.ints(b.input(2)))
             .zero_point(At.ints(b.input(3)))
             .bias(b.inputs().size() > 4 ? At.ints(b.input(4)) : null)
@@ -256,6 +262,7 @@ final class AccumulatorKernels {
                   case FIXED_DOUBLE -> QuantrainNative.QT_FIXED_DOUBLE;
                   case FIXED_SINGLE -> QuantrainNative.QT_FIXED_SINGLE;
                   case FIXED_RUY -> QuantrainNative.QT_FIXED_RUY;
+                  case POWER_OF_TWO_EVEN -> QuantrainNative.QT_POWER_OF_TWO_EVEN;
                   case FP32_RNE -> throw b.failure("FP32_RNE is the rule of Requantize");
                 })
             .relu(op.relu() ? 1 : 0)

@@ -118,7 +118,8 @@ final class CodeKernels {
         .channels(Sizes.outer(min))
         .qmin(spec.qmin())
         .qmax(spec.qmax())
-        .symmetric(spec.symmetric() ? 1 : 0);
+        .symmetric(spec.symmetric() ? 1 : 0)
+        .power_of_two(spec.powerOfTwo() ? 1 : 0);
   }
 
   static Kernel quantize(Cpu cpu, Binding b) {
@@ -206,7 +207,8 @@ final class CodeKernels {
             .channels(channels)
             .inner(Sizes.elements(w) / channels)
             .qmin(spec.qmin())
-            .qmax(spec.qmax()),
+            .qmax(spec.qmax())
+            .power_of_two(spec.powerOfTwo() ? 1 : 0),
         QuantrainNative::qt_quantize_weight);
   }
 

@@ -179,6 +179,7 @@ class BadArgumentsOfEveryFamilyTest {
             QuantrainNative::qt_quantize_weight)
         .refuses("w: expected a pointer, got null", a -> a.w(null))
         .refuses("scale: expected a pointer, got null", a -> a.scale(null))
+        .refuses("power_of_two: expected 0..1, got 2", a -> a.power_of_two(2))
         .refuses(
             "w: expected an address aligned to 4 bytes",
             a -> a.w(new FloatPointer(new Behind(a.w(), 1))))
