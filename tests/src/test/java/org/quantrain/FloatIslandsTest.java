@@ -69,7 +69,7 @@ class FloatIslandsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"vit_17", "convnext_13", "mobilenet_v3_14", "efficientnet_13"})
+  @ValueSource(strings = {"vit_17", "vit_18", "convnext_13", "mobilenet_v3_14", "efficientnet_13"})
   void everyIntegerOfAnImportedNetworkIsTheRuntimes(String file) throws IOException {
     requireExact(verified(OnnxReader.read(pathOf(file)), 8, 8));
   }
@@ -187,7 +187,7 @@ class FloatIslandsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"bert_13", "gpt_17"})
+  @ValueSource(strings = {"bert_13", "bert_21", "gpt_17", "gpt_20"})
   void everyIntegerOfAnImportedTextTransformerIsTheRuntimes(String file) throws IOException {
     check(verifiedText(OnnxReader.read(pathOf(file))));
   }
