@@ -21,8 +21,12 @@ namespace qt::cpu::QT_ISA {
 
 // Bytes read and written by a call from which on its outputs are streamed: about a last-level
 // cache. (Copies on a machine with 32 MiB: normal stores are 3x faster below 16 MiB, as fast at 32,
-// and 1.3x slower above.)
-constexpr int64_t kStreamBytes = int64_t{32} << 20;
+// and 1.3x slower above.) The sanitized build sets a small number, so that the cases of the driver,
+// which are small, stream as well.
+#ifndef QT_STREAM_BYTES
+#define QT_STREAM_BYTES int64_t{32} << 20
+#endif
+constexpr int64_t kStreamBytes = QT_STREAM_BYTES;
 
 inline bool Streams(int64_t bytes) { return bytes >= kStreamBytes; }
 
