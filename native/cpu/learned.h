@@ -43,8 +43,12 @@ struct OneChannel {
     constexpr int kCount = sizeof(Value) / sizeof(float);
     float v[kCount];
     memcpy(v, &value, sizeof(v));
-    if constexpr (kCount == 2) return {Vector(v[0]), Vector(v[1])};
-    if constexpr (kCount == 3) return {Vector(v[0]), Vector(v[1]), Vector(v[2])};
+    if constexpr (kCount == 2) {
+      return {Vector(v[0]), Vector(v[1])};
+    } else {
+      static_assert(kCount == 3);
+      return {Vector(v[0]), Vector(v[1]), Vector(v[2])};
+    }
   }
 #endif
 };
@@ -57,8 +61,10 @@ struct LaneTable {
   template <class Vectors>
   Vectors VectorsAt(int64_t lane) const {
     const float* t = table + lane;
-    if constexpr (sizeof(Value) == 2 * sizeof(float)) return {LoadVector(t), LoadVector(t + lanes)};
-    if constexpr (sizeof(Value) == 3 * sizeof(float)) {
+    if constexpr (sizeof(Value) == 2 * sizeof(float)) {
+      return {LoadVector(t), LoadVector(t + lanes)};
+    } else {
+      static_assert(sizeof(Value) == 3 * sizeof(float));
       return {LoadVector(t), LoadVector(t + lanes), LoadVector(t + 2 * lanes)};
     }
   }
