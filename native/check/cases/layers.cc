@@ -62,14 +62,21 @@ void Elementwise(Suite& suite, int64_t n) {
   forward.args.slope = 0.01f;
   forward.elements = n;
 
-  auto& backward = suite.Add("leaky_relu_backward", "", qt_leaky_relu_backward);
-  backward.In(&backward.args.x, Values(n, 0.1f, -127, 127, 0, 4));
-  backward.In(&backward.args.dy, Values(n, 0.1f, -127, 127, 0, 5));
-  backward.Out(&backward.args.dx, n);
-  backward.MayBe(&backward.args.dy);
-  backward.args.n = n;
-  backward.args.slope = 0.01f;
-  backward.elements = n;
+  for (const bool in_x : {false, true}) {
+    auto& c = suite.Add("leaky_relu_backward", in_x ? "in place of x" : "", qt_leaky_relu_backward);
+    c.In(&c.args.x, Values(n, 0.1f, -127, 127, 0, 4));
+    c.In(&c.args.dy, Values(n, 0.1f, -127, 127, 0, 5));
+    c.Out(&c.args.dx, n);
+    if (in_x) {
+      c.MayBe(&c.args.x);
+    } else {
+      c.MayBe(&c.args.dy);
+    }
+    c.args.n = n;
+    c.args.slope = 0.01f;
+    c.elements = n;
+    if (suite.timed()) break;
+  }
 
   for (const bool in_b : {false, true}) {
     auto& c = suite.Add("add", in_b ? "in place of b" : "", qt_add);
