@@ -171,10 +171,13 @@ void* Scratch(qt_context& ctx, int64_t bytes) {
 
 }  // namespace qt
 
+// More are a mistake, which would end at a limit of the system and there in a crash.
+static constexpr int32_t kMostThreads = 1024;
+
 extern "C" {
 
 qt_status qt_context_create(qt_context** ctx, int32_t threads) {
-  if (ctx == nullptr) return QT_INVALID_ARGUMENT;
+  if (ctx == nullptr || threads > kMostThreads) return QT_INVALID_ARGUMENT;
   *ctx = new (std::nothrow) qt_context;
   if (*ctx == nullptr) return QT_OUT_OF_MEMORY;
   static const int default_threads = omp_get_max_threads();  // before any context changed it

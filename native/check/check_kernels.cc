@@ -9,6 +9,7 @@
 //
 // The exit code is 0 if nothing failed.
 #include <malloc.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,6 +21,9 @@ extern "C" qt_status qt_cuda_open(qt_context* ctx, int32_t device, void* stream)
 namespace qt::check {
 namespace {
 
+// Of a timed case: 4 GB of floats.
+constexpr int64_t kMostElements = int64_t{1} << 30;
+
 struct Options {
   bool time = false, cuda = false, json = false, quick = false, brief = false;
   const char* library = nullptr;
@@ -28,10 +32,19 @@ struct Options {
   int threads = 0;
 };
 
+// A whole number; false if the word is not one.
+bool ParseNumber(const char* word, int64_t* number) {
+  char* end = nullptr;
+  errno = 0;
+  *number = strtoll(word, &end, 10);
+  return errno == 0 && end != word && *end == '\0';
+}
+
 // False if the command line is not understood.
 bool Parse(int count, char** words, Options* options) {
   for (int i = 1; i < count; ++i) {
     const std::string word = words[i];
+    int64_t number = 0;
     const char* value = i + 1 < count && words[i + 1][0] != '-' ? words[i + 1] : nullptr;
     if (word == "--time") {
       options->time = true;
@@ -47,15 +60,19 @@ bool Parse(int count, char** words, Options* options) {
       i += value != nullptr;
     } else if (value != nullptr && word == "--kernel") {
       options->kernel = words[++i];
-    } else if (value != nullptr && word == "--elements") {
-      options->elements = atoll(words[++i]);
-    } else if (value != nullptr && word == "--threads") {
-      options->threads = atoi(words[++i]);
+      if (options->kernel.empty()) return false;
+    } else if (value != nullptr && word == "--elements" && ParseNumber(value, &number)) {
+      options->elements = number;
+      ++i;
+    } else if (value != nullptr && word == "--threads" && ParseNumber(value, &number) &&
+               number >= 1 && number <= 1024) {
+      options->threads = static_cast<int>(number);
+      ++i;
     } else {
       return false;
     }
   }
-  return options->elements >= 4096;
+  return options->elements >= 4096 && options->elements <= kMostElements;
 }
 
 constexpr int64_t kQuickBytes = 4096;
@@ -68,7 +85,7 @@ void ForEachCall(const Options& options, int64_t timed_elements, F f) {
       return options.kernel.empty() || options.kernel == kernel;
     };
     AddCases(file, timed_elements, wants, [&](std::unique_ptr<Call> call) {
-      if (!options.quick || call->Bytes() <= kQuickBytes) f(call.get());
+      if (options.time || !options.quick || call->Bytes() <= kQuickBytes) f(call.get());
     });
   }
 }
@@ -96,6 +113,7 @@ int Time(const Options& options, qt_context* ctx) {
     size_t row = 0;
     ForEachCall(options, kCachedElements, [&](Call* call) {
       const Timing cached = TimeCall(one, call, 0.02);
+      if (row == timings.size() || cached.elements == 0) return;
       Timing& t = timings[row++];
       t.cached_milliseconds = cached.milliseconds * static_cast<double>(t.elements) /
                               static_cast<double>(cached.elements * qt_context_threads(ctx));
@@ -114,7 +132,7 @@ int Main(int count, char** words) {
   if (!Parse(count, words, &options)) {
     fprintf(stderr,
             "check_kernels [--time] [--cuda [LIBRARY]] [--quick] [--brief] [--kernel NAME] "
-            "[--elements N >= 4096] [--threads N] [--json]\n");
+            "[--elements 4096..1073741824] [--threads 1..1024] [--json]\n");
     return 2;
   }
   if (!options.kernel.empty() && !Exists(options.kernel)) {

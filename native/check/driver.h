@@ -52,8 +52,9 @@ struct Bandwidths {
   // A copy, read and write counted: the better of what this machine offers, on the CPU regular and
   // streaming stores.
   double copy;
-  // With each line fetched ahead of its use: a copy by streaming stores, and reading alone. What a
-  // kernel moves cannot be moved faster. 0 where the instructions lack.
+  // With each line fetched ahead of its use: a copy by streaming stores, and reading alone. References
+  // for what moves about as much each way, and for what reads; an input that the last-level cache
+  // still holds is read faster. 0 where the instructions lack, and for less than 64 MB.
   double ahead_copy = 0.0, read = 0.0;
 };
 // Of `bytes` read, and as many written.
@@ -65,7 +66,7 @@ void Release(qt_context* ctx, Call* call);
 Timing TimeCall(qt_context* ctx, Call* call, double seconds);
 
 // Beside the times: the bandwidth as a fraction of a copy, and the floor (the largest of reading what is
-// read, moving what is moved, and the arithmetic) as a fraction of the time.
+// read, moving what is moved, once each, and the arithmetic) as a fraction of the time.
 void PrintTimings(const std::vector<Timing>& timings, const Bandwidths& memory,
                   const std::string& backend, bool json);
 

@@ -114,8 +114,10 @@ Bandwidths MeasureBandwidths(qt_context* ctx, int64_t bytes) {
       memory.copy = moved / seconds(Pass::kCopy);
 #if defined(__x86_64__)
       memory.copy = std::max(memory.copy, moved / seconds(Pass::kStreamingCopy));
-      memory.ahead_copy = std::max(memory.copy, moved / seconds(Pass::kAheadCopy));
-      memory.read = moved / 2.0 / seconds(Pass::kRead);
+      if (bytes >= int64_t{64} << 20) {
+        memory.ahead_copy = std::max(memory.copy, moved / seconds(Pass::kAheadCopy));
+        memory.read = moved / 2.0 / seconds(Pass::kRead);
+      }
 #endif
     }
   }

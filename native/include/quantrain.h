@@ -65,7 +65,7 @@ typedef enum qt_element_type {
 
 typedef struct qt_context qt_context;
 
-/* threads <= 0: the OpenMP default (OMP_NUM_THREADS or the number of cores). One context per calling thread. */
+/* threads <= 0: the OpenMP default (OMP_NUM_THREADS or the number of cores); at most 1024. One context per calling thread. */
 QT_API qt_status qt_context_create(qt_context** ctx, int32_t threads);
 QT_API void qt_context_destroy(qt_context* ctx);
 QT_API int32_t qt_context_threads(const qt_context* ctx);

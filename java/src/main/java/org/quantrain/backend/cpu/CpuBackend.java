@@ -227,10 +227,10 @@ public final class CpuBackend implements Backend {
     return new CpuBackend(0, null);
   }
 
-  /** The CPU with this many threads, at least 1, for our own kernels and oneDNN. */
+  /** The CPU with this many threads, 1 to 1024, for our own kernels and oneDNN. */
   public static CpuBackend open(int threads) {
-    if (threads < 1) {
-      throw new IllegalArgumentException("threads: expected at least 1, got " + threads);
+    if (threads < 1 || threads > 1024) {
+      throw new IllegalArgumentException("threads: expected 1 to 1024, got " + threads);
     }
     return new CpuBackend(threads, null);
   }

@@ -1,6 +1,7 @@
 package org.quantrain.backend.cpu;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -13,6 +14,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.quantrain.internal.bind.QuantrainNative;
+import org.quantrain.internal.bind.qt_context;
 import org.quantrain.internal.bind.qt_fake_quant_args;
 import org.quantrain.runtime.QuantrainException;
 
@@ -68,6 +70,16 @@ class BadArgumentsTest {
     x.put(0, 1.3f);
     run(args -> {});
     assertArrayEquals(new float[] {1.5f}, new float[] {y.get(0)});
+  }
+
+  @Test
+  void moreThreadsThanASystemHasAreRefused() {
+    try (qt_context context = new qt_context()) {
+      assertEquals(
+          QuantrainNative.QT_INVALID_ARGUMENT, QuantrainNative.qt_context_create(context, 1025));
+    }
+    assertThrows(IllegalArgumentException.class, () -> CpuBackend.open(1025));
+    assertThrows(IllegalArgumentException.class, () -> CpuBackend.open(0));
   }
 
   @Test
