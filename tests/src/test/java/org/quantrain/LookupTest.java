@@ -6,11 +6,16 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ai.onnx.proto.OnnxMl.AttributeProto;
+import ai.onnx.proto.OnnxMl.ModelProto;
+import ai.onnx.proto.OnnxMl.NodeProto;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -22,9 +27,11 @@ import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.integer.CodesTensor;
+import org.quantrain.integer.IntegerInterpreter;
 import org.quantrain.integer.IntegerLayer;
 import org.quantrain.integer.IntegerModel;
 import org.quantrain.integer.VerificationReport;
+import org.quantrain.onnx.OnnxException;
 import org.quantrain.op.Add;
 import org.quantrain.op.Gather;
 import org.quantrain.op.GatherBackward;
@@ -102,18 +109,14 @@ class LookupTest {
 
   @Test
   void aTablesCodesAreThoseOfItsWholeRange() throws IOException {
-    Model model = model();
     try (Quantrain quantrain = Quantrain.open()) {
-      Path file = folder.resolve("lookups.onnx");
-      RandomTexts.verified(
-          quantrain, model, QuantPolicy.forTarget(Target.ORT), WORDS, file);
       IntegerLayer.Lookup words =
-          IntegerModel.read(file).layers().stream()
+          IntegerModel.read(exported(quantrain)).layers().stream()
               .filter(l -> l.name().equals("words.codes"))
               .map(IntegerLayer.Lookup.class::cast)
               .findFirst()
               .orElseThrow();
-      float[] x = model.contents().get("one").floats();
+      float[] x = model().contents().get("one").floats();
       float min = 0;
       float max = 0;
       for (float v : x) {
@@ -130,6 +133,67 @@ class LookupTest {
       }
       assertArrayEquals(codes, words.table().codes());
     }
+  }
+
+  @Test
+  void aTokenBeyondTheTableIsRefused() throws IOException {
+    try (Quantrain quantrain = Quantrain.open()) {
+      Path file = exported(quantrain);
+      for (int token : new int[] {WORDS, -1, Integer.MIN_VALUE}) {
+        HostTensor tokens = HostTensor.of(Shape.of(1, LENGTH), 0, token, 1, 2);
+        for (boolean fast : new boolean[] {false, true}) {
+          IntegerModel model = IntegerModel.read(file);
+          try (IntegerInterpreter interpreter =
+              fast
+                  ? IntegerInterpreter.fast(quantrain.backend(), model, 1)
+                  : new IntegerInterpreter(quantrain.backend(), model, 1)) {
+            RuntimeException e =
+                assertThrows(RuntimeException.class, () -> interpreter.run(tokens));
+            assertTrue(e.getMessage().contains("indices[1]"), e.getMessage());
+          }
+        }
+      }
+    }
+  }
+
+  private Path exported(Quantrain quantrain) throws IOException {
+    Path file = folder.resolve("lookups.onnx");
+    RandomTexts.verified(
+        quantrain, model(), QuantPolicy.forTarget(Target.ORT), WORDS, file);
+    return file;
+  }
+
+  @Test
+  void aFileWithAnotherLookupIsRefusedByName() throws IOException {
+    try (Quantrain quantrain = Quantrain.open()) {
+      byte[] sound = Files.readAllBytes(exported(quantrain));
+      refused(sound, node -> node.clearAttribute().addAttribute(axis(1)), "rows of a table");
+      refused(sound, node -> node.setInput(1, "fc.weight"), "rows of a table");
+    }
+  }
+
+  private static AttributeProto axis(long axis) {
+    return AttributeProto.newBuilder()
+        .setName("axis")
+        .setType(AttributeProto.AttributeType.INT)
+        .setI(axis)
+        .build();
+  }
+
+  /** Changes the lookup of words. */
+  private static void refused(byte[] sound, Consumer<NodeProto.Builder> change, String problem)
+      throws IOException {
+    ModelProto.Builder model = ModelProto.parseFrom(sound).toBuilder();
+    change.accept(
+        model.getGraphBuilder().getNodeBuilderList().stream()
+            .filter(n -> n.getOpType().equals("Gather"))
+            .findFirst()
+            .orElseThrow());
+    byte[] changed = model.build().toByteArray();
+    OnnxException e =
+        assertThrows(OnnxException.class, () -> IntegerModel.read("changed", changed));
+    assertTrue(e.getMessage().contains(problem), e.getMessage());
+    assertTrue(e.getMessage().contains("words.codes"), e.getMessage());
   }
 
   @ParameterizedTest

@@ -49,8 +49,9 @@ import org.quantrain.tensor.QuantSpec;
  * widest quantizer first and the narrower ones on top of it, because the deployed producer emits
  * one tensor of codes.
  *
- * <p>Operations without an integer form (layer norm, softmax, GELU) are islands: they stay float and read codes of what integer operations compute, so that every result of an
- * integer operation is on a grid. Between two such operations there is no quantizer.
+ * <p>Operations without an integer form (layer norm, softmax, GELU) are islands: they stay float
+ * and read codes of what integer operations compute, so that every result of an integer operation
+ * is on a grid. Between two such operations there is no quantizer.
  *
  * <p>What is computed for a concatenation alone has no quantizer of its own: it goes to the grid of
  * the whole in one step. What something else reads too, or what only moved, is requantized from its
