@@ -58,8 +58,8 @@ final class ConvolveAverages {
     } else if (pool.window().isPadded() && !pool.countPadding()) {
       throw new GraphException(
           node
-              + ": an average without its padding is of another number of cells at the border;"
-              + " where scales are powers of two it must count the padding (count_include_pad = 1)");
+              + ": an average without its padding is of another number of cells at the border; where"
+              + " scales are powers of two it must count the padding (count_include_pad = 1)");
     } else {
       return pool.window();
     }

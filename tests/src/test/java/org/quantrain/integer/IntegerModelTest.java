@@ -282,7 +282,7 @@ class IntegerModelTest {
               .addNode(
                   NodeProto.newBuilder().setOpType("Relu").addInput("image").addOutput("logits"));
         },
-        "the output \"logits\" is neither dequantized codes nor the float result of a Gemm on codes");
+        "the output \"logits\" is neither dequantized codes nor the float result of a Gemm");
   }
 
   @Test

@@ -90,7 +90,8 @@ class QuantPolicyTest {
       if (quantizer != Quantizer.EMA) {
         IllegalArgumentException e =
             assertThrows(IllegalArgumentException.class, () -> policy.quantizer(quantizer));
-        assertTrue(e.getMessage().endsWith("target vitis has powers of two: use ema"), e::getMessage);
+        String message = e.getMessage();
+        assertTrue(message.endsWith("target vitis has powers of two: use ema"), message);
       }
     }
   }
