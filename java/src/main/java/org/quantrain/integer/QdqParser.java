@@ -135,7 +135,7 @@ final class QdqParser {
     IntegerLayer.Floats shaped = floats(output);
     require(
         shaped.reads().isEmpty() && MOVEMENTS.containsAll(shaped.operators()),
-        problem + ", but of " + shaped.operators());
+        problem + ", but of " + shaped.operators().stream().distinct().toList());
     layers.add(new IntegerLayer.Output(shaped, output));
   }
 

@@ -17,6 +17,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -24,10 +25,12 @@ import org.junit.jupiter.api.io.TempDir;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.onnx.OnnxException;
+import org.quantrain.onnx.OnnxWriter;
 import org.quantrain.onnx.QdqMetadata;
 import org.quantrain.op.FoldWeight;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
+import org.quantrain.testkit.Networks;
 
 class IntegerModelTest {
   @TempDir Path folder;
@@ -329,5 +332,16 @@ class IntegerModelTest {
       }
     }
     assertTrue(refused > 0);
+  }
+
+  @Test
+  void aFloatModelIsRefusedNamingEachKindOfItsOperatorsOnce() throws IOException {
+    Path file = folder.resolve("float.onnx");
+    Files.write(file, OnnxWriter.toBytes(Networks.lenetLike(), Map.of()));
+    OnnxException e = assertThrows(OnnxException.class, () -> IntegerModel.read(file));
+    String operators = e.getMessage().replaceAll(".*but of \\[(.*)\\]", "$1");
+    List<String> kinds = List.of(operators.split(", "));
+    assertTrue(kinds.containsAll(List.of("Conv", "Relu", "Gemm")), e.getMessage());
+    assertEquals(kinds.stream().distinct().toList(), kinds);
   }
 }
