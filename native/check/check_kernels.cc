@@ -110,13 +110,13 @@ int Time(const Options& options, qt_context* ctx) {
     constexpr int64_t kCachedElements = 32768;
     qt_context* one = nullptr;
     if (qt_context_create(&one, 1) != QT_OK) return 1;
-    size_t row = 0;
     ForEachCall(options, kCachedElements, [&](Call* call) {
       const Timing cached = TimeCall(one, call, 0.02);
-      if (row == timings.size() || cached.elements == 0) return;
-      Timing& t = timings[row++];
-      t.cached_milliseconds = cached.milliseconds * static_cast<double>(t.elements) /
-                              static_cast<double>(cached.elements * qt_context_threads(ctx));
+      for (Timing& t : timings) {
+        if (t.kernel != cached.kernel || t.variant != cached.variant || cached.elements == 0) continue;
+        t.cached_milliseconds = cached.milliseconds * static_cast<double>(t.elements) /
+                                static_cast<double>(cached.elements * qt_context_threads(ctx));
+      }
     });
     qt_context_destroy(one);
   }

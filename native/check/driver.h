@@ -38,7 +38,8 @@ void* NewStream();
 qt_status RunCaptured(qt_context* ctx, Call* call);
 
 // One timed call. cached_milliseconds: the same kernel on data that stays in a core's cache, scaled to
-// this size and spread over the threads, so what the arithmetic takes; 0 on a device.
+// this size and spread over the threads, so what the arithmetic takes; 0 on a device, and where
+// the variant's name has another size.
 struct Timing {
   std::string kernel, variant;
   int64_t elements;
