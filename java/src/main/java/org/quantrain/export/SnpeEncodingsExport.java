@@ -10,8 +10,8 @@ import org.quantrain.report.Json;
 /**
  * Encodings as SNPE and QNN take them to override their own quantization: JSON with {@code
  * activation_encodings} and {@code param_encodings}, for each tensor of the float network a list of
- * encodings (one, or one for each output channel) with bitwidth, min, max, scale, offset (minus the
- * zero-point) and is_symmetric. Source: AIMET's documentation of encodings, version 0.6.1.
+ * encodings (one, or one for each output channel) with bitwidth, min, max, scale, offset (of the
+ * lowest code: min / scale) and is_symmetric. Source: AIMET's documentation of encodings, version 0.6.1.
  */
 final class SnpeEncodingsExport implements ExportFormat {
   @Override
@@ -35,8 +35,10 @@ final class SnpeEncodingsExport implements ExportFormat {
     ObjectNode activations = json.putObject("activation_encodings");
     for (CodesTensor t : deployed.model().codes()) {
       ObjectNode one = activations.putArray(DeployedModel.floatName(t.name())).addObject();
-      put(one, t.bits(), (float) t.real(0), (float) t.real(t.qmax()), t.scale(), -t.zeroPoint());
-      one.put("is_symmetric", "False");
+      int offset = t.qmin() - t.zeroPoint();
+      float min = (float) t.real(t.qmin());
+      put(one, t.bits(), min, (float) t.real(t.qmax()), t.scale(), offset);
+      one.put("is_symmetric", t.isSigned() && t.zeroPoint() == 0 ? "True" : "False");
     }
     ObjectNode params = json.putObject("param_encodings");
     for (IntegerWeights w : deployed.model().weights()) {

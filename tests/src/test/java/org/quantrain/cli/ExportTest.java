@@ -179,17 +179,24 @@ class ExportTest {
   void encodingsOfSnpeMapCodesToTheSameNumbers() throws Exception {
     JsonNode json = JSON.readTree(export(w4a4, "snpe-encodings").toFile());
     IntegerModel of = IntegerModel.read(w4a4);
-    for (CodesTensor t : of.codes()) {
-      JsonNode one = json.get("activation_encodings").get(floatName(t.name())).get(0);
-      assertEquals(t.bits(), one.get("bitwidth").asInt());
-      float scale = Float.parseFloat(one.get("scale").asText());
-      assertEquals((float) t.real(3), scale * (3 + one.get("offset").asInt()));
-    }
+    encodesActivations(of, json, 0);
+    JsonNode ofSigned = JSON.readTree(export(signed, "snpe-encodings").toFile());
+    encodesActivations(IntegerModel.read(signed), ofSigned, -128);
     for (IntegerWeights w : of.weights()) {
       JsonNode channels = json.get("param_encodings").get(w.name());
       assertEquals(w.codes().shape().dim(0), channels.size());
       assertEquals("True", channels.get(0).get("is_symmetric").asText());
       assertEquals(-(1 << w.bits() - 1), channels.get(0).get("offset").asInt());
+    }
+  }
+
+  private static void encodesActivations(IntegerModel of, JsonNode json, int lowest) {
+    for (CodesTensor t : of.codes()) {
+      JsonNode one = json.get("activation_encodings").get(floatName(t.name())).get(0);
+      assertEquals(t.bits(), one.get("bitwidth").asInt());
+      float scale = Float.parseFloat(one.get("scale").asText());
+      assertEquals((float) t.real(lowest + 3), scale * (3 + one.get("offset").asInt()));
+      assertEquals((float) t.real(lowest), Float.parseFloat(one.get("min").asText()));
     }
   }
 
