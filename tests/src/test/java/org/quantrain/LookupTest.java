@@ -1,5 +1,6 @@
 package org.quantrain;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -21,6 +22,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.quantrain.autodiff.TrainingGraph;
+import org.quantrain.export.DeployedModel;
+import org.quantrain.export.ExportFormat;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.GraphException;
 import org.quantrain.graph.Model;
@@ -132,6 +135,27 @@ class LookupTest {
         codes[i] = Math.max(0, Math.min(255, code));
       }
       assertArrayEquals(codes, words.table().codes());
+    }
+  }
+
+  /** Then no code reaches the zero-point, and fewer bits than the grid's hold all codes. */
+  @Test
+  void aTableOfNegativeNumbersIsVerified() throws IOException {
+    Model model = model();
+    Map<String, HostTensor> contents = new HashMap<>(model.contents());
+    float[] negative = contents.get("one").floats();
+    for (int i = 0; i < negative.length; i++) {
+      negative[i] = -0.6f - 0.4f * i / negative.length;
+    }
+    contents.put("one", HostTensor.of(Shape.of(WORDS, DIM), negative));
+    Model changed = new Model(model.name(), model.graph(), contents);
+    try (Quantrain quantrain = Quantrain.open()) {
+      Path file = folder.resolve("negative.onnx");
+      QuantPolicy policy = QuantPolicy.forTarget(Target.ORT);
+      assertTrue(RandomTexts.verified(quantrain, changed, policy, WORDS, file).holds());
+      Path tensors = folder.resolve("negative.safetensors");
+      Files.write(tensors, ExportFormat.of("safetensors").toBytes(DeployedModel.read(file)));
+      assertTrue(new String(Files.readAllBytes(tensors), ISO_8859_1).contains("words.table"));
     }
   }
 

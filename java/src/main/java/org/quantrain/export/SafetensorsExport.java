@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.quantrain.integer.CodesTensor;
+import org.quantrain.integer.IntegerLayer;
 import org.quantrain.integer.IntegerWeights;
 import org.quantrain.onnx.MemoryOrder;
 import org.quantrain.tensor.HostTensor;
@@ -16,7 +17,8 @@ import org.quantrain.train.Safetensors;
  * All integers of the model and what they mean: for each layer {@code NAME.weight} (I8, [K, C, R,
  * S] or [O, I], row-major), {@code NAME.weight_scale} (F32 [K]) and {@code NAME.bias} (I32 [K], at
  * the scale of input times weights); for each tensor of codes {@code NAME.scale} (F32 [1]) and
- * {@code NAME.zero_point} (I32 [1]). The metadata hold those of the file, and the bits of every
+ * {@code NAME.zero_point} (I32 [1]), and of rows picked from a table {@code NAME.table} (U8 or I8
+ * [rows, ...], on that grid). The metadata hold those of the file, and the bits of every
  * tensor as {@code bits.NAME}.
  */
 final class SafetensorsExport implements ExportFormat {
@@ -45,6 +47,13 @@ final class SafetensorsExport implements ExportFormat {
       put(deployed, tensors, w.layer() + ".weight_scale", w.scale());
       put(deployed, tensors, w.layer() + ".bias", w.bias());
       metadata.put("bits." + weight, Integer.toString(w.bits()));
+    }
+    for (IntegerLayer layer : deployed.model().layers()) {
+      if (layer instanceof IntegerLayer.Lookup lookup) {
+        String table = DeployedModel.floatName(lookup.name()) + ".table";
+        put(deployed, tensors, table, lookup.table());
+        metadata.put("bits." + table, Integer.toString(lookup.y().bits()));
+      }
     }
     for (CodesTensor t : deployed.model().codes()) {
       String name = DeployedModel.floatName(t.name());

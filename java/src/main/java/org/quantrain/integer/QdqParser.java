@@ -444,10 +444,7 @@ final class QdqParser {
     DType type = t.type() == OnnxTensor.INT8 ? DType.S8 : DType.U8;
     TensorSpec spec = new TensorSpec(type, t.shape(), Layout.ROW_MAJOR);
     HostTensor table = HostTensor.ofBytes(spec, t.data());
-    int bits = type == DType.S8 ? QuantSpec.signedBits(table.codes()) : 2;
-    for (int code : type == DType.S8 ? new int[0] : table.codes()) {
-      bits = Math.max(bits, Integer.SIZE - Integer.numberOfLeadingZeros(code));
-    }
+    int bits = bitsOf(t.data(), type == DType.S8, zeroPoint);
     QuantSpec narrowest = new QuantSpec(bits, type == DType.S8, false, false, false);
     TensorSpec rows = new Gather(0).infer(List.of(spec, indices.with(Layout.ROW_MAJOR))).get(0);
     CodesTensor y =
@@ -460,6 +457,20 @@ final class QdqParser {
             narrowest.qmax(),
             false);
     return new IntegerLayer.Lookup(table, node.input(1), y);
+  }
+
+  /** Of the narrowest grid that has these codes and the zero-point. */
+  private static int bitsOf(byte[] codes, boolean signed, int zeroPoint) {
+    int least = zeroPoint;
+    int most = zeroPoint;
+    for (byte code : codes) {
+      int value = signed ? code : Byte.toUnsignedInt(code);
+      least = Math.min(least, value);
+      most = Math.max(most, value);
+    }
+    return signed
+        ? QuantSpec.signedBits(new int[] {least, most})
+        : Math.max(2, Integer.SIZE - Integer.numberOfLeadingZeros(most));
   }
 
   /** The first to read what a node makes, perhaps after it was moved. */
