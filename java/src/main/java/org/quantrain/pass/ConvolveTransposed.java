@@ -26,9 +26,12 @@ import org.quantrain.tensor.TensorSpec;
  * convolution; ONNX Runtime has no integer transposed one, but it has these, and moves codes. The
  * price are products with zeros, stride^2 times as many as without.
  *
- * <p>Weights that something else reads too stay, with their layer.
+ * <p>Weights that something else reads too stay, with their layer; so does a layer whose image with
+ * zeros is far larger than any that a network has.
  */
 public final class ConvolveTransposed {
+  private static final long MOST_CELLS = 1L << 26;
+
   private final Model model;
   private final GraphBuilder builder = new GraphBuilder();
   private final Map<String, HostTensor> contents;
@@ -47,7 +50,7 @@ public final class ConvolveTransposed {
     model.graph().inputs().forEach(v -> map.put(v, builder.input(v)));
     for (Node node : model.graph().nodes()) {
       List<Value> inputs = node.inputs().stream().map(v -> map.getOrDefault(v, v)).toList();
-      if (node.op() instanceof ConvTranspose2d op && isAlone(node)) {
+      if (node.op() instanceof ConvTranspose2d op && isAlone(node) && isSmall(node, op)) {
         map.put(node.output(), convolution(node, op, inputs));
         continue;
       }
@@ -64,6 +67,15 @@ public final class ConvolveTransposed {
   private boolean isAlone(Node node) {
     Value w = node.input(1);
     return w.isPersistent() && model.graph().consumers(w).equals(List.of(node));
+  }
+
+  /** Cells of one image with zeros, all channels. */
+  private static boolean isSmall(Node node, ConvTranspose2d op) {
+    Shape x = node.input(0).spec().shape();
+    ConvGeometry g = op.geometry();
+    double rows = (double) x.dim(2) * g.strideH();
+    double columns = (double) x.dim(3) * g.strideW();
+    return x.dim(1) * rows * columns <= MOST_CELLS;
   }
 
   private Value convolution(Node node, ConvTranspose2d op, List<Value> inputs) {

@@ -262,7 +262,7 @@ public enum Target {
 
   /** Whether codes are reshaped and padded at any rank, as an image is that zeros go into. */
   public boolean movesAnyRank() {
-    return format == IntegerFormat.ONNX_QDQ;
+    return this == ORT || this == ACADEMIC;
   }
 
   /** Whether a layer's weights may have a scale for each output channel. */
