@@ -13,6 +13,7 @@
 #include <cpuid.h>
 #endif
 
+#include <algorithm>
 #include <new>
 
 #ifndef QT_VERSION
@@ -181,7 +182,7 @@ qt_status qt_context_create(qt_context** ctx, int32_t threads) {
   *ctx = new (std::nothrow) qt_context;
   if (*ctx == nullptr) return QT_OUT_OF_MEMORY;
   static const int default_threads = omp_get_max_threads();  // before any context changed it
-  (*ctx)->threads = threads > 0 ? threads : default_threads;
+  (*ctx)->threads = std::min(threads > 0 ? threads : default_threads, kMostThreads);
   (*ctx)->kernels = qt::BestKernels();
   if (qt::Scratch(**ctx, int64_t{256} << 10) == nullptr) {
     delete *ctx;

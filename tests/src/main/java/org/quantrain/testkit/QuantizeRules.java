@@ -227,10 +227,7 @@ final class QuantizeRules {
   }
 
   private static Expected rangeToQParams(RangeToQParams op, Oracle.Call call) {
-    QuantSpec spec = op.spec();
-    Arithmetic.QParams q =
-        Arithmetic.QParams.of(
-            call.scalar(0), call.scalar(1), spec.qmin(), spec.qmax(), spec.symmetric());
+    Arithmetic.QParams q = Arithmetic.QParams.of(call.scalar(0), call.scalar(1), op.spec());
     return Expected.bits(Tensors.vector(q.scale()), Tensors.vector(q.zeroPoint()));
   }
 
