@@ -8,6 +8,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -132,11 +133,27 @@ final class QdqParser {
             + output
             + "\" is neither dequantized codes nor the float result of a Gemm on codes";
     require(floats.containsKey(output), problem);
+    // Before a model is made of them: a file that is not quantized may have any number.
+    Set<String> operators = floatOperators(output);
+    require(MOVEMENTS.containsAll(operators), problem + ", but of " + operators);
     IntegerLayer.Floats shaped = floats(output);
-    require(
-        shaped.reads().isEmpty() && MOVEMENTS.containsAll(shaped.operators()),
-        problem + ", but of " + shaped.operators().stream().distinct().toList());
+    require(shaped.reads().isEmpty(), problem + ", but of codes in floats");
     layers.add(new IntegerLayer.Output(shaped, output));
+  }
+
+  /** Kinds of the float nodes that make a tensor, from it backwards. */
+  private Set<String> floatOperators(String tensor) {
+    Set<String> operators = new LinkedHashSet<>();
+    Set<String> seen = new HashSet<>();
+    Deque<String> open = new ArrayDeque<>(List.of(tensor));
+    while (!open.isEmpty()) {
+      OnnxNode node = floats.get(open.poll());
+      if (node != null && seen.add(node.output())) {
+        operators.add(node.op());
+        open.addAll(node.inputs());
+      }
+    }
+    return operators;
   }
 
   private void readInput(OnnxFile.Input input) {
