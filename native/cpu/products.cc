@@ -476,6 +476,7 @@ qt_status Conv2d(qt_context& ctx, const qt_conv2d_pairs_args& a) {
 }  // namespace
 
 qt_status pair_weights(qt_context& ctx, const qt_pair_weights_args& a) {
+  if (a.length == 0) return QT_OK;  // however many runs
   const int64_t pairs = DivUp(a.length, 2), panels = DivUp(a.k, kPanel);
   ParallelBlocks(ctx, panels * a.runs, Max(1, kBlock / Max(1, a.length * kPanel)),
                  [=](int64_t, int64_t begin, int64_t end) {
