@@ -3,7 +3,6 @@
 // stored and loaded as 8 bytes that overlap the next one.
 #include <string.h>
 
-#include "cpu/channels.h"
 #include "cpu/kernel.h"
 #include "cpu/stream.h"
 #include "math/packing.h"
@@ -132,7 +131,6 @@ qt_status pack_codes(qt_context& ctx, const qt_pack_codes_args& a) {
       const int64_t stop = (end * kBits + 7) / 8;
       for (int64_t i = begin; i < end; i += kCodes) {
         const int64_t at = i / 8 * kBits;
-        Prefetch(codes + i + 2 * kCodes, kCodes);
         PackChunk<kBits>(codes + i, Min(kCodes, end - i), packed + at, stop - at);
       }
     });
