@@ -18,7 +18,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.quantrain.graph.Model;
-import org.quantrain.integer.VerificationReport;
 import org.quantrain.onnx.OnnxException;
 import org.quantrain.onnx.OnnxFile;
 import org.quantrain.onnx.OnnxNode;
@@ -28,7 +27,6 @@ import org.quantrain.onnx.QOperatorForm;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
 import org.quantrain.quant.Target;
-import org.quantrain.testkit.Calibrated;
 import org.quantrain.testkit.RandomNetwork;
 import org.quantrain.zoo.Zoo;
 
@@ -51,15 +49,8 @@ class CompilerExportTest {
   }
 
   private Path exported(Model model, QuantPolicy policy, long seed) throws IOException {
-    NoiseImages images = NoiseImages.of(model, IMAGES, seed);
-    QuantizedNetwork quantized = quantrain.network(model).quantize(policy);
-    quantized.requireExportable();
-    quantized.restore(Calibrated.contents(quantized.model(), quantrain.backend(), images.batch()));
     Path file = folder.resolve("network" + seed + ".onnx");
-    quantized.export(file);
-    VerificationReport report = quantized.verify(file, images);
-    assertEquals(2, report.claims().size());
-    assertTrue(report.holds(), report::toString);
+    NoiseImages.verified(quantrain, model, policy, IMAGES, seed, file);
     return file;
   }
 

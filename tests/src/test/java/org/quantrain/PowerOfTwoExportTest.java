@@ -29,7 +29,6 @@ import org.quantrain.integer.CodesTensor;
 import org.quantrain.integer.IntegerLayer;
 import org.quantrain.integer.IntegerModel;
 import org.quantrain.integer.IntegerWeights;
-import org.quantrain.integer.VerificationReport;
 import org.quantrain.onnx.OnnxFile;
 import org.quantrain.onnx.OnnxNode;
 import org.quantrain.op.AveragePool;
@@ -43,7 +42,6 @@ import org.quantrain.quant.Target;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
-import org.quantrain.testkit.Calibrated;
 import org.quantrain.testkit.RandomNetwork;
 import org.quantrain.zoo.Zoo;
 
@@ -66,16 +64,9 @@ class PowerOfTwoExportTest {
 
   /** The file, which computes the codes of training in ONNX Runtime and in the interpreter. */
   private Path exported(Model model, Target target, long seed) throws IOException {
-    NoiseImages images = NoiseImages.of(model, IMAGES, seed);
-    QuantizedNetwork quantized =
-        quantrain.network(model).quantize(QuantPolicy.forTarget(target));
-    quantized.requireExportable();
-    quantized.restore(Calibrated.contents(quantized.model(), quantrain.backend(), images.batch()));
     Path file = folder.resolve(target.id() + seed + ".onnx");
-    quantized.export(file);
-    VerificationReport report = quantized.verify(file, images);
-    assertEquals(2, report.claims().size());
-    assertTrue(report.holds(), report::toString);
+    QuantPolicy policy = QuantPolicy.forTarget(target);
+    NoiseImages.verified(quantrain, model, policy, IMAGES, seed, file);
     return file;
   }
 

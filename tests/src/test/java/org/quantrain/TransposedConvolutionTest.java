@@ -39,7 +39,6 @@ import org.quantrain.quant.Quantizer;
 import org.quantrain.quant.Target;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.tensor.HostTensor;
-import org.quantrain.testkit.Calibrated;
 import org.quantrain.testkit.Networks;
 
 /** Transposed convolutions: the same function as the convolution that each becomes, in integers. */
@@ -125,16 +124,9 @@ class TransposedConvolutionTest {
   }
 
   private void verify(Model model, QuantPolicy policy) throws IOException {
-    NoiseImages images = NoiseImages.of(model, IMAGES, 1);
-    QuantizedNetwork quantized = quantrain.network(model).quantize(policy);
-    quantized.requireExportable();
-    quantized.restore(
-        Calibrated.contents(quantized.model(), quantrain.backend(), images.batch()));
     Path file = folder.resolve("decoder.onnx");
-    quantized.export(file);
-    VerificationReport report = quantized.verify(file, images);
-    assertTrue(report.holds(), report::toString);
-    assertEquals(2, report.claims().size());
+    VerificationReport report =
+        NoiseImages.verified(quantrain, model, policy, IMAGES, 1, file);
     assertEquals(0, report.claims().get(0).islandsCompared());
     Set<String> executed = report.runtime().operators().keySet();
     assertTrue(Collections.disjoint(executed, Set.of("Conv", "ConvTranspose")), executed::toString);
