@@ -284,6 +284,28 @@ struct Layout {
 };
 std::vector<Layout> Layouts(const Suite& suite, int64_t n);
 
+// A window that goes over images.
+struct Geometry {
+  const char* name;
+  int32_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;
+};
+inline qt_window WindowOf(const Geometry& g, int64_t n, int64_t h, int64_t w, int64_t c) {
+  qt_window window = {};
+  window.n = n;
+  window.h = h;
+  window.w = w;
+  window.c = c;
+  window.p = (h + g.pad_top + g.pad_bottom - g.kernel_h) / g.stride_h + 1;
+  window.q = (w + g.pad_left + g.pad_right - g.kernel_w) / g.stride_w + 1;
+  window.kernel_h = g.kernel_h;
+  window.kernel_w = g.kernel_w;
+  window.stride_h = g.stride_h;
+  window.stride_w = g.stride_w;
+  window.pad_top = g.pad_top;
+  window.pad_left = g.pad_left;
+  return window;
+}
+
 }  // namespace qt::check
 
 #endif  // QUANTRAIN_CHECK_CASE_H_

@@ -114,13 +114,14 @@ inline void ForEachPoint(qt_context& ctx, int64_t n, int64_t channels, Out* out,
 template <class F>
 struct Mapped {
   static constexpr int64_t kLine = 16;
-  const float* in;
-  const float* also;
+  // What is fetched before element i is used: ahead[i], and also_ahead[i] or nothing.
+  const float* ahead;
+  const float* also_ahead;
   F f;
 
   void Fetch(int64_t i) const {
-    FetchAhead(in + i);
-    if (also != nullptr) FetchAhead(also + i);
+    __builtin_prefetch(ahead + i);
+    if (also_ahead != nullptr) __builtin_prefetch(also_ahead + i);
   }
   template <class T>
   auto At(int64_t i, int64_t at) const {
@@ -130,40 +131,29 @@ struct Mapped {
   void Finish(int64_t) const {}
 };
 
+// in and also: the inputs of f, the second or null; both are fetched `distance` elements ahead.
+template <class F>
+inline Mapped<F> MappedAhead(const float* in, const float* also, int64_t distance, F f) {
+  return {in + distance, also == nullptr ? nullptr : also + distance, f};
+}
+
 // y[i] = f(T(), i, at): one number, or as many as T has. in, also: the inputs, the second or null.
 template <class F>
 inline void ForEachValue(qt_context& ctx, int64_t n, int64_t channels, const float* in,
                          const float* also, float* y, F f) {
   uint8_t* const no_mask = nullptr;
+  constexpr int64_t kDistance = kAhead / static_cast<int64_t>(sizeof(float));
   ForEachPoint<false>(ctx, n, channels, y, no_mask, (also == nullptr ? 8 : 12) * n,
-                      y == in || y == also, Mapped<F>{in, also, f});
+                      y == in || y == also, MappedAhead(in, also, kDistance, f));
 }
 
-// A row that lies in the nearest cache, where in and also were read before: what is fetched ahead is the
-// same place of the next row.
-template <class F>
-struct MappedRow {
-  static constexpr int64_t kLine = 16;
-  const float* next;
-  const float* next_also;
-  F f;
-
-  void Fetch(int64_t i) const {
-    __builtin_prefetch(next + i);
-    if (next_also != nullptr) __builtin_prefetch(next_also + i);
-  }
-  template <class T>
-  auto At(int64_t i, int64_t) const {
-    const T y = f(T(), i);
-    return SpotOf(y, math::Kept(y, y));
-  }
-};
-
-// y[i] = f(T(), i) for the n elements of a row of a dense tensor; stream: past the caches.
+// y[i] = f(T(), i, at) for the n elements of a row of a dense tensor that lies in the nearest cache,
+// because in and also were read before: what is fetched ahead is the next row. stream: past the
+// caches.
 template <class F>
 inline void MapRow(int64_t n, const float* in, const float* also, float* y, bool stream, F f) {
   uint8_t* const no_mask = nullptr;
-  MappedRow<F> op = {in + n, also == nullptr ? nullptr : also + n, f};
+  auto op = MappedAhead(in, also, n, f);
   PointsOfBlock<false>(&op, 0, n, n, y, no_mask, stream);
 }
 

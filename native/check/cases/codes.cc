@@ -143,32 +143,11 @@ void GlobalPool(Suite& suite, int64_t images, int64_t pixels, int64_t channels, 
   c.elements = n;
 }
 
-struct Geometry {
-  const char* name;
-  int32_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;
-};
 constexpr Geometry kPools[] = {
     {"2x2 stride 2", 2, 2, 2, 2, 0, 0, 0, 0},
     {"3x3 stride 2, padded", 3, 3, 2, 2, 1, 1, 1, 1},
     {"3x2 stride 1x3, padded", 3, 2, 1, 3, 2, 1, 0, 1},
 };
-
-qt_window Window(const Geometry& g, int64_t n, int64_t h, int64_t w, int64_t c) {
-  qt_window window = {};
-  window.n = n;
-  window.h = h;
-  window.w = w;
-  window.c = c;
-  window.p = (h + g.pad_top + g.pad_bottom - g.kernel_h) / g.stride_h + 1;
-  window.q = (w + g.pad_left + g.pad_right - g.kernel_w) / g.stride_w + 1;
-  window.kernel_h = g.kernel_h;
-  window.kernel_w = g.kernel_w;
-  window.stride_h = g.stride_h;
-  window.stride_w = g.stride_w;
-  window.pad_top = g.pad_top;
-  window.pad_left = g.pad_left;
-  return window;
-}
 
 int64_t Inputs(const qt_window& w) { return w.n * w.h * w.w * w.c; }
 int64_t Outputs(const qt_window& w) { return w.n * w.p * w.q * w.c; }
@@ -220,7 +199,7 @@ void Conv2d(Suite& suite, const Geometry& g, int64_t n, int64_t groups, int32_t 
   Geometry wide = g;  // as large as it is with its gaps
   wide.kernel_h = (g.kernel_h - 1) * dilation + 1;
   wide.kernel_w = (g.kernel_w - 1) * dilation + 1;
-  qt_window w = Window(wide, 1 + n / 900, 7, 9, channels);
+  qt_window w = WindowOf(wide, 1 + n / 900, 7, 9, channels);
   w.kernel_h = g.kernel_h;
   w.kernel_w = g.kernel_w;
   c.In(&c.args.x, Integers<uint8_t>(Inputs(w), 0, 255, 3));
@@ -285,7 +264,7 @@ void Timed(Suite& suite, int64_t n) {
   Concat(suite, n, n / 64, n / 64, 0, QT_U8, QT_U8, /*mask=*/false);
   AddRange(suite, QT_U8, n, /*relu=*/true);
   GlobalPool(suite, n / (49 * 512), 49, 512, QT_U8);
-  const qt_window small = Window(kPools[0], n / (56 * 56 * 64), 56, 56, 64);
+  const qt_window small = WindowOf(kPools[0], n / (56 * 56 * 64), 56, 56, 64);
   AveragePool(suite, kPools[0], small, QT_U8, /*mask=*/false, /*count_padding=*/false);
   AveragePool(suite, kPools[0], small, QT_S8, /*mask=*/true, /*count_padding=*/false);
   AveragePoolFixed(suite, kPools[0], small, QT_S8, /*mask=*/false);
@@ -309,7 +288,7 @@ void CodesCases(Suite& suite) {
       for (const int64_t channels : {1, 3, 64, 147}) {
         GlobalPool(suite, 1 + n / (49 * channels), 49, channels, type);
         for (const Geometry& g : kPools) {
-          const qt_window w = Window(g, 1 + n / 600, 7, 9, channels);
+          const qt_window w = WindowOf(g, 1 + n / 600, 7, 9, channels);
           AveragePool(suite, g, w, type, /*mask=*/channels != 64, /*count_padding=*/channels == 3);
           AveragePoolFixed(suite, g, w, type, /*mask=*/channels != 3);
         }

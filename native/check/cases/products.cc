@@ -6,10 +6,6 @@
 namespace qt::check {
 namespace {
 
-struct Geometry {
-  const char* name;
-  int32_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, pad_bottom, pad_right;
-};
 constexpr Geometry kGeometries[] = {
     {"1x1", 1, 1, 1, 1, 0, 0, 0, 0},
     {"1x1 stride 2", 1, 1, 2, 2, 0, 0, 0, 0},
@@ -17,23 +13,6 @@ constexpr Geometry kGeometries[] = {
     {"3x3 stride 2, padded behind", 3, 3, 2, 2, 0, 0, 1, 1},
     {"4x2 stride 1x3, padded", 4, 2, 1, 3, 2, 1, 0, 1},
 };
-
-qt_window Window(const Geometry& g, int64_t n, int64_t h, int64_t w, int64_t c) {
-  qt_window window = {};
-  window.n = n;
-  window.h = h;
-  window.w = w;
-  window.c = c;
-  window.p = (h + g.pad_top + g.pad_bottom - g.kernel_h) / g.stride_h + 1;
-  window.q = (w + g.pad_left + g.pad_right - g.kernel_w) / g.stride_w + 1;
-  window.kernel_h = g.kernel_h;
-  window.kernel_w = g.kernel_w;
-  window.stride_h = g.stride_h;
-  window.stride_w = g.stride_w;
-  window.pad_top = g.pad_top;
-  window.pad_left = g.pad_left;
-  return window;
-}
 
 // Random weights as qt_pair_weights leaves them.
 std::vector<int8_t> Paired(int64_t k, int64_t runs, int64_t length) {
@@ -101,9 +80,9 @@ void Timed(Suite& suite, int64_t n) {
   const Geometry &one = kGeometries[0], &three = kGeometries[2];
   PairWeights(suite, 64, n / (64 * 64), 64);
   const int64_t images = n / (56 * 56 * 64);
-  Conv2d(suite, one, Window(one, images, 56, 56, 64), 64, /*each=*/false, QT_U8, To::kU8);
-  Conv2d(suite, three, Window(three, images, 56, 56, 64), 64, /*each=*/false, QT_U8, To::kU8);
-  Conv2d(suite, three, Window(three, images, 56, 56, 64), 64, /*each=*/true, QT_U8, To::kU8);
+  Conv2d(suite, one, WindowOf(one, images, 56, 56, 64), 64, /*each=*/false, QT_U8, To::kU8);
+  Conv2d(suite, three, WindowOf(three, images, 56, 56, 64), 64, /*each=*/false, QT_U8, To::kU8);
+  Conv2d(suite, three, WindowOf(three, images, 56, 56, 64), 64, /*each=*/true, QT_U8, To::kU8);
 }
 
 }  // namespace
@@ -116,7 +95,7 @@ void ProductsCases(Suite& suite) {
     }
     PairWeights(suite, 5 + n % 40, 3, 1 + n % 31);
     for (const Geometry& g : kGeometries) {
-      const qt_window w = Window(g, 1 + n / 900, 7, 9, 1 + n % 37);
+      const qt_window w = WindowOf(g, 1 + n / 900, 7, 9, 1 + n % 37);
       for (const To to : {To::kSums, To::kU8, To::kS8}) {
         const int32_t type = to == To::kU8 ? QT_U8 : QT_S8;
         Conv2d(suite, g, w, 1 + n % 35, /*each=*/false, type, to);
@@ -127,8 +106,8 @@ void ProductsCases(Suite& suite) {
   if (suite.timed()) return;
   // Several bands of an image.
   const Geometry& g = kGeometries[2];
-  Conv2d(suite, g, Window(g, 2, 50, 40, 33), 24, /*each=*/false, QT_U8, To::kU8);
-  Conv2d(suite, g, Window(g, 1, 70, 80, 40), 40, /*each=*/true, QT_S8, To::kSums);
+  Conv2d(suite, g, WindowOf(g, 2, 50, 40, 33), 24, /*each=*/false, QT_U8, To::kU8);
+  Conv2d(suite, g, WindowOf(g, 1, 70, 80, 40), 40, /*each=*/true, QT_S8, To::kSums);
 }
 
 }  // namespace qt::check
