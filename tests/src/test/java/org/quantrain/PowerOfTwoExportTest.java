@@ -39,9 +39,12 @@ import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Relu;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Target;
+import org.quantrain.report.LayerRow;
+import org.quantrain.report.LayerTable;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
+import org.quantrain.testkit.Calibrated;
 import org.quantrain.testkit.RandomNetwork;
 import org.quantrain.zoo.Zoo;
 
@@ -152,6 +155,24 @@ class PowerOfTwoExportTest {
       }
     }
     assertTrue(failures.isEmpty(), () -> String.join("\n", failures));
+  }
+
+  @Test
+  void theReportHasTheGridOfEveryLayersInput() throws IOException {
+    for (Target target : List.of(Target.VITIS, Target.TFLITE_BUILTIN)) {
+      Model model = Zoo.build("lenet", 1, 16, 16, 5, 1);
+      NoiseImages images = NoiseImages.of(model, IMAGES, 1);
+      QuantizedNetwork quantized =
+          quantrain.network(model).quantize(QuantPolicy.forTarget(target));
+      quantized.restore(
+          Calibrated.contents(quantized.model(), quantrain.backend(), images.batch()));
+      Path file = folder.resolve(target.id());
+      quantized.export(file);
+      IntegerModel integer = IntegerModel.read(file);
+      for (LayerRow row : LayerTable.of(integer.toGraph(), integer.contents())) {
+        assertEquals(row.weights() == null, row.input() == null, row.name());
+      }
+    }
   }
 
   @Test

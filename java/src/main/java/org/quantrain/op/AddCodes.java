@@ -4,7 +4,6 @@ import java.util.Arrays;
 import java.util.List;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Node;
-import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.QuantSpec;
@@ -16,7 +15,7 @@ import org.quantrain.tensor.TensorSpec;
  *
  * @param relu a ReLU stands between the add and the quantizer
  */
-public record AddCodes(QuantSpec spec, boolean relu, Addition rule) implements Op {
+public record AddCodes(QuantSpec spec, boolean relu, Addition rule) implements OnGrid {
   /** By {@link Addition#FLOAT}. */
   public AddCodes(QuantSpec spec, boolean relu) {
     this(spec, relu, Addition.FLOAT);

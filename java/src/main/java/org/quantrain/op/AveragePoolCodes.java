@@ -4,7 +4,6 @@ import java.util.Arrays;
 import java.util.List;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Node;
-import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.QuantSpec;
@@ -16,7 +15,7 @@ import org.quantrain.tensor.TensorSpec;
  * [1]); outputs codes and mask.
  */
 public record AveragePoolCodes(PoolWindow window, boolean countPadding, QuantSpec spec)
-    implements Op {
+    implements OnGrid {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 5, 5);

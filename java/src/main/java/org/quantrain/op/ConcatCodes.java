@@ -5,7 +5,6 @@ import java.util.Collections;
 import java.util.List;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Node;
-import org.quantrain.graph.Op;
 import org.quantrain.graph.ShapeException;
 import org.quantrain.graph.Value;
 import org.quantrain.tensor.DType;
@@ -17,7 +16,7 @@ import org.quantrain.tensor.TensorSpec;
  * and zero-point [1] of each part, then scale and zero-point of y; outputs codes and the
  * straight-through mask of each part.
  */
-public record ConcatCodes(int axis, QuantSpec spec) implements Op {
+public record ConcatCodes(int axis, QuantSpec spec) implements OnGrid {
   /** Inputs of one part. */
   private static final int OPERANDS = 3;
 

@@ -4,7 +4,6 @@ import java.util.Arrays;
 import java.util.List;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Node;
-import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.QuantSpec;
@@ -14,7 +13,7 @@ import org.quantrain.tensor.TensorSpec;
  * Float32 to codes. Inputs x, scale [C], zero-point [C], one for each of dimension 0 per channel;
  * outputs codes and the straight-through mask.
  */
-public record Quantize(QuantSpec spec) implements Op {
+public record Quantize(QuantSpec spec) implements OnGrid {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 3, 3);

@@ -5,7 +5,6 @@ import java.util.Collections;
 import java.util.List;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Node;
-import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.QuantSpec;
@@ -19,7 +18,7 @@ import org.quantrain.tensor.TensorSpec;
  * @param relu the activation before the quantizer is a ReLU: no gradient where the value is not
  *     positive
  */
-public record Requantize(QuantSpec spec, boolean relu) implements Op {
+public record Requantize(QuantSpec spec, boolean relu) implements OnGrid {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 3, 5);

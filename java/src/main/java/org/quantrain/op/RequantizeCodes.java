@@ -4,7 +4,6 @@ import java.util.Arrays;
 import java.util.List;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Node;
-import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.QuantSpec;
@@ -14,7 +13,7 @@ import org.quantrain.tensor.TensorSpec;
  * Codes on one grid to codes on another. Inputs codes, scale, zero-point, new scale, new zero-point
  * (all [1]); outputs codes and mask.
  */
-public record RequantizeCodes(QuantSpec spec) implements Op {
+public record RequantizeCodes(QuantSpec spec) implements OnGrid {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 5, 5);

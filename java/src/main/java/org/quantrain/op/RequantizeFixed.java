@@ -3,7 +3,6 @@ package org.quantrain.op;
 import java.util.List;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Node;
-import org.quantrain.graph.Op;
 import org.quantrain.graph.ShapeException;
 import org.quantrain.graph.Value;
 import org.quantrain.tensor.DType;
@@ -18,7 +17,7 @@ import org.quantrain.tensor.TensorSpec;
  * @param relu as in {@link Requantize}
  * @param rule one of the fixed-point ones
  */
-public record RequantizeFixed(QuantSpec spec, boolean relu, Requantization rule) implements Op {
+public record RequantizeFixed(QuantSpec spec, boolean relu, Requantization rule) implements OnGrid {
   public RequantizeFixed {
     if (rule == Requantization.FP32_RNE) {
       throw new ShapeException("FP32_RNE is the rule of Requantize");

@@ -32,14 +32,13 @@ import org.quantrain.op.LinearCodes;
 import org.quantrain.op.MatMul;
 import org.quantrain.op.MatMulCodes;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.OnGrid;
 import org.quantrain.op.PRelu;
 import org.quantrain.op.PadCodes;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Quantize;
 import org.quantrain.op.Reduce;
 import org.quantrain.op.Relu;
-import org.quantrain.op.Requantize;
-import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.Reshape;
 import org.quantrain.op.Resize;
 import org.quantrain.op.Slice;
@@ -267,18 +266,8 @@ public final class LayerTable {
       return null;
     }
     Op op = producer.get().op();
-    if (op instanceof Quantize quantize) {
-      return quantize.spec();
-    } else if (op instanceof Requantize requantize) {
-      return requantize.spec();
-    } else if (op instanceof RequantizeCodes requantize) {
-      return requantize.spec();
-    } else if (op instanceof AddCodes add) {
-      return add.spec();
-    } else if (op instanceof ConcatCodes concat) {
-      return concat.spec();
-    } else if (op instanceof AveragePoolCodes pool) {
-      return pool.spec();
+    if (op instanceof OnGrid made) {
+      return made.spec();
     } else if (op instanceof MaxPool
         || op instanceof Flatten
         || op instanceof Reshape
