@@ -6,6 +6,7 @@ import java.util.Map;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.GraphException;
+import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.op.AveragePool;
@@ -24,14 +25,14 @@ import org.quantrain.tensor.TensorSpec;
  * they are not trained.
  */
 final class ConvolveAverages {
-  private static final String WEIGHTS = ".average_weights";
-
   private ConvolveAverages() {}
 
   /**
    * @throws GraphException if an average leaves its padding out: its cells differ in number
    */
-  static Graph apply(Graph graph) {
+  static Model apply(Model model) {
+    Graph graph = model.graph();
+    Map<String, HostTensor> contents = new HashMap<>(model.contents());
     GraphBuilder builder = new GraphBuilder();
     Map<Value, Value> map = new HashMap<>();
     graph.inputs().forEach(v -> map.put(v, builder.input(v)));
@@ -42,12 +43,13 @@ final class ConvolveAverages {
       Node made =
           shifts
               ? builder.node(node.name(), node.op(), inputs)
-              : convolution(builder, node.name(), inputs.get(0), window);
+              : convolution(builder, contents, node.name(), inputs.get(0), window);
       for (int i = 0; i < node.outputs().size(); i++) {
         map.put(node.output(i), made.output(i));
       }
     }
-    return builder.build(graph.outputs().stream().map(map::get).toList());
+    List<Value> outputs = graph.outputs().stream().map(map::get).toList();
+    return new Model(model.name(), builder.build(outputs), contents);
   }
 
   private static PoolWindow window(Node node) {
@@ -69,10 +71,16 @@ final class ConvolveAverages {
     return window.kernelH() * window.kernelW();
   }
 
-  private static Node convolution(GraphBuilder builder, String name, Value x, PoolWindow w) {
+  private static Node convolution(
+      GraphBuilder builder,
+      Map<String, HostTensor> contents,
+      String name,
+      Value x,
+      PoolWindow w) {
     int channels = x.spec().shape().dim(1);
     TensorSpec spec = TensorSpec.f32(channels, 1, w.kernelH(), w.kernelW());
-    Value weights = builder.state(name + WEIGHTS, spec);
+    Value weights = builder.state(name + ".average_weights", spec);
+    contents.put(weights.name(), HostTensor.filled(spec.shape(), 1f / cells(w)));
     ConvGeometry geometry =
         new ConvGeometry(
             w.strideH(),
@@ -85,17 +93,5 @@ final class ConvolveAverages {
             1,
             channels);
     return builder.node(name, new Conv2d(geometry), x, weights);
-  }
-
-  /** Contents of all weights that were added to a graph. */
-  static Map<String, HostTensor> contents(Graph graph) {
-    Map<String, HostTensor> contents = new HashMap<>();
-    for (Value v : graph.persistent()) {
-      if (v.name().endsWith(WEIGHTS) && v.role() == Value.Role.STATE) {
-        float cells = v.spec().shape().dim(2) * v.spec().shape().dim(3);
-        contents.put(v.name(), HostTensor.filled(v.spec().shape(), 1 / cells));
-      }
-    }
-    return contents;
   }
 }

@@ -25,15 +25,15 @@ public final class Pipelines {
   public static Model quantize(Model model, QuantPolicy policy) {
     boolean moves = policy.target().movesAnyRank();
     Model plain = AbsorbBias.apply(moves ? ConvolveTransposed.apply(model) : model);
-    Graph pooled = PoolEverything.apply(plain.graph());
+    Graph poolable = PoolEverything.apply(plain.graph());
+    Model pooled = new Model(plain.name(), poolable, plain.contents());
     if (policy.target().contract().powersOfTwo()) {
       pooled = ConvolveAverages.apply(pooled);
     }
-    Graph early = ActivateEarly.apply(pooled);
+    Graph early = ActivateEarly.apply(pooled.graph());
     Graph graph = InsertQuantizers.apply(InsertIdentities.apply(early), policy);
-    Map<String, HostTensor> contents = new HashMap<>(plain.contents());
+    Map<String, HostTensor> contents = new HashMap<>(pooled.contents());
     contents.putAll(InsertIdentities.contents(graph));
-    contents.putAll(ConvolveAverages.contents(graph));
     for (Node node : graph.nodes()) {
       if (node.op() instanceof FakeQuant quant && hasState(node)) {
         contents.putAll(QuantizerState.initial(quant.quantizer(), LearnedValues.scales(node)));
