@@ -90,14 +90,11 @@ qt_status batch_norm(qt_context& ctx, const qt_batch_norm_args& args) {
   FillTable(std, size, channels, channel_std, 1.0f);
   FillTable(gamma, size, channels, args.gamma, 0.0f);
   FillTable(beta, size, channels, args.beta, 0.0f);
-  const float* x = args.x;
-  ForEachValue(ctx, n, channels, x, nullptr, args.y,
-               [=](auto t, int64_t i, int64_t at) {
-                 using T = decltype(t);
-                 return math::BatchNorm(LoadAs<T>(x + i), LoadAs<T>(mean + at),
-                                        LoadAs<T>(std + at), LoadAs<T>(gamma + at),
-                                        LoadAs<T>(beta + at));
-               });
+  ForEachValue(ctx, n, channels, QT_ELEMENT_F32, args.x, args.y, [=](auto x, int64_t at) {
+    using T = decltype(x);
+    return math::BatchNorm(x, LoadAs<T>(mean + at), LoadAs<T>(std + at), LoadAs<T>(gamma + at),
+                           LoadAs<T>(beta + at));
+  });
   return QT_OK;
 }
 
@@ -153,12 +150,10 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
   }
 
   if (args.frozen != 0) {
-    ForEachValue(ctx, n, channels, dy, nullptr, args.dx,
-                 [=](auto t, int64_t i, int64_t at) {
-                   using T = decltype(t);
-                   return math::BatchNormGradientFrozen(LoadAs<T>(dy + i), LoadAs<T>(gamma + at),
-                                                        LoadAs<T>(inv_std + at));
-                 });
+    ForEachValue(ctx, n, channels, QT_ELEMENT_F32, dy, args.dx, [=](auto d, int64_t at) {
+      using T = decltype(d);
+      return math::BatchNormGradientFrozen(d, LoadAs<T>(gamma + at), LoadAs<T>(inv_std + at));
+    });
     return QT_OK;
   }
   const float rows = static_cast<float>(args.rows);
@@ -168,15 +163,12 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
   }
   FillTable(mean_dy, size, channels, channel_mean_dy, 0.0f);
   FillTable(mean_dy_xhat, size, channels, channel_mean_dy_xhat, 0.0f);
-  ForEachValue(ctx, n, channels, dy, x, args.dx,
-               [=](auto t, int64_t i, int64_t at) {
-                 using T = decltype(t);
-                 const T x_hat = math::BatchNormXhat(LoadAs<T>(x + i), LoadAs<T>(mean + at),
-                                                     LoadAs<T>(std + at));
-                 return math::BatchNormGradient(
-                     LoadAs<T>(dy + i), x_hat, LoadAs<T>(gamma + at), LoadAs<T>(inv_std + at),
-                     LoadAs<T>(mean_dy + at), LoadAs<T>(mean_dy_xhat + at));
-               });
+  ForEachValue(ctx, n, channels, QT_ELEMENT_F32, dy, x, args.dx, [=](auto d, auto v, int64_t at) {
+    using T = decltype(d);
+    const T x_hat = math::BatchNormXhat(v, LoadAs<T>(mean + at), LoadAs<T>(std + at));
+    return math::BatchNormGradient(d, x_hat, LoadAs<T>(gamma + at), LoadAs<T>(inv_std + at),
+                                   LoadAs<T>(mean_dy + at), LoadAs<T>(mean_dy_xhat + at));
+  });
   return QT_OK;
 }
 

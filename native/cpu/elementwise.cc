@@ -12,37 +12,24 @@
 
 namespace qt::cpu::QT_ISA {
 
-qt_status relu(qt_context& ctx, const qt_relu_args& args) {
-  const float* x = args.x;
-  const float upper = args.upper;
-  ForEachValue(ctx, args.n, 1, x, nullptr, args.y,
-               [=](auto t, int64_t i, int64_t) {
-                 using T = decltype(t);
-                 return math::Relu(LoadAs<T>(x + i), T(upper));
-               });
+qt_status relu(qt_context& ctx, const qt_relu_args& a) {
+  const float upper = a.upper;
+  ForEachValue(ctx, a.n, 1, QT_ELEMENT_F32, a.x, a.y,
+               [=](auto x, int64_t) { return math::Relu(x, decltype(x)(upper)); });
   return QT_OK;
 }
 
-qt_status relu_backward(qt_context& ctx, const qt_relu_backward_args& args) {
-  const float* y = args.y;
-  const float* dy = args.dy;
-  const float upper = args.upper;
-  ForEachValue(ctx, args.n, 1, y, dy, args.dx,
-               [=](auto t, int64_t i, int64_t) {
-                 using T = decltype(t);
-                 return math::ReluGradient(LoadAs<T>(y + i), LoadAs<T>(dy + i), T(upper));
-               });
+qt_status relu_backward(qt_context& ctx, const qt_relu_backward_args& a) {
+  const float upper = a.upper;
+  ForEachValue(ctx, a.n, 1, QT_ELEMENT_F32, a.y, a.dy, a.dx, [=](auto y, auto dy, int64_t) {
+    return math::ReluGradient(y, dy, decltype(y)(upper));
+  });
   return QT_OK;
 }
 
-qt_status add(qt_context& ctx, const qt_add_args& args) {
-  const float* a = args.a;
-  const float* b = args.b;
-  ForEachValue(ctx, args.n, 1, a, b, args.y,
-               [=](auto t, int64_t i, int64_t) {
-                 using T = decltype(t);
-                 return LoadAs<T>(a + i) + LoadAs<T>(b + i);
-               });
+qt_status add(qt_context& ctx, const qt_add_args& a) {
+  ForEachValue(ctx, a.n, 1, QT_ELEMENT_F32, a.a, a.b, a.y,
+               [](auto one, auto two, int64_t) { return one + two; });
   return QT_OK;
 }
 
@@ -51,12 +38,9 @@ qt_status add_bias(qt_context& ctx, const qt_add_bias_args& args) {
   float* const bias = ScratchArray<float>(ctx, size);
   if (bias == nullptr) return QT_OUT_OF_MEMORY;
   FillTable(bias, size, args.channels, args.bias, 0.0f);
-  const float* x = args.x;
-  ForEachValue(ctx, n, args.channels, x, nullptr, args.y,
-               [=](auto t, int64_t i, int64_t at) {
-                 using T = decltype(t);
-                 return LoadAs<T>(x + i) + LoadAs<T>(bias + at);
-               });
+  ForEachValue(ctx, n, args.channels, QT_ELEMENT_F32, args.x, args.y, [=](auto x, int64_t at) {
+    return x + LoadAs<decltype(x)>(bias + at);
+  });
   return QT_OK;
 }
 

@@ -119,7 +119,8 @@ cudaError_t batch_norm_stats(const Stream& stream, const qt_batch_norm_stats_arg
 }
 
 cudaError_t batch_norm(const Stream& stream, const qt_batch_norm_args& args) {
-  return MapColumns(stream, Normalize{args}, {args.x, nullptr, args.y}, args.rows, args.channels);
+  return MapColumns(stream, Normalize{args}, {args.x, nullptr, args.y, QT_ELEMENT_F32}, args.rows,
+                    args.channels);
 }
 
 cudaError_t batch_norm_backward(const Stream& stream, const qt_batch_norm_backward_args& args) {
@@ -127,11 +128,11 @@ cudaError_t batch_norm_backward(const Stream& stream, const qt_batch_norm_backwa
       ReduceChannels(stream, ParameterGradients{args}, args.rows, args.channels, 1);
   if (status != cudaSuccess) return status;
   if (args.frozen != 0) {
-    return MapColumns(stream, FrozenGradient{args}, {args.dy, nullptr, args.dx}, args.rows,
-                      args.channels);
+    return MapColumns(stream, FrozenGradient{args}, {args.dy, nullptr, args.dx, QT_ELEMENT_F32},
+                      args.rows, args.channels);
   }
-  return MapColumns(stream, BatchGradient{args}, {args.dy, args.x, args.dx}, args.rows,
-                    args.channels);
+  return MapColumns(stream, BatchGradient{args}, {args.dy, args.x, args.dx, QT_ELEMENT_F32},
+                    args.rows, args.channels);
 }
 
 }  // namespace qt::cuda

@@ -49,20 +49,20 @@ struct ChannelSum {
 }  // namespace
 
 cudaError_t relu(const Stream& stream, const qt_relu_args& args) {
-  return Map(stream, Relu{args.upper}, {args.x, nullptr, args.y}, args.n);
+  return Map(stream, Relu{args.upper}, {args.x, nullptr, args.y, QT_ELEMENT_F32}, args.n);
 }
 
 cudaError_t relu_backward(const Stream& stream, const qt_relu_backward_args& args) {
-  return Map(stream, ReluGradient{args.upper}, {args.y, args.dy, args.dx}, args.n);
+  return Map(stream, ReluGradient{args.upper}, {args.y, args.dy, args.dx, QT_ELEMENT_F32}, args.n);
 }
 
 cudaError_t add(const Stream& stream, const qt_add_args& args) {
-  return Map(stream, Sum{}, {args.a, args.b, args.y}, args.n);
+  return Map(stream, Sum{}, {args.a, args.b, args.y, QT_ELEMENT_F32}, args.n);
 }
 
 cudaError_t add_bias(const Stream& stream, const qt_add_bias_args& args) {
-  return MapColumns(stream, AddBias{args.bias}, {args.x, nullptr, args.y}, args.rows,
-                    args.channels);
+  return MapColumns(stream, AddBias{args.bias}, {args.x, nullptr, args.y, QT_ELEMENT_F32},
+                    args.rows, args.channels);
 }
 
 cudaError_t channel_sum(const Stream& stream, const qt_channel_sum_args& args) {
