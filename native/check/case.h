@@ -147,8 +147,9 @@ class CallOf : public Call {
     const int64_t bytes = element_type == QT_ELEMENT_BF16 ? 2 : 4;
     OutBytes(slot, count * bytes, bytes);
   }
-  void OutSum(float** slot, int64_t count, double bound) {
-    Out(slot, count);
+  template <class P>
+  void OutSum(P* slot, int64_t count, double bound) {
+    OutBytes(slot, count * static_cast<int64_t>(sizeof(float)), alignof(float));
     fields_.back().bound = bound;
     fields_.back().is_sum = true;
   }
