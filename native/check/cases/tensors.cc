@@ -229,6 +229,8 @@ void Copies(Suite& suite, int64_t n) {
   Permute<T>(suite, "matrix", {{1, 1, 1, 1, 7, n}}, {0, 1, 2, 3, 5, 4});
   Permute<T>(suite, "narrow matrix", {{1, 1, 1, 1, n, 3}}, {0, 1, 2, 3, 5, 4});
   Permute<T>(suite, "heads", {{1, 1, 2, 3, 5, (n + 30) / 31}}, {0, 1, 2, 4, 3, 5});
+  Permute<T>(suite, "heads of cache lines", {{1, 1, 2, 3, 5, 64 * ((n + 1919) / 1920)}},
+             {0, 1, 2, 4, 3, 5});
   Permute<T>(suite, "6 dimensions", {{2, 3, 1, 2, 5, (n + 59) / 60}}, {5, 3, 1, 4, 2, 0});
   Permute<T>(suite, "tiles of pages", {{2, 3, 2, (n + 63) / 64, 2, 17}}, {4, 0, 5, 2, 1, 3});
 
