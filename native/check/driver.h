@@ -2,6 +2,7 @@
 #ifndef QUANTRAIN_CHECK_DRIVER_H_
 #define QUANTRAIN_CHECK_DRIVER_H_
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <string>
@@ -58,6 +59,8 @@ class MemoryPasses {
   MemoryPasses(const MemoryPasses&) = delete;
   MemoryPasses& operator=(const MemoryPasses&) = delete;
   const std::vector<std::function<void()>>& turns() const { return turns_; }
+  // The first turns: ways to copy. None without memory.
+  int Copies() const { return static_cast<int>(std::min<size_t>(2, turns_.size())); }
   // From the seconds of each turn.
   Bandwidths Of(const double* seconds) const;
 

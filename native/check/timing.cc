@@ -135,7 +135,7 @@ MemoryPasses::~MemoryPasses() {
 Bandwidths MemoryPasses::Of(const double* seconds) const {
   const double moved = 2.0 * static_cast<double>(bytes_);
   Bandwidths memory;
-  for (size_t i = 0; i < std::min<size_t>(2, turns_.size()); ++i) {
+  for (int i = 0; i < Copies(); ++i) {
     memory.copy = std::max(memory.copy, moved / seconds[i]);
   }
   if (turns_.size() == 4) {
