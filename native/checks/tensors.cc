@@ -154,6 +154,7 @@ qt_status Check(qt_context& ctx, const qt_gather_backward_args& a) {
   const int64_t x = c.Sizes("outer, axis, inner", {a.outer, a.axis, a.inner});
   const int64_t y = c.Sizes("outer, count, inner", {a.outer, a.count, a.inner});
   c.Range("axis", a.axis, 0, kMaxRows);
+  c.Range("count", a.count, 0, kMaxRows);
   c.In("dy", a.dy, y);
   c.Indices("indices", a.indices, a.count, a.axis);
   c.Out("dx", a.dx, x);
