@@ -944,7 +944,7 @@ QT_API qt_status qt_batch_norm_absorb(qt_context* ctx, const qt_batch_norm_absor
  * with xhat = (sx * sw[c] * acc - mean) * inv_std. With fold_var, dgamma is times 1 - epsilon * g^2 * inv_std^2 (gamma is
  * in g as well; what goes through the weights is qt_conv_bn_fold_backward's), and the gain is 1 where inv_std is 0. */
 typedef struct qt_batch_norm_absorb_backward_args {
-  const float* dy;       /* [rows, channels] */
+  const void* dy;        /* real, [rows, channels] */
   const uint8_t* mask;   /* or null: all ones */
   const int32_t* acc;    /* [rows, channels] */
   const float* gamma;    /* [channels] */
@@ -952,12 +952,13 @@ typedef struct qt_batch_norm_absorb_backward_args {
   const float* w_scale;  /* [channels] */
   const float* mean;     /* [channels] */
   const float* inv_std;
-  float* du;             /* [rows, channels]; may be dy */
+  void* du;              /* real, [rows, channels]; may be dy */
   float* dgamma;         /* [channels] */
   float* dbeta;
   int64_t rows, channels;
   const float* fold_var; /* [channels] or null, as in the forward */
   float epsilon;         /* with fold_var */
+  int32_t element_type;  /* of dy and du */
 } qt_batch_norm_absorb_backward_args;
 QT_API qt_status qt_batch_norm_absorb_backward(qt_context* ctx, const qt_batch_norm_absorb_backward_args* args);
 
@@ -1071,18 +1072,20 @@ typedef struct qt_dequantize_acc_args {
   const int32_t* bias;     /* or null */
   const int32_t* keep;     /* or null */
   const float* out_scale;  /* [channels] */
-  float* y;
+  void* y;                 /* real */
   int64_t rows, channels;
+  int32_t element_type;    /* of y */
 } qt_dequantize_acc_args;
 QT_API qt_status qt_dequantize_acc(qt_context* ctx, const qt_dequantize_acc_args* args);
 
 /* acc = int32(x) (accumulate = 0) or acc += int32(x), x integer-valued with |x| < 2^24. Other values
  * saturate at +-2^24 and lose their fraction; NaN counts as -2^24. */
 typedef struct qt_float_to_acc_args {
-  const float* x;
+  const void* x; /* real */
   int32_t* acc;
   int64_t n;
   int32_t accumulate;
+  int32_t element_type; /* of x */
 } qt_float_to_acc_args;
 QT_API qt_status qt_float_to_acc(qt_context* ctx, const qt_float_to_acc_args* args);
 
@@ -1263,7 +1266,7 @@ QT_API qt_status qt_conv_bn_correct(qt_context* ctx, const qt_conv_bn_correct_ar
  * Frozen (arguments as in the forward): dmean = dsigma = 0, mu_B - conv_bias for mu_B, and
  *   dconv_bias = dbeta * gamma / sigma_r. */
 typedef struct qt_conv_bn_correct_backward_args {
-  const float* dy;           /* [rows, channels] */
+  const void* dy;            /* real, [rows, channels] */
   const uint8_t* mask;       /* or null */
   const int32_t* acc;        /* [rows, channels] */
   const float* batch_mean;
@@ -1272,7 +1275,7 @@ typedef struct qt_conv_bn_correct_backward_args {
   const float* gamma;
   const float* x_scale;
   const float* w_scale;      /* [1] */
-  float* d_out;              /* [rows, channels], gradient of o */
+  void* d_out;               /* real, [rows, channels], gradient of o */
   float* dgamma;             /* [channels], written */
   float* dbeta;
   float* dmean;              /* [channels] */
@@ -1282,19 +1285,21 @@ typedef struct qt_conv_bn_correct_backward_args {
   int32_t frozen;            /* 0 or 1 */
   const float* conv_bias;    /* [channels]; frozen only, or null */
   float* dconv_bias;         /* [channels], written; frozen only, or null */
+  int32_t element_type;      /* of dy and d_out */
 } qt_conv_bn_correct_backward_args;
 QT_API qt_status qt_conv_bn_correct_backward(qt_context* ctx, const qt_conv_bn_correct_backward_args* args);
 
 /* dx = dmean / rows + dsigma * (x - mean) / (sigma * rows), sigma = sqrt(var + epsilon), var biased. */
 typedef struct qt_batch_norm_stats_backward_args {
-  const float* x;
+  const void* x; /* real, [rows, channels] */
   const float* mean;
   const float* var;
   const float* dmean;
   const float* dsigma;
-  float* dx;
+  void* dx;      /* real, [rows, channels] */
   int64_t rows, channels;
   float epsilon;
+  int32_t element_type; /* of x and dx */
 } qt_batch_norm_stats_backward_args;
 QT_API qt_status qt_batch_norm_stats_backward(qt_context* ctx, const qt_batch_norm_stats_backward_args* args);
 
