@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cpu/kernel.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
@@ -36,6 +37,34 @@ void Gather(qt_context& ctx, const qt_gather_args& a) {
 // among the threads.
 constexpr int64_t kColumns = 64;
 
+template <class Real>
+void GatherBackward(qt_context& ctx, const qt_gather_backward_args& args) {
+  const int64_t axis = args.axis, inner = args.inner, count = args.count;
+  const int64_t strips = DivUp(inner, kColumns);
+  const Real* dy = static_cast<const Real*>(args.dy);
+  const int32_t* indices = args.indices;
+  float* dx = args.dx;
+  if (axis == 0) return;
+  const int64_t work = (axis + count) * Min(inner, kColumns);
+  ParallelBlocks(ctx, args.outer * strips, ItemsPerBlock(work),
+                 [=](int64_t, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t column = i % strips * kColumns, width = Min(kColumns, inner - column);
+      float* to = dx + i / strips * axis * inner + column;
+      const Real* from = dy + i / strips * count * inner + column;
+      for (int64_t k = 0; k < axis; ++k) {
+        memset(to + k * inner, 0, sizeof(float) * static_cast<size_t>(width));
+      }
+      for (int64_t j = 0; j < count; ++j) {
+        float* sum = to + indices[j] * inner;
+        const Real* add = from + j * inner;
+#pragma omp simd
+        for (int64_t c = 0; c < width; ++c) sum[c] += math::Widen(add[c]);
+      }
+    }
+  });
+}
+
 }  // namespace
 
 qt_status gather(qt_context& ctx, const qt_gather_args& args) {
@@ -48,31 +77,9 @@ qt_status gather(qt_context& ctx, const qt_gather_args& args) {
   return QT_OK;
 }
 
-qt_status gather_backward(qt_context& ctx, const qt_gather_backward_args& args) {
-  const int64_t axis = args.axis, inner = args.inner, count = args.count;
-  const int64_t strips = DivUp(inner, kColumns);
-  const float* dy = args.dy;
-  const int32_t* indices = args.indices;
-  float* dx = args.dx;
-  if (axis == 0) return QT_OK;
-  const int64_t work = (axis + count) * Min(inner, kColumns);
-  ParallelBlocks(ctx, args.outer * strips, ItemsPerBlock(work),
-                 [=](int64_t, int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t column = i % strips * kColumns, width = Min(kColumns, inner - column);
-      float* to = dx + i / strips * axis * inner + column;
-      const float* from = dy + i / strips * count * inner + column;
-      for (int64_t k = 0; k < axis; ++k) {
-        memset(to + k * inner, 0, sizeof(float) * static_cast<size_t>(width));
-      }
-      for (int64_t j = 0; j < count; ++j) {
-        float* sum = to + indices[j] * inner;
-        const float* add = from + j * inner;
-#pragma omp simd
-        for (int64_t c = 0; c < width; ++c) sum[c] += add[c];
-      }
-    }
-  });
+qt_status gather_backward(qt_context& ctx, const qt_gather_backward_args& a) {
+  math::WithReal(a.element_type,
+                 [&](auto* type) { GatherBackward<math::Pointed<decltype(type)>>(ctx, a); });
   return QT_OK;
 }
 

@@ -390,13 +390,14 @@ QT_API qt_status qt_dsq_backward(qt_context* ctx, const qt_dsq_backward_args* ar
  * sum (x_hat - x)^2 is least, the largest of equals; zero_point is that of the range (a range that shrinks with its step
  * keeps it). Inf and NaN in x take no part. The initial value of learned scales. */
 typedef struct qt_mse_scale_args {
-  const float* x;       /* [outer, channels, inner] */
+  const void* x;        /* real, [outer, channels, inner] */
   float* scale;         /* [channels] */
   int32_t* zero_point;  /* [channels] */
   int64_t outer, channels, inner;
   int32_t qmin, qmax;
   int32_t symmetric;    /* 0 or 1 */
   int32_t candidates;   /* 1..1024 */
+  int32_t element_type; /* of x */
 } qt_mse_scale_args;
 QT_API qt_status qt_mse_scale(qt_context* ctx, const qt_mse_scale_args* args);
 
@@ -1713,10 +1714,11 @@ QT_API qt_status qt_gather(qt_context* ctx, const qt_gather_args* args);
 /* dx[o, k, i] = sum of dy[o, j, i] over the j whose index is k, from the first to the last, in float: the same bits
  * everywhere. */
 typedef struct qt_gather_backward_args {
-  const float* dy;        /* [outer, count, inner] */
+  const void* dy;         /* real, [outer, count, inner] */
   const int32_t* indices;
   float* dx;              /* [outer, axis, inner], written in full */
   int64_t outer, axis, inner, count;
+  int32_t element_type;   /* of dy */
 } qt_gather_backward_args;
 QT_API qt_status qt_gather_backward(qt_context* ctx, const qt_gather_backward_args* args);
 
@@ -1730,16 +1732,17 @@ QT_API qt_status qt_gather_backward(qt_context* ctx, const qt_gather_backward_ar
  * and its gradient, whose soft part is soft_weight * T * (p - t). A logit of the teacher that is NaN or Inf makes the
  * loss NaN. Source: Hinton et al. 2015, arXiv:1503.02531, section 2. */
 typedef struct qt_softmax_cross_entropy_args {
-  const float* logits;    /* [rows, classes] */
+  const void* logits;     /* real, [rows, classes] */
   const int32_t* labels;  /* [rows]; on a device, labels outside [0, classes) count as -1 */
   float* loss;            /* [1] */
   int32_t* correct;       /* [1] */
-  float* dlogits;         /* [rows, classes] or null */
+  void* dlogits;          /* real, [rows, classes] or null */
   int64_t rows, classes;  /* on a device rows <= 2^21 */
   float smoothing;        /* [0, 1) */
-  const float* teacher;   /* [rows, classes] logits, or null */
+  const void* teacher;    /* real, [rows, classes] logits, or null */
   float temperature;      /* > 0; read with teacher only */
   float soft_weight;      /* [0, 1] */
+  int32_t element_type;   /* of logits, dlogits and teacher */
 } qt_softmax_cross_entropy_args;
 QT_API qt_status qt_softmax_cross_entropy(qt_context* ctx, const qt_softmax_cross_entropy_args* args);
 
