@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "cpu/kernel.h"
+#include "math/bf16.h"
 
 namespace qt::cpu::QT_ISA {
 
@@ -25,10 +26,11 @@ inline void Prefetch(const T* p, int64_t n) {
 }
 
 // lanes[g * channels + c] = values[c]
-inline void RepeatChannels(const float* values, int64_t channels, float* lanes) {
+template <class Real>
+inline void RepeatChannels(const Real* values, int64_t channels, float* lanes) {
   const int64_t copies = LaneCopies(channels);
   for (int64_t g = 0; g < copies; ++g) {
-    for (int64_t c = 0; c < channels; ++c) lanes[g * channels + c] = values[c];
+    for (int64_t c = 0; c < channels; ++c) lanes[g * channels + c] = math::Widen(values[c]);
   }
 }
 

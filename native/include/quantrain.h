@@ -1385,42 +1385,45 @@ QT_API qt_status qt_unpack_codes(qt_context* ctx, const qt_unpack_codes_args* ar
 /* Mean and biased variance per channel (one pass, sums in double); updates running statistics where given:
  * r += momentum * (batch - r), var unbiased. */
 typedef struct qt_batch_norm_stats_args {
-  const float* x;       /* [rows, channels] */
+  const void* x;        /* real, [rows, channels] */
   float* mean;          /* [channels] */
   float* var;
   float* running_mean;  /* [channels] or null, in and out */
   float* running_var;
   int64_t rows, channels;
   float momentum;
+  int32_t element_type; /* of x */
 } qt_batch_norm_stats_args;
 QT_API qt_status qt_batch_norm_stats(qt_context* ctx, const qt_batch_norm_stats_args* args);
 
 /* y = (x - mean) / sqrt(var + epsilon) * gamma + beta. */
 typedef struct qt_batch_norm_args {
-  const float* x;
+  const void* x; /* real, [rows, channels] */
   const float* mean;
   const float* var;
   const float* gamma;
   const float* beta;
-  float* y; /* may be x */
+  void* y; /* real; may be x */
   int64_t rows, channels;
   float epsilon;
+  int32_t element_type; /* of x and y */
 } qt_batch_norm_args;
 QT_API qt_status qt_batch_norm(qt_context* ctx, const qt_batch_norm_args* args);
 
 /* frozen = 0: mean and var are this batch's and carry gradient; 1: they are constants, dx = dy * gamma * inv_std. */
 typedef struct qt_batch_norm_backward_args {
-  const float* x;
-  const float* dy;
+  const void* x; /* real, [rows, channels] */
+  const void* dy; /* real */
   const float* mean;
   const float* var;
   const float* gamma;
-  float* dx; /* may be dy */
+  void* dx; /* real; may be dy */
   float* dgamma;
   float* dbeta;
   int64_t rows, channels;
   float epsilon;
   int32_t frozen;
+  int32_t element_type; /* of x, dy and dx */
 } qt_batch_norm_backward_args;
 QT_API qt_status qt_batch_norm_backward(qt_context* ctx, const qt_batch_norm_backward_args* args);
 
@@ -1474,19 +1477,21 @@ QT_API qt_status qt_add(qt_context* ctx, const qt_add_args* args);
 
 /* y[row, c] = x[row, c] + bias[c]. */
 typedef struct qt_add_bias_args {
-  const float* x;
+  const void* x; /* real */
   const float* bias;
-  float* y; /* may be x */
+  void* y; /* real; may be x */
   int64_t rows, channels;
+  int32_t element_type; /* of x and y */
 } qt_add_bias_args;
 QT_API qt_status qt_add_bias(qt_context* ctx, const qt_add_bias_args* args);
 
 /* sum[c] = sum over rows of (mask ? x : 0), in a fixed order. */
 typedef struct qt_channel_sum_args {
-  const float* x;       /* [rows, channels] */
+  const void* x;        /* real, [rows, channels] */
   const uint8_t* mask;  /* or null */
   float* sum;           /* [channels] */
   int64_t rows, channels;
+  int32_t element_type; /* of x */
 } qt_channel_sum_args;
 QT_API qt_status qt_channel_sum(qt_context* ctx, const qt_channel_sum_args* args);
 
@@ -1497,7 +1502,7 @@ typedef struct qt_window {
   int32_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left; /* bottom and right follow from p and q */
 } qt_window;
 
-/* Maximum over the window, padding never wins; works on floats and on codes. argmax is the row-major index in the
+/* Maximum over the window, padding never wins; works on real numbers and on codes. argmax is the row-major index in the
  * window of the first maximum (kernel_h * kernel_w <= 256), null when no gradient is needed. */
 typedef struct qt_max_pool_args {
   const void* x;
@@ -1509,27 +1514,30 @@ typedef struct qt_max_pool_args {
 QT_API qt_status qt_max_pool(qt_context* ctx, const qt_max_pool_args* args);
 
 typedef struct qt_max_pool_backward_args {
-  const float* dy;
+  const void* dy; /* real */
   const uint8_t* argmax;
-  float* dx; /* written in full */
+  void* dx; /* real, written in full */
   qt_window window;
+  int32_t element_type; /* of dy and dx */
 } qt_max_pool_backward_args;
 QT_API qt_status qt_max_pool_backward(qt_context* ctx, const qt_max_pool_backward_args* args);
 
 /* Mean over the window, row-major order of summation; count_padding = 0 divides by the cells inside the input. */
 typedef struct qt_average_pool_args {
-  const float* x;
-  float* y;
+  const void* x; /* real */
+  void* y; /* real */
   qt_window window;
   int32_t count_padding;
+  int32_t element_type; /* of x and y */
 } qt_average_pool_args;
 QT_API qt_status qt_average_pool(qt_context* ctx, const qt_average_pool_args* args);
 
 typedef struct qt_average_pool_backward_args {
-  const float* dy;
-  float* dx; /* written in full */
+  const void* dy; /* real */
+  void* dx; /* real, written in full */
   qt_window window;
   int32_t count_padding;
+  int32_t element_type; /* of dy and dx */
 } qt_average_pool_backward_args;
 QT_API qt_status qt_average_pool_backward(qt_context* ctx, const qt_average_pool_backward_args* args);
 
