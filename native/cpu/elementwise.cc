@@ -9,40 +9,28 @@
 #include "cpu/mask.h"
 #include "cpu/points.h"
 #include "math/layers.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 
-qt_status relu(qt_context& ctx, const qt_relu_args& args) {
-  const float* x = args.x;
-  const float upper = args.upper;
-  ForEachValue(ctx, args.n, 1, x, nullptr, args.y,
-               [=](auto t, int64_t i, int64_t) {
-                 using T = decltype(t);
-                 return math::Relu(LoadAs<T>(x + i), T(upper));
-               });
+qt_status relu(qt_context& ctx, const qt_relu_args& a) {
+  const float upper = a.upper;
+  ForEachValue(ctx, a.n, 1, QT_ELEMENT_F32, a.x, a.y,
+               [=](auto x, int64_t) { return math::Relu(x, decltype(x)(upper)); });
   return QT_OK;
 }
 
-qt_status relu_backward(qt_context& ctx, const qt_relu_backward_args& args) {
-  const float* y = args.y;
-  const float* dy = args.dy;
-  const float upper = args.upper;
-  ForEachValue(ctx, args.n, 1, y, dy, args.dx,
-               [=](auto t, int64_t i, int64_t) {
-                 using T = decltype(t);
-                 return math::ReluGradient(LoadAs<T>(y + i), LoadAs<T>(dy + i), T(upper));
-               });
+qt_status relu_backward(qt_context& ctx, const qt_relu_backward_args& a) {
+  const float upper = a.upper;
+  ForEachValue(ctx, a.n, 1, QT_ELEMENT_F32, a.y, a.dy, a.dx, [=](auto y, auto dy, int64_t) {
+    return math::ReluGradient(y, dy, decltype(y)(upper));
+  });
   return QT_OK;
 }
 
-qt_status add(qt_context& ctx, const qt_add_args& args) {
-  const float* a = args.a;
-  const float* b = args.b;
-  ForEachValue(ctx, args.n, 1, a, b, args.y,
-               [=](auto t, int64_t i, int64_t) {
-                 using T = decltype(t);
-                 return LoadAs<T>(a + i) + LoadAs<T>(b + i);
-               });
+qt_status add(qt_context& ctx, const qt_add_args& a) {
+  ForEachValue(ctx, a.n, 1, QT_ELEMENT_F32, a.a, a.b, a.y,
+               [](auto one, auto two, int64_t) { return one + two; });
   return QT_OK;
 }
 
@@ -51,16 +39,16 @@ qt_status add_bias(qt_context& ctx, const qt_add_bias_args& args) {
   float* const bias = ScratchArray<float>(ctx, size);
   if (bias == nullptr) return QT_OUT_OF_MEMORY;
   FillTable(bias, size, args.channels, args.bias, 0.0f);
-  const float* x = args.x;
-  ForEachValue(ctx, n, args.channels, x, nullptr, args.y,
-               [=](auto t, int64_t i, int64_t at) {
-                 using T = decltype(t);
-                 return LoadAs<T>(x + i) + LoadAs<T>(bias + at);
-               });
+  ForEachValue(ctx, n, args.channels, args.element_type, args.x, args.y, [=](auto x, int64_t at) {
+    return x + LoadAs<decltype(x)>(bias + at);
+  });
   return QT_OK;
 }
 
-qt_status channel_sum(qt_context& ctx, const qt_channel_sum_args& args) {
+namespace {
+
+template <class Real>
+qt_status ChannelSum(qt_context& ctx, const qt_channel_sum_args& args) {
   const int64_t channels = args.channels;
   const int64_t lanes = Lanes(channels);
   const int64_t rows_per_block = RowsPerBlock(channels);
@@ -69,9 +57,9 @@ qt_status channel_sum(qt_context& ctx, const qt_channel_sum_args& args) {
   const int64_t chunk = 8 * lanes;
   double* partials = ScratchArray<double>(ctx, blocks * lanes + ctx.threads * chunk);
   if (partials == nullptr) return QT_OUT_OF_MEMORY;
-  float* buffers = reinterpret_cast<float*>(partials + blocks * lanes);
+  Real* buffers = reinterpret_cast<Real*>(partials + blocks * lanes);
   memset(partials, 0, sizeof(double) * lanes);
-  const float* x = args.x;
+  const Real* const x = static_cast<const Real*>(args.x);
   const uint8_t* mask = args.mask;
   ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
     double* sums = partials + block * lanes;
@@ -82,22 +70,30 @@ qt_status channel_sum(qt_context& ctx, const qt_channel_sum_args& args) {
       for (int64_t i = begin * channels; i < last; i += rows) {
         Prefetch(x + i + rows, rows);
         SumLanes(i, Min(i + rows, last), lanes, sums,
-                 [=](int64_t k, int64_t) { return static_cast<double>(x[k]); });
+                 [=](int64_t k, int64_t) { return static_cast<double>(math::Widen(x[k])); });
       }
       return;
     }
-    float* buffer = buffers + omp_get_thread_num() * chunk;
+    Real* buffer = buffers + omp_get_thread_num() * chunk;
     for (int64_t i = begin * channels; i < last; i += chunk) {
       const int64_t n = Min(chunk, last - i);
       Prefetch(x + i + chunk, chunk);
       MaskSelect(x + i, mask + i / 8, n, buffer);
       SumLanes(0, n, lanes, sums,
-               [=](int64_t k, int64_t) { return static_cast<double>(buffer[k]); });
+               [=](int64_t k, int64_t) { return static_cast<double>(math::Widen(buffer[k])); });
     }
   });
   CombineLanes(partials, blocks, channels, lanes);
   for (int64_t c = 0; c < channels; ++c) args.sum[c] = static_cast<float>(partials[c]);
   return QT_OK;
+}
+
+}  // namespace
+
+qt_status channel_sum(qt_context& ctx, const qt_channel_sum_args& a) {
+  return math::WithReal(a.element_type, [&](auto* type) {
+    return ChannelSum<math::Pointed<decltype(type)>>(ctx, a);
+  });
 }
 
 }  // namespace qt::cpu::QT_ISA

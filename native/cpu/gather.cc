@@ -2,7 +2,6 @@
 // order first, so that each row of dx is summed and written once.
 #include <string.h>
 
-#include "cpu/channels.h"
 #include "cpu/stream.h"
 #include "math/types.h"
 
@@ -99,7 +98,9 @@ qt_status gather(qt_context& ctx, const qt_gather_args& args) {
 
 qt_status gather_backward(qt_context& ctx, const qt_gather_backward_args& a) {
   if (a.outer * a.axis * a.inner == 0) return QT_OK;
-  return GatherBackward<float>(ctx, a);
+  return math::WithReal(a.element_type, [&](auto* type) {
+    return GatherBackward<math::Pointed<decltype(type)>>(ctx, a);
+  });
 }
 
 }  // namespace qt::cpu::QT_ISA

@@ -25,9 +25,9 @@ qt_status layer_norm(qt_context& ctx, const qt_layer_norm_args& args) {
           math::MomentsOfRow(shift, sums.one, sums.two, static_cast<double>(n), a.epsilon);
       if (a.mean != nullptr) a.mean[row] = m.mean;
       if (a.rstd != nullptr) a.rstd[row] = m.rstd;
-      MapRow(n, x, nullptr, a.y + row * n, stream, [=](auto t, int64_t j, int64_t) {
-        using T = decltype(t);
-        return math::LayerNorm(LoadAs<T>(x + j), T(m.mean), T(m.rstd), LoadAs<T>(a.gamma + j),
+      MapRow(n, x, a.y + row * n, stream, [=](auto v, int64_t j) {
+        using T = decltype(v);
+        return math::LayerNorm(v, T(m.mean), T(m.rstd), LoadAs<T>(a.gamma + j),
                                LoadAs<T>(a.beta + j));
       });
     }
@@ -74,11 +74,11 @@ qt_status layer_norm_backward(qt_context& ctx, const qt_layer_norm_backward_args
         });
     const float mean_g = static_cast<float>(sums.one / static_cast<double>(n));
     const float mean_g_x_hat = static_cast<float>(sums.two / static_cast<double>(n));
-    MapRow(n, r.x, r.dy, a.dx + row * n, stream, [=](auto t, int64_t j, int64_t) {
-      using T = decltype(t);
-      const T x_hat = math::LayerNormXhat(LoadAs<T>(r.x + j), T(r.mean), T(r.rstd));
-      return math::LayerNormGradient(LoadAs<T>(r.dy + j) * LoadAs<T>(gamma + j), x_hat, T(r.rstd),
-                                     T(mean_g), T(mean_g_x_hat));
+    MapRow(n, r.x, r.dy, a.dx + row * n, stream, [=](auto x, auto dy, int64_t j) {
+      using T = decltype(x);
+      const T x_hat = math::LayerNormXhat(x, T(r.mean), T(r.rstd));
+      return math::LayerNormGradient(dy * LoadAs<T>(gamma + j), x_hat, T(r.rstd), T(mean_g),
+                                     T(mean_g_x_hat));
     });
   };
   ParallelBlocks(ctx, a.rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {

@@ -5,16 +5,17 @@
 
 #include "cpu/kernel.h"
 #include "cpu/stream.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 
 constexpr int64_t kMapChunk = 1024;
 
 // Calls body(i, n, to) for chunks of n elements of y from i on: it writes to[0] .. to[n - 1].
-template <class Body>
-inline void ForChunks(qt_context& ctx, int64_t n, float* y, bool stream, Body body) {
+template <class Real, class Body>
+inline void ForChunks(qt_context& ctx, int64_t n, Real* y, bool stream, Body body) {
   ParallelBlocks(ctx, n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-    ChunkOut<float, kMapChunk> chunks(stream);
+    ChunkOut<Real, kMapChunk> chunks(stream);
     for (int64_t i = begin; i < end; i += kMapChunk) {
       const int64_t count = Min(kMapChunk, end - i);
       body(i, count, chunks.At(y + i));
@@ -23,25 +24,40 @@ inline void ForChunks(qt_context& ctx, int64_t n, float* y, bool stream, Body bo
   });
 }
 
-// y[i] = f(x[i]); y may be x.
+// y[i] = f(x[i]), real tensors of one type; y may be x.
 template <class F>
-inline void Map(qt_context& ctx, const float* x, float* y, int64_t n, F f) {
-  ForChunks(ctx, n, y, Streams(8 * n) && x != y, [=](int64_t i, int64_t count, float* to) {
-    const float* from = x + i;
+inline void Map(qt_context& ctx, int64_t n, int32_t element_type, const void* x, void* y, F f) {
+  math::WithReal(element_type, [&](auto* type) {
+    using Real = math::Pointed<decltype(type)>;
+    constexpr int64_t kBytes = sizeof(Real);
+    const Real* const all_x = static_cast<const Real*>(x);
+    const bool stream = Streams(2 * kBytes * n) && x != y;
+    ForChunks(ctx, n, static_cast<Real*>(y), stream, [=](int64_t i, int64_t count, Real* to) {
+      const Real* from = all_x + i;
 #pragma omp simd
-    for (int64_t k = 0; k < count; ++k) to[k] = f(from[k]);
+      for (int64_t k = 0; k < count; ++k) math::Narrow(f(math::Widen(from[k])), &to[k]);
+    });
   });
 }
 
-// y[i] = f(a[i], b[i]); y may be a or b.
+// y[i] = f(a[i], b[i]), real tensors of one type; y may be a or b.
 template <class F>
-inline void Map(qt_context& ctx, const float* a, const float* b, float* y, int64_t n, F f) {
-  const bool stream = Streams(12 * n) && a != y && b != y;
-  ForChunks(ctx, n, y, stream, [=](int64_t i, int64_t count, float* to) {
-    const float* from_a = a + i;
-    const float* from_b = b + i;
+inline void Map(qt_context& ctx, int64_t n, int32_t element_type, const void* a, const void* b,
+                void* y, F f) {
+  math::WithReal(element_type, [&](auto* type) {
+    using Real = math::Pointed<decltype(type)>;
+    constexpr int64_t kBytes = sizeof(Real);
+    const Real* const all_a = static_cast<const Real*>(a);
+    const Real* const all_b = static_cast<const Real*>(b);
+    const bool stream = Streams(3 * kBytes * n) && a != y && b != y;
+    ForChunks(ctx, n, static_cast<Real*>(y), stream, [=](int64_t i, int64_t count, Real* to) {
+      const Real* from_a = all_a + i;
+      const Real* from_b = all_b + i;
 #pragma omp simd
-    for (int64_t k = 0; k < count; ++k) to[k] = f(from_a[k], from_b[k]);
+      for (int64_t k = 0; k < count; ++k) {
+        math::Narrow(f(math::Widen(from_a[k]), math::Widen(from_b[k])), &to[k]);
+      }
+    });
   });
 }
 

@@ -111,49 +111,76 @@ inline void ForEachPoint(qt_context& ctx, int64_t n, int64_t channels, Out* out,
   });
 }
 
-template <class F>
+// y[i] = f(a[i], at) or, with kTwo, f(a[i], b[i], at), of numbers widened to float or of vectors of
+// them; both tensors are fetched `ahead` elements before.
+template <class Real, bool kTwo, class F>
 struct Mapped {
-  static constexpr int64_t kLine = 16;
-  // What is fetched before element i is used: ahead[i], and also_ahead[i] or nothing.
-  const float* ahead;
-  const float* also_ahead;
+  static constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(Real));
+  const Real* a;
+  const Real* b;
+  int64_t ahead;
   F f;
 
   void Fetch(int64_t i) const {
-    __builtin_prefetch(ahead + i);
-    if (also_ahead != nullptr) __builtin_prefetch(also_ahead + i);
+    __builtin_prefetch(a + i + ahead);
+    if constexpr (kTwo) __builtin_prefetch(b + i + ahead);
   }
   template <class T>
   auto At(int64_t i, int64_t at) const {
-    const T y = f(T(), i, at);
+    T y;
+    if constexpr (kTwo) {
+      y = f(LoadAs<T>(a + i), LoadAs<T>(b + i), at);
+    } else {
+      y = f(LoadAs<T>(a + i), at);
+    }
     return SpotOf(y, math::Kept(y, y));
   }
   void Finish(int64_t) const {}
 };
 
-// in and also: the inputs of f, the second or null; both are fetched `distance` elements ahead.
-template <class F>
-inline Mapped<F> MappedAhead(const float* in, const float* also, int64_t distance, F f) {
-  return {in + distance, also == nullptr ? nullptr : also + distance, f};
+// The n elements of real tensors, element_type of all of them; b null without kTwo.
+template <bool kTwo, class F>
+inline void MapTensors(qt_context& ctx, int64_t n, int64_t channels, int32_t element_type,
+                       const void* a, const void* b, void* y, F f) {
+  math::WithReal(element_type, [&](auto* type) {
+    using Real = math::Pointed<decltype(type)>;
+    constexpr int64_t kBytes = sizeof(Real);
+    const Mapped<Real, kTwo, F> op = {static_cast<const Real*>(a), static_cast<const Real*>(b),
+                                      kAhead / kBytes, f};
+    uint8_t* const no_mask = nullptr;
+    ForEachPoint<false>(ctx, n, channels, static_cast<Real*>(y), no_mask,
+                        (kTwo ? 3 : 2) * kBytes * n, y == a || y == b, op);
+  });
 }
 
-// y[i] = f(T(), i, at): one number, or as many as T has. in, also: the inputs, the second or null.
+// y[i] = f(x[i], at).
 template <class F>
-inline void ForEachValue(qt_context& ctx, int64_t n, int64_t channels, const float* in,
-                         const float* also, float* y, F f) {
-  uint8_t* const no_mask = nullptr;
-  constexpr int64_t kDistance = kAhead / static_cast<int64_t>(sizeof(float));
-  ForEachPoint<false>(ctx, n, channels, y, no_mask, (also == nullptr ? 8 : 12) * n,
-                      y == in || y == also, MappedAhead(in, also, kDistance, f));
+inline void ForEachValue(qt_context& ctx, int64_t n, int64_t channels, int32_t element_type,
+                         const void* x, void* y, F f) {
+  MapTensors<false>(ctx, n, channels, element_type, x, nullptr, y, f);
 }
 
-// y[i] = f(T(), i, at) for the n elements of a row of a dense tensor that lies in the nearest cache,
-// because in and also were read before: what is fetched ahead is the next row. stream: past the
-// caches.
+// y[i] = f(a[i], b[i], at).
 template <class F>
-inline void MapRow(int64_t n, const float* in, const float* also, float* y, bool stream, F f) {
+inline void ForEachValue(qt_context& ctx, int64_t n, int64_t channels, int32_t element_type,
+                         const void* a, const void* b, void* y, F f) {
+  MapTensors<true>(ctx, n, channels, element_type, a, b, y, f);
+}
+
+// The n elements of a row of dense tensors that lies in the nearest cache, because it was read
+// before: what is fetched ahead is the next row. stream: past the caches. y[i] = f(x[i], i).
+template <class Real, class F>
+inline void MapRow(int64_t n, const Real* x, Real* y, bool stream, F f) {
   uint8_t* const no_mask = nullptr;
-  auto op = MappedAhead(in, also, n, f);
+  Mapped<Real, false, F> op = {x, nullptr, n, f};
+  PointsOfBlock<false>(&op, 0, n, n, y, no_mask, stream);
+}
+
+// y[i] = f(a[i], b[i], i).
+template <class Real, class F>
+inline void MapRow(int64_t n, const Real* a, const Real* b, Real* y, bool stream, F f) {
+  uint8_t* const no_mask = nullptr;
+  Mapped<Real, true, F> op = {a, b, n, f};
   PointsOfBlock<false>(&op, 0, n, n, y, no_mask, stream);
 }
 

@@ -39,9 +39,8 @@ qt_status softmax_backward(qt_context& ctx, const qt_softmax_backward_args& args
       const float* of_dy = dy + row * n;
       const double total = SumFixed(n, [=](int64_t j) { return of_dy[j] * of_y[j]; });
       const float dot = static_cast<float>(total);
-      MapRow(n, of_y, of_dy, dx + row * n, stream, [=](auto t, int64_t j, int64_t) {
-        using T = decltype(t);
-        return math::SoftmaxGradient(LoadAs<T>(of_y + j), LoadAs<T>(of_dy + j), T(dot));
+      MapRow(n, of_y, of_dy, dx + row * n, stream, [=](auto v, auto dv, int64_t) {
+        return math::SoftmaxGradient(v, dv, decltype(v)(dot));
       });
     }
   });

@@ -3,7 +3,6 @@
 // dimension it does, the copy goes in the tiles of tiles.h.
 #include <string.h>
 
-#include "cpu/channels.h"
 #include "cpu/strided.h"
 #include "cpu/tiles.h"
 

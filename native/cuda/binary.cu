@@ -40,7 +40,8 @@ cudaError_t binary(const Stream& stream, const qt_binary_args& args) {
   const bool dense = math::IsDense(s, 0) && math::IsDense(s, 1);
   return math::WithBinary(args.kind, [&](auto kind) {
     constexpr int kKind = decltype(kind)::value;
-    return dense ? Map(stream, Dense<kKind>{}, {args.a, args.b, args.y}, s.elements())
+    return dense ? Map(stream, Dense<kKind>{}, {args.a, args.b, args.y, QT_ELEMENT_F32},
+                       s.elements())
                  : ForStrided(stream, Broadcast<kKind>{args.a, args.b, args.y}, s);
   });
 }

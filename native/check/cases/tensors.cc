@@ -403,9 +403,10 @@ void Gather(Suite& suite, const GatherShape& s) {
   c.elements = s.outer * s.count * s.inner;
 }
 
-void GatherBackward(Suite& suite, const GatherShape& s) {
-  auto& c = suite.Add("gather_backward", s.name, qt_gather_backward);
-  c.In(&c.args.dy, Ordinary(s.outer * s.count * s.inner, 28));
+void GatherBackward(Suite& suite, const GatherShape& s, int32_t type) {
+  auto& c = suite.Add("gather_backward", std::string(s.name) + TypeName(type), qt_gather_backward);
+  c.RealIn(&c.args.dy, type, Ordinary(s.outer * s.count * s.inner, 28));
+  c.args.element_type = type;
   c.In(&c.args.indices, Integers<int32_t>(s.count, 0, s.axis - 1, 29));
   c.Out(&c.args.dx, s.outer * s.axis * s.inner);
   c.args.outer = s.outer;
@@ -432,7 +433,7 @@ void TensorsCases(Suite& suite) {
     for (const GatherShape& s : GatherShapes(suite, size)) {
       Gather<uint32_t>(suite, s);
       if (!suite.timed()) Gather<uint8_t>(suite, s);
-      GatherBackward(suite, s);
+      for (const int32_t type : kReals) GatherBackward(suite, s, type);
     }
     for (const int64_t n : RowLengths(suite)) {
       const int64_t rows = suite.timed() ? size / n : (size + n - 1) / n;
