@@ -455,6 +455,13 @@ class OperatorFormsTest {
           });
     }
     form(
+        "Resize at 10",
+        f ->
+            f.opset(10)
+                .input(-1, 2, 4, 5)
+                .scales("scales", 1, 1, 2, 3)
+                .node("Resize", "x scales", "y"));
+    form(
         "Upsample",
         f ->
             f.opset(9)
