@@ -128,6 +128,7 @@ class OperatorFormsTest {
         "Greater x none d",
         "And b d e",
         "Where e x half y");
+    nodes("a guard against NaN", 13, "Log x a", "IsNaN a b", "Where b none a y");
     nodes("variadic", 13, "Max x half none a", "Min a x one b", "Sum a b x d", "Mean d x y");
     for (int opset : new int[] {9, 13}) {
       form("axes at " + opset, f -> axes(f.opset(opset), opset));
