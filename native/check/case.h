@@ -18,6 +18,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "quantrain.h"
@@ -26,6 +27,14 @@ namespace qt::check {
 
 // The values rounded to bf16.
 std::vector<uint16_t> ToBf16(const std::vector<float>& values);
+// bf16 widened.
+std::vector<float> FromBf16(const std::vector<uint16_t>& values);
+
+// The types of a real tensor, and what a variant's name says of one.
+constexpr int32_t kReals[] = {QT_ELEMENT_F32, QT_ELEMENT_BF16};
+inline const char* TypeName(int32_t element_type) {
+  return element_type == QT_ELEMENT_BF16 ? ", bf16" : "";
+}
 
 // Values that are made when they are used: an input of a call that nobody wants never is, and large
 // ones take longer to make than a kernel to run.
@@ -48,6 +57,7 @@ struct Field {
   int64_t alias = -1;  // the field that this output shares its memory with in the in-place variant
   double bound = 0.0;  // of a float sum; 0: bit by bit
   bool is_sum = false;
+  bool bf16 = false;  // a real tensor of a call on bf16
   int64_t alignment = 4;
   // What an output must hold, from another computation: bits, or floats within a distance. Or empty.
   std::vector<uint8_t> expected;
@@ -64,6 +74,8 @@ class Call {
   // The arguments as they lie in memory.
   virtual uint8_t* Arguments() = 0;
   virtual int64_t ArgumentBytes() const = 0;
+  // Of the arguments; null where they have none.
+  virtual int32_t* ElementType() = 0;
 
   const std::string& kernel() const { return kernel_; }
   const std::string& variant() const { return variant_; }
@@ -88,6 +100,15 @@ class Call {
   std::string kernel_, variant_;
 };
 
+template <class Args, class = void>
+struct ElementTypeOf {
+  static int32_t* In(Args*) { return nullptr; }
+};
+template <class Args>
+struct ElementTypeOf<Args, std::void_t<decltype(Args::element_type)>> {
+  static int32_t* In(Args* args) { return &args->element_type; }
+};
+
 template <class Args>
 class CallOf : public Call {
  public:
@@ -99,6 +120,7 @@ class CallOf : public Call {
   qt_status Run(qt_context* ctx) override { return function_(ctx, &args); }
   uint8_t* Arguments() override { return reinterpret_cast<uint8_t*>(&args); }
   int64_t ArgumentBytes() const override { return sizeof(Args); }
+  int32_t* ElementType() override { return ElementTypeOf<Args>::In(&args); }
 
   Args args;
 
@@ -134,6 +156,7 @@ class CallOf : public Call {
   void RealIn(P* slot, int32_t element_type, const std::vector<float>& values) {
     if (element_type == QT_ELEMENT_BF16) {
       In(slot, ToBf16(values));
+      fields_.back().bf16 = true;
     } else {
       In(slot, values);
     }
@@ -146,10 +169,17 @@ class CallOf : public Call {
   void RealOut(P* slot, int32_t element_type, int64_t count) {
     const int64_t bytes = element_type == QT_ELEMENT_BF16 ? 2 : 4;
     OutBytes(slot, count * bytes, bytes);
+    fields_.back().bf16 = element_type == QT_ELEMENT_BF16;
   }
+  // bound: before it is rounded to bf16.
   template <class P>
-  void OutSum(P* slot, int64_t count, double bound) {
-    OutBytes(slot, count * static_cast<int64_t>(sizeof(float)), alignof(float));
+  void RealOutSum(P* slot, int32_t element_type, int64_t count, double bound) {
+    RealOut(slot, element_type, count);
+    fields_.back().bound = bound;
+    fields_.back().is_sum = true;
+  }
+  void OutSum(float** slot, int64_t count, double bound) {
+    Out(slot, count);
     fields_.back().bound = bound;
     fields_.back().is_sum = true;
   }

@@ -28,6 +28,8 @@ const std::vector<Name>& Names() {
 
 qt_context* context = nullptr;
 std::unique_ptr<Call> open_call;
+qt_context* copies_context = nullptr;
+std::unique_ptr<MemoryPasses> copies;
 
 bool Exists(int32_t index) {
   return index >= 0 && index < static_cast<int32_t>(Names().size());
@@ -78,10 +80,19 @@ void qt_cases_close(void) {
   context = nullptr;
 }
 
-double qt_cases_copy_bandwidth(int64_t bytes, int32_t threads) {
-  qt_context* ctx = nullptr;
-  if (qt_context_create(&ctx, threads) != QT_OK) return 0.0;
-  const double bandwidth = MeasureBandwidths(ctx, bytes).copy;
-  qt_context_destroy(ctx);
-  return bandwidth;
+int32_t qt_cases_copies_open(int64_t bytes, int32_t threads) {
+  qt_cases_copies_close();
+  if (bytes < 4096 || qt_context_create(&copies_context, threads) != QT_OK) return 0;
+  copies = std::make_unique<MemoryPasses>(copies_context, bytes);
+  return copies->Copies();
+}
+
+void qt_cases_copy(int32_t way) {
+  if (copies != nullptr && way >= 0 && way < copies->Copies()) copies->turns()[way]();
+}
+
+void qt_cases_copies_close(void) {
+  copies = nullptr;
+  qt_context_destroy(copies_context);
+  copies_context = nullptr;
 }

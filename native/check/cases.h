@@ -23,8 +23,11 @@ QT_API int64_t qt_cases_elements(void);
 QT_API int64_t qt_cases_bytes(void);
 QT_API void qt_cases_close(void);
 
-/* Bytes per second of a copy of `bytes` bytes, the better of regular and streaming stores; both directions count. */
-QT_API double qt_cases_copy_bandwidth(int64_t bytes, int32_t threads);
+/* Copies of `bytes` bytes by that many threads, to be timed beside the cases: the number of ways to do it (0 without
+ * memory), and one of them, below that number. Closing frees the memory. */
+QT_API int32_t qt_cases_copies_open(int64_t bytes, int32_t threads);
+QT_API void qt_cases_copy(int32_t way);
+QT_API void qt_cases_copies_close(void);
 
 #ifdef __cplusplus
 }

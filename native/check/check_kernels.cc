@@ -100,18 +100,18 @@ bool Exists(const std::string& name) {
 
 int Time(const Options& options, qt_context* ctx) {
   // As many bytes as fake_quant moves.
-  const Bandwidths memory = MeasureBandwidths(ctx, 4 * options.elements);
+  const MemoryPasses memory(ctx, 4 * options.elements);
   std::vector<Timing> timings;
-  const double seconds = options.cuda ? 0.1 : 0.4;
+  const double seconds = options.cuda ? 0.15 : 0.8;
   ForEachCall(options, options.elements,
-              [&](Call* call) { timings.push_back(TimeCall(ctx, call, seconds)); });
+              [&](Call* call) { timings.push_back(TimeCall(ctx, call, seconds, &memory)); });
   if (!options.cuda) {
     // 256 KB of float input and output.
     constexpr int64_t kCachedElements = 32768;
     qt_context* one = nullptr;
     if (qt_context_create(&one, 1) != QT_OK) return 1;
     ForEachCall(options, kCachedElements, [&](Call* call) {
-      const Timing cached = TimeCall(one, call, 0.02);
+      const Timing cached = TimeCall(one, call, 0.02, nullptr);
       for (Timing& t : timings) {
         if (t.kernel != cached.kernel || t.variant != cached.variant || cached.elements == 0) continue;
         t.cached_milliseconds = cached.milliseconds * static_cast<double>(t.elements) /
@@ -123,7 +123,7 @@ int Time(const Options& options, qt_context* ctx) {
   const std::string backend =
       std::string(qt_context_isa(ctx)) +
       (options.cuda ? "" : ", " + std::to_string(qt_context_threads(ctx)) + " threads");
-  PrintTimings(timings, memory, backend, options.json);
+  PrintTimings(timings, backend, options.json);
   return 0;
 }
 

@@ -2,7 +2,8 @@
 // device, from aligned and unaligned pointers, in place where a kernel allows it. The emulated device
 // runs it in several thread orders and grid sizes. Compares with the CPU's best instruction set:
 // bits, or float sums within the bound of the case; device runs among each other bit by bit; and
-// that nothing beyond an output was written.
+// that nothing beyond an output was written. A call on bf16 must leave what the same call leaves on
+// its inputs widened to float, narrowed.
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -133,7 +134,28 @@ Outcome RunOn(qt_context* ctx, Call* call, const Placement& placement,
   return outcome;
 }
 
-// Empty if equal; sums: within the field's bound.
+template <class To, class From>
+std::vector<To> Reinterpreted(const std::vector<From>& from) {
+  std::vector<To> to(from.size() * sizeof(From) / sizeof(To));
+  if (!to.empty()) memcpy(to.data(), from.data(), to.size() * sizeof(To));
+  return to;
+}
+
+std::vector<uint8_t> Widened(const std::vector<uint8_t>& halves) {
+  return Reinterpreted<uint8_t>(FromBf16(Reinterpreted<uint16_t>(halves)));
+}
+
+std::vector<uint8_t> Narrowed(const std::vector<uint8_t>& floats) {
+  return Reinterpreted<uint8_t>(ToBf16(Reinterpreted<float>(floats)));
+}
+
+// The numbers that an output holds.
+std::vector<float> Numbers(const Field& f, const std::vector<uint8_t>& bytes) {
+  return Reinterpreted<float>(f.bf16 ? Widened(bytes) : bytes);
+}
+
+// Empty if equal; sums: within the field's bound, and where they are rounded to bf16 after that,
+// within that rounding of both.
 std::string Difference(Call* call, const Outcome& want, const Outcome& got, bool exact_sums) {
   if (got.status != QT_OK) return "status " + std::to_string(got.status) + " " + got.error;
   if (!got.rims) return "wrote beyond an output";
@@ -153,13 +175,14 @@ std::string Difference(Call* call, const Outcome& want, const Outcome& got, bool
       }
       continue;
     }
-    for (size_t k = 0; k + 4 <= a.size(); k += 4) {
-      float x, y;
-      memcpy(&x, &a[k], 4);
-      memcpy(&y, &b[k], 4);
+    const std::vector<float> wanted = Numbers(f, a), gotten = Numbers(f, b);
+    for (size_t k = 0; k < wanted.size(); ++k) {
+      const float x = wanted[k], y = gotten[k];
       const bool same = memcmp(&x, &y, 4) == 0 || (x != x && y != y);
-      if (!same && !(fabs(static_cast<double>(x) - y) <= f.bound)) {
-        return "field " + std::to_string(i) + ": sum " + std::to_string(k / 4) + " is " +
+      const bool rounds = f.bf16 && f.bound > 0.0;
+      const double rounding = rounds ? ldexp(fmax(fabs(x), fabs(y)), -7) : 0.0;
+      if (!same && !(fabs(static_cast<double>(x) - y) <= f.bound + rounding)) {
+        return "field " + std::to_string(i) + ": sum " + std::to_string(k) + " is " +
                std::to_string(y) + ", CPU " + std::to_string(x) + ", bound " +
                std::to_string(f.bound);
       }
@@ -181,9 +204,9 @@ std::string Unexpected(Call* call, const Outcome& got) {
                " of " + std::to_string(bytes.size());
       }
     }
+    const std::vector<float> numbers = Numbers(f, bytes);
     for (size_t k = 0; k < f.expected_near.size(); ++k) {
-      float value;
-      memcpy(&value, &bytes[4 * k], 4);
+      const float value = numbers[k];
       if (!(fabs(static_cast<double>(value) - f.expected_near[k]) <= f.distance)) {
         return "field " + std::to_string(i) + ": element " + std::to_string(k) + " is " +
                std::to_string(value) + ", expected " + std::to_string(f.expected_near[k]);
@@ -193,12 +216,36 @@ std::string Unexpected(Call* call, const Outcome& got) {
   return "";
 }
 
+// What the call, which is on bf16, must leave: the same in float, its real inputs widened and its real
+// outputs narrowed.
+Outcome NarrowedFloat(qt_context* cpu, Call* call) {
+  const std::vector<Field> fields = call->fields();
+  for (Field& f : call->fields()) {
+    if (f.bf16) f.data = Widened(f.data);
+  }
+  *call->ElementType() = QT_ELEMENT_F32;
+  Outcome outcome = RunOn(cpu, call, {});
+  call->fields() = fields;
+  *call->ElementType() = QT_ELEMENT_BF16;
+  size_t output = 0;
+  for (const Field& f : fields) {
+    if (!f.output) continue;
+    std::vector<uint8_t>& data = outcome.outputs[output++];
+    if (f.bf16) data = Narrowed(data);
+  }
+  return outcome;
+}
+
 }  // namespace
 
 void CompareOnCpu(Call* call, Report* report) {
   qt_context* cpu = nullptr;
   if (qt_context_create(&cpu, 1) != QT_OK) return;
   const Outcome want = RunOn(cpu, call, {});
+  if (call->ElementType() != nullptr && *call->ElementType() == QT_ELEMENT_BF16) {
+    report->Add(*call, "cpu, widened",
+                Difference(call, NarrowedFloat(cpu, call), want, /*exact_sums=*/true));
+  }
   report->Add(*call, "cpu", Difference(call, want, want, true));
   report->Add(*call, "cpu, expected", Unexpected(call, want));
   for (const char* isa : {"baseline", "avx2", "avx512"}) {

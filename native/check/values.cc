@@ -74,6 +74,12 @@ std::vector<uint16_t> ToBf16(const std::vector<float>& values) {
   return narrow;
 }
 
+std::vector<float> FromBf16(const std::vector<uint16_t>& values) {
+  std::vector<float> wide(values.size());
+  for (size_t i = 0; i < values.size(); ++i) wide[i] = math::Widen(math::Bf16{values[i]});
+  return wide;
+}
+
 Data<uint8_t> RandomMask(int64_t n, uint32_t seed) {
   return [=] {
     std::vector<uint8_t> mask = Integers<uint8_t>((n + 7) / 8, 0, 255, seed);

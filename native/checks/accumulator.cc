@@ -43,8 +43,9 @@ qt_status Check(qt_context& ctx, const qt_batch_norm_absorb_args& a) {
 qt_status Check(qt_context& ctx, const qt_batch_norm_absorb_backward_args& a) {
   Checker c(ctx, "batch_norm_absorb_backward");
   const int64_t n = c.Sizes("rows, channels", {a.rows, a.channels});
+  c.RealType(a.element_type);
   c.Range("rows", a.rows, 1, kMaxRows);
-  c.In("dy", a.dy, n);
+  c.RealIn("dy", a.dy, n, a.element_type);
   c.MaskIn(a.mask, n);
   c.In("acc", a.acc, n);
   c.In("gamma", a.gamma, a.channels);
@@ -56,7 +57,7 @@ qt_status Check(qt_context& ctx, const qt_batch_norm_absorb_backward_args& a) {
     c.Positive("epsilon", a.epsilon);
     c.Variances("fold_var", a.fold_var, a.channels);
   }
-  c.Out("du", a.du, n, a.dy);
+  c.RealOut("du", a.du, n, a.element_type, a.dy);
   c.Out("dgamma", a.dgamma, a.channels);
   c.Out("dbeta", a.dbeta, a.channels);
   return c.Done();
@@ -157,19 +158,21 @@ qt_status Check(qt_context& ctx, const qt_requantize_args& a) {
 qt_status Check(qt_context& ctx, const qt_dequantize_acc_args& a) {
   Checker c(ctx, "dequantize_acc");
   const int64_t n = c.Sizes("rows, channels", {a.rows, a.channels});
+  c.RealType(a.element_type);
   c.In("acc", a.acc, n);
   c.InOptional("bias", a.bias, a.channels);
   c.InOptional("keep", a.keep, a.channels);
   c.Scales("out_scale", a.out_scale, a.channels);
-  c.Out("y", a.y, n);
+  c.RealOut("y", a.y, n, a.element_type);
   return c.Done();
 }
 
 qt_status Check(qt_context& ctx, const qt_float_to_acc_args& a) {
   Checker c(ctx, "float_to_acc");
   const int64_t n = c.Sizes("n", {a.n});
+  c.RealType(a.element_type);
   c.Flag("accumulate", a.accumulate);
-  c.In("x", a.x, n);
+  c.RealIn("x", a.x, n, a.element_type);
   c.Out("acc", a.acc, n);
   return c.Done();
 }

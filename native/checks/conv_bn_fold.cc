@@ -62,8 +62,9 @@ qt_status Check(qt_context& ctx, const qt_conv_bn_correct_args& a) {
 qt_status Check(qt_context& ctx, const qt_conv_bn_correct_backward_args& a) {
   Checker c(ctx, "conv_bn_correct_backward");
   const int64_t n = c.Sizes("rows, channels", {a.rows, a.channels});
+  c.RealType(a.element_type);
   c.Positive("epsilon", a.epsilon);
-  c.In("dy", a.dy, n);
+  c.RealIn("dy", a.dy, n, a.element_type);
   c.MaskIn(a.mask, n);
   c.In("acc", a.acc, n);
   c.In("batch_mean", a.batch_mean, a.channels);
@@ -77,7 +78,7 @@ qt_status Check(qt_context& ctx, const qt_conv_bn_correct_backward_args& a) {
             "conv_bias, dconv_bias", "null before freezing");
   c.InOptional("conv_bias", a.conv_bias, a.channels);
   c.OutOptional("dconv_bias", a.dconv_bias, a.channels);
-  c.Out("d_out", a.d_out, n);
+  c.RealOut("d_out", a.d_out, n, a.element_type);
   c.Out("dgamma", a.dgamma, a.channels);
   c.Out("dbeta", a.dbeta, a.channels);
   c.Out("dmean", a.dmean, a.channels);
@@ -88,14 +89,15 @@ qt_status Check(qt_context& ctx, const qt_conv_bn_correct_backward_args& a) {
 qt_status Check(qt_context& ctx, const qt_batch_norm_stats_backward_args& a) {
   Checker c(ctx, "batch_norm_stats_backward");
   const int64_t n = c.Sizes("rows, channels", {a.rows, a.channels});
+  c.RealType(a.element_type);
   c.Range("rows", a.rows, 1, kMaxRows);
   c.Positive("epsilon", a.epsilon);
-  c.In("x", a.x, n);
+  c.RealIn("x", a.x, n, a.element_type);
   c.In("mean", a.mean, a.channels);
   c.In("var", a.var, a.channels);
   c.In("dmean", a.dmean, a.channels);
   c.In("dsigma", a.dsigma, a.channels);
-  c.Out("dx", a.dx, n);
+  c.RealOut("dx", a.dx, n, a.element_type);
   return c.Done();
 }
 

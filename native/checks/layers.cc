@@ -6,10 +6,11 @@ namespace qt {
 qt_status Check(qt_context& ctx, const qt_batch_norm_stats_args& a) {
   Checker c(ctx, "batch_norm_stats");
   const int64_t n = c.Sizes("rows, channels", {a.rows, a.channels});
+  c.RealType(a.element_type);
   c.Range("rows", a.rows, 1, kMaxRows);
   c.Within("momentum", a.momentum, 0.0f, 1.0f);
   c.AllOrNone("running_mean, running_var", {a.running_mean, a.running_var});
-  c.In("x", a.x, n);
+  c.RealIn("x", a.x, n, a.element_type);
   c.Out("mean", a.mean, a.channels);
   c.Out("var", a.var, a.channels);
   c.OutOptional("running_mean", a.running_mean, a.channels);
@@ -20,28 +21,30 @@ qt_status Check(qt_context& ctx, const qt_batch_norm_stats_args& a) {
 qt_status Check(qt_context& ctx, const qt_batch_norm_args& a) {
   Checker c(ctx, "batch_norm");
   const int64_t n = c.Sizes("rows, channels", {a.rows, a.channels});
+  c.RealType(a.element_type);
   c.Positive("epsilon", a.epsilon);
-  c.In("x", a.x, n);
+  c.RealIn("x", a.x, n, a.element_type);
   c.In("mean", a.mean, a.channels);
   c.In("var", a.var, a.channels);
   c.In("gamma", a.gamma, a.channels);
   c.In("beta", a.beta, a.channels);
-  c.Out("y", a.y, n, a.x);
+  c.RealOut("y", a.y, n, a.element_type, a.x);
   return c.Done();
 }
 
 qt_status Check(qt_context& ctx, const qt_batch_norm_backward_args& a) {
   Checker c(ctx, "batch_norm_backward");
   const int64_t n = c.Sizes("rows, channels", {a.rows, a.channels});
+  c.RealType(a.element_type);
   c.Range("rows", a.rows, 1, kMaxRows);
   c.Positive("epsilon", a.epsilon);
   c.Flag("frozen", a.frozen);
-  c.In("x", a.x, n);
-  c.In("dy", a.dy, n);
+  c.RealIn("x", a.x, n, a.element_type);
+  c.RealIn("dy", a.dy, n, a.element_type);
   c.In("mean", a.mean, a.channels);
   c.In("var", a.var, a.channels);
   c.In("gamma", a.gamma, a.channels);
-  c.Out("dx", a.dx, n, a.dy);
+  c.RealOut("dx", a.dx, n, a.element_type, a.dy);
   c.Out("dgamma", a.dgamma, a.channels);
   c.Out("dbeta", a.dbeta, a.channels);
   return c.Done();
@@ -102,16 +105,18 @@ qt_status Check(qt_context& ctx, const qt_add_args& a) {
 qt_status Check(qt_context& ctx, const qt_add_bias_args& a) {
   Checker c(ctx, "add_bias");
   const int64_t n = c.Sizes("rows, channels", {a.rows, a.channels});
-  c.In("x", a.x, n);
+  c.RealType(a.element_type);
+  c.RealIn("x", a.x, n, a.element_type);
   c.In("bias", a.bias, a.channels);
-  c.Out("y", a.y, n, a.x);
+  c.RealOut("y", a.y, n, a.element_type, a.x);
   return c.Done();
 }
 
 qt_status Check(qt_context& ctx, const qt_channel_sum_args& a) {
   Checker c(ctx, "channel_sum");
   const int64_t n = c.Sizes("rows, channels", {a.rows, a.channels});
-  c.In("x", a.x, n);
+  c.RealType(a.element_type);
+  c.RealIn("x", a.x, n, a.element_type);
   c.MaskIn(a.mask, n);
   c.Out("sum", a.sum, a.channels);
   return c.Done();
@@ -121,7 +126,7 @@ qt_status Check(qt_context& ctx, const qt_max_pool_args& a) {
   Checker c(ctx, "max_pool");
   int64_t output = 0;
   const int64_t input = c.PoolWindow(a.window, &output);
-  c.Range("element_type", a.element_type, QT_ELEMENT_F32, QT_ELEMENT_S8);
+  c.Range("element_type", a.element_type, QT_ELEMENT_F32, QT_ELEMENT_BF16);
   const int64_t bytes = ElementBytes(a.element_type);
   c.InBytes("x", a.x, input * bytes, bytes);
   c.OutBytes("y", a.y, output * bytes, bytes);
@@ -136,10 +141,11 @@ qt_status Check(qt_context& ctx, const qt_max_pool_backward_args& a) {
   Checker c(ctx, "max_pool_backward");
   int64_t output = 0;
   const int64_t input = c.PoolWindow(a.window, &output);
+  c.RealType(a.element_type);
   c.Range("window.kernel_h * kernel_w", int64_t{a.window.kernel_h} * a.window.kernel_w, 1, 256);
-  c.In("dy", a.dy, output);
+  c.RealIn("dy", a.dy, output, a.element_type);
   c.In("argmax", a.argmax, output);
-  c.Out("dx", a.dx, input);
+  c.RealOut("dx", a.dx, input, a.element_type);
   return c.Done();
 }
 
@@ -147,9 +153,10 @@ qt_status Check(qt_context& ctx, const qt_average_pool_args& a) {
   Checker c(ctx, "average_pool");
   int64_t output = 0;
   const int64_t input = c.PoolWindow(a.window, &output);
+  c.RealType(a.element_type);
   c.Flag("count_padding", a.count_padding);
-  c.In("x", a.x, input);
-  c.Out("y", a.y, output);
+  c.RealIn("x", a.x, input, a.element_type);
+  c.RealOut("y", a.y, output, a.element_type);
   return c.Done();
 }
 
@@ -157,9 +164,10 @@ qt_status Check(qt_context& ctx, const qt_average_pool_backward_args& a) {
   Checker c(ctx, "average_pool_backward");
   int64_t output = 0;
   const int64_t input = c.PoolWindow(a.window, &output);
+  c.RealType(a.element_type);
   c.Flag("count_padding", a.count_padding);
-  c.In("dy", a.dy, output);
-  c.Out("dx", a.dx, input);
+  c.RealIn("dy", a.dy, output, a.element_type);
+  c.RealOut("dx", a.dx, input, a.element_type);
   return c.Done();
 }
 

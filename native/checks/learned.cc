@@ -164,11 +164,12 @@ qt_status Check(qt_context& ctx, const qt_dsq_backward_args& a) {
 qt_status Check(qt_context& ctx, const qt_mse_scale_args& a) {
   Checker c(ctx, "mse_scale");
   const int64_t n = c.Sizes("outer, channels, inner", {a.outer, a.channels, a.inner});
+  c.RealType(a.element_type);
   Grid(&c, a);
   c.Flag("symmetric", a.symmetric);
   c.Require(a.symmetric == 0 || a.qmax > 0, "qmax", "> 0 on a symmetric grid");
   c.Range("candidates", a.candidates, 1, 1024);
-  c.In("x", a.x, n);
+  c.RealIn("x", a.x, n, a.element_type);
   c.Out("scale", a.scale, a.channels);
   c.Out("zero_point", a.zero_point, a.channels);
   return c.Done();

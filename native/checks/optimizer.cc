@@ -27,10 +27,11 @@ void Segments(Checker* c, const int64_t* segment_end, const float* segment_decay
 qt_status Check(qt_context& ctx, const qt_softmax_cross_entropy_args& a) {
   Checker c(ctx, "softmax_cross_entropy");
   const int64_t n = c.Sizes("rows, classes", {a.rows, a.classes});
+  c.RealType(a.element_type);
   c.Range("classes", a.classes, 1, INT32_MAX);
   if (ctx.on_device) c.Range("rows", a.rows, 0, kMaxDeviceRows);
   c.Require(a.smoothing >= 0.0f && a.smoothing < 1.0f, "smoothing", "a number in [0, 1)");
-  c.In("logits", a.logits, n);
+  c.RealIn("logits", a.logits, n, a.element_type);
   c.In("labels", a.labels, a.rows);
   if (c.HostValues()) {
     for (int64_t i = 0; c.ok() && i < a.rows; ++i) {
@@ -38,13 +39,13 @@ qt_status Check(qt_context& ctx, const qt_softmax_cross_entropy_args& a) {
     }
   }
   if (a.teacher != nullptr) {
-    c.In("teacher", a.teacher, n);
+    c.RealIn("teacher", a.teacher, n, a.element_type);
     c.Positive("temperature", a.temperature);
     c.Within("soft_weight", a.soft_weight, 0.0f, 1.0f);
   }
   c.Out("loss", a.loss, 1);
   c.Out("correct", a.correct, 1);
-  c.OutOptional("dlogits", a.dlogits, n);
+  if (a.dlogits != nullptr) c.RealOut("dlogits", a.dlogits, n, a.element_type);
   return c.Done();
 }
 

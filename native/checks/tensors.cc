@@ -164,8 +164,10 @@ qt_status Check(qt_context& ctx, const qt_gather_backward_args& a) {
   Checker c(ctx, "gather_backward");
   const int64_t x = c.Sizes("outer, axis, inner", {a.outer, a.axis, a.inner});
   const int64_t y = c.Sizes("outer, count, inner", {a.outer, a.count, a.inner});
+  c.RealType(a.element_type);
   c.Range("axis", a.axis, 0, kMaxRows);
-  c.In("dy", a.dy, y);
+  c.Range("count", a.count, 0, kMaxRows);
+  c.RealIn("dy", a.dy, y, a.element_type);
   c.Indices("indices", a.indices, a.count, a.axis);
   c.Out("dx", a.dx, x);
   return c.Done();

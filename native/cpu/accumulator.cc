@@ -8,6 +8,7 @@
 #include "cpu/points.h"
 #include "math/epilogue.h"
 #include "math/int128.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
@@ -251,6 +252,46 @@ qt_status Requantize(qt_context& ctx, const qt_requantize_args& a) {
   return QT_OK;
 }
 
+template <class Real>
+qt_status Dequantize(qt_context& ctx, const qt_dequantize_acc_args& a) {
+  const int64_t n = a.rows * a.channels;
+  if (n == 0) return QT_OK;
+  ChannelTable table;
+  if (!MakeTable(ctx, n, a.channels, a.bias, a.keep, a.out_scale, &table)) {
+    return QT_OUT_OF_MEMORY;
+  }
+  const int64_t bytes = static_cast<int64_t>(sizeof(int32_t) + sizeof(Real)) * n;
+  ForEachPoint<false>(ctx, n, a.channels, static_cast<Real*>(a.y), nullptr, bytes,
+                      /*in_place=*/false, Dequantized{a.acc, table});
+  return QT_OK;
+}
+
+template <class Real>
+qt_status ToAcc(qt_context& ctx, const qt_float_to_acc_args& a) {
+  const Real* const x = static_cast<const Real*>(a.x);
+  int32_t* acc = a.acc;
+  const bool accumulate = a.accumulate != 0;
+  const bool stream = Streams(static_cast<int64_t>(sizeof(Real) + sizeof(int32_t)) * a.n);
+  ParallelBlocks(ctx, a.n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
+    if (accumulate) {  // the output is read as well, so its lines are cached
+#pragma omp simd
+      for (int64_t i = begin; i < end; ++i)
+        acc[i] = math::AddBias(acc[i], 1, math::FloatToAcc(math::Widen(x[i])));
+      return;
+    }
+    ChunkOut<int32_t, kChunk> chunks(stream);
+    for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
+      const int64_t width = Min(end - chunk, kChunk);
+      int32_t* out = chunks.At(acc + chunk);
+      const Real* in = x + chunk;
+#pragma omp simd
+      for (int64_t i = 0; i < width; ++i) out[i] = math::FloatToAcc(math::Widen(in[i]));
+      chunks.Done(acc + chunk, width);
+    }
+  });
+  return QT_OK;
+}
+
 }  // namespace
 
 qt_status acc_stats(qt_context& ctx, const qt_acc_stats_args& a) {
@@ -316,40 +357,15 @@ qt_status requantize(qt_context& ctx, const qt_requantize_args& a) {
 }
 
 qt_status dequantize_acc(qt_context& ctx, const qt_dequantize_acc_args& a) {
-  const int64_t n = a.rows * a.channels;
-  if (n == 0) return QT_OK;
-  ChannelTable table;
-  if (!MakeTable(ctx, n, a.channels, a.bias, a.keep, a.out_scale, &table)) {
-    return QT_OUT_OF_MEMORY;
-  }
-  ForEachPoint<false>(ctx, n, a.channels, a.y, nullptr, 8 * n, /*in_place=*/false,
-                      Dequantized{a.acc, table});
-  return QT_OK;
+  return math::WithReal(a.element_type, [&](auto* type) {
+    return Dequantize<math::Pointed<decltype(type)>>(ctx, a);
+  });
 }
 
 qt_status float_to_acc(qt_context& ctx, const qt_float_to_acc_args& a) {
-  const float* x = a.x;
-  int32_t* acc = a.acc;
-  const bool accumulate = a.accumulate != 0;
-  const bool stream = Streams(8 * a.n);
-  ParallelBlocks(ctx, a.n, kBlock, [=](int64_t, int64_t begin, int64_t end) {
-    if (accumulate) {  // the output is read as well, so its lines are cached
-#pragma omp simd
-      for (int64_t i = begin; i < end; ++i)
-        acc[i] = math::AddBias(acc[i], 1, math::FloatToAcc(x[i]));
-      return;
-    }
-    ChunkOut<int32_t, kChunk> chunks(stream);
-    for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
-      const int64_t width = Min(end - chunk, kChunk);
-      int32_t* out = chunks.At(acc + chunk);
-      const float* in = x + chunk;
-#pragma omp simd
-      for (int64_t i = 0; i < width; ++i) out[i] = math::FloatToAcc(in[i]);
-      chunks.Done(acc + chunk, width);
-    }
+  return math::WithReal(a.element_type, [&](auto* type) {
+    return ToAcc<math::Pointed<decltype(type)>>(ctx, a);
   });
-  return QT_OK;
 }
 
 }  // namespace qt::cpu::QT_ISA

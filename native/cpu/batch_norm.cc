@@ -10,32 +10,51 @@
 #include "cpu/kernel.h"
 #include "cpu/points.h"
 #include "math/layers.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
 
 // SumLanes of the elements [begin, end) less their shift, and of the squares of that, in one pass.
-void SumShifted(const float* x, int64_t begin, int64_t end, int64_t lanes, const float* shift,
+template <class Real>
+void SumShifted(const Real* x, int64_t begin, int64_t end, int64_t lanes, const float* shift,
                 double* sums, double* squares) {
   int64_t i = begin;
   for (; i + 4 * lanes <= end; i += 4 * lanes) {
-    const float* const p = x + i;
+    const Real* const p = x + i;
     Prefetch(p + Max(8 * lanes, 512), 4 * lanes);
 #pragma omp simd
     for (int64_t j = 0; j < lanes; ++j) {
-      const double a = math::Shifted(p[j], shift[j]);
-      const double b = math::Shifted(p[j + lanes], shift[j]);
-      const double c = math::Shifted(p[j + 2 * lanes], shift[j]);
-      const double d = math::Shifted(p[j + 3 * lanes], shift[j]);
+      const double a = math::Shifted(math::Widen(p[j]), shift[j]);
+      const double b = math::Shifted(math::Widen(p[j + lanes]), shift[j]);
+      const double c = math::Shifted(math::Widen(p[j + 2 * lanes]), shift[j]);
+      const double d = math::Shifted(math::Widen(p[j + 3 * lanes]), shift[j]);
       sums[j] += (a + b) + (c + d);
       squares[j] += (a * a + b * b) + (c * c + d * d);
     }
   }
   ForLanes(i, end, lanes, [=](int64_t k, int64_t j) {
-    const double d = math::Shifted(x[k], shift[j]);
+    const double d = math::Shifted(math::Widen(x[k]), shift[j]);
     sums[j] += d;
     squares[j] += d * d;
   });
+}
+
+// Adds dy and dy * (x - mean) of the elements [begin, end).
+template <class Real>
+void SumGradients(const Real* x, const Real* dy, int64_t begin, int64_t end, int64_t lanes,
+                  const float* mean, double* dbeta, double* dgamma) {
+  const int64_t chunk = LaneChunk(lanes);
+  for (int64_t i = begin; i < end; i += chunk) {
+    const int64_t last = Min(i + chunk, end);
+    Prefetch(dy + i + chunk, chunk);
+    Prefetch(x + i + chunk, chunk);
+    SumLanes(i, last, lanes, dbeta,
+             [=](int64_t k, int64_t) { return static_cast<double>(math::Widen(dy[k])); });
+    SumLanes(i, last, lanes, dgamma, [=](int64_t k, int64_t j) {
+      return static_cast<double>(math::Widen(dy[k])) * math::Shifted(math::Widen(x[k]), mean[j]);
+    });
+  }
 }
 
 }  // namespace
@@ -48,14 +67,16 @@ qt_status batch_norm_stats(qt_context& ctx, const qt_batch_norm_stats_args& args
   double* partials = ScratchArray<double>(ctx, (2 * blocks + 1) * lanes);
   if (partials == nullptr) return QT_OUT_OF_MEMORY;
   float* shift = reinterpret_cast<float*>(partials + 2 * blocks * lanes);
-  RepeatChannels(args.x, channels, shift);
-  const float* x = args.x;
-
-  ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
-    double* sums = partials + block * 2 * lanes;
-    double* squares = sums + lanes;
-    memset(sums, 0, sizeof(double) * 2 * lanes);
-    SumShifted(x, begin * channels, end * channels, lanes, shift, sums, squares);
+  math::WithReal(args.element_type, [&](auto* type) {
+    using Real = math::Pointed<decltype(type)>;
+    const Real* const x = static_cast<const Real*>(args.x);
+    RepeatChannels(x, channels, shift);
+    ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
+      double* sums = partials + block * 2 * lanes;
+      double* squares = sums + lanes;
+      memset(sums, 0, sizeof(double) * 2 * lanes);
+      SumShifted(x, begin * channels, end * channels, lanes, shift, sums, squares);
+    });
   });
   CombineLanes(partials, blocks, channels, 2 * lanes);
   const double rows = static_cast<double>(args.rows);
@@ -90,7 +111,7 @@ qt_status batch_norm(qt_context& ctx, const qt_batch_norm_args& args) {
   FillTable(std, size, channels, channel_std, 1.0f);
   FillTable(gamma, size, channels, args.gamma, 0.0f);
   FillTable(beta, size, channels, args.beta, 0.0f);
-  ForEachValue(ctx, n, channels, QT_ELEMENT_F32, args.x, args.y, [=](auto x, int64_t at) {
+  ForEachValue(ctx, n, channels, args.element_type, args.x, args.y, [=](auto x, int64_t at) {
     using T = decltype(x);
     return math::BatchNorm(x, LoadAs<T>(mean + at), LoadAs<T>(std + at), LoadAs<T>(gamma + at),
                            LoadAs<T>(beta + at));
@@ -124,24 +145,17 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
   FillTable(std, size, channels, channel_std, 1.0f);
   FillTable(inv_std, size, channels, channel_inv_std, 1.0f);
   FillTable(gamma, size, channels, args.gamma, 0.0f);
-  const float* x = args.x;
-  const float* dy = args.dy;
 
-  ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
-    double* dbeta = partials + block * 2 * lanes;
-    double* dgamma = dbeta + lanes;
-    memset(dbeta, 0, sizeof(double) * 2 * lanes);
-    const int64_t chunk = LaneChunk(lanes);
-    for (int64_t i = begin * channels; i < end * channels; i += chunk) {
-      const int64_t last = Min(i + chunk, end * channels);
-      Prefetch(dy + i + chunk, chunk);
-      Prefetch(x + i + chunk, chunk);
-      SumLanes(i, last, lanes, dbeta,
-               [=](int64_t k, int64_t) { return static_cast<double>(dy[k]); });
-      SumLanes(i, last, lanes, dgamma, [=](int64_t k, int64_t j) {
-        return static_cast<double>(dy[k]) * math::Shifted(x[k], mean[j]);
-      });
-    }
+  math::WithReal(args.element_type, [&](auto* type) {
+    using Real = math::Pointed<decltype(type)>;
+    const Real* const x = static_cast<const Real*>(args.x);
+    const Real* const dy = static_cast<const Real*>(args.dy);
+    ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
+      double* dbeta = partials + block * 2 * lanes;
+      double* dgamma = dbeta + lanes;
+      memset(dbeta, 0, sizeof(double) * 2 * lanes);
+      SumGradients(x, dy, begin * channels, end * channels, lanes, mean, dbeta, dgamma);
+    });
   });
   CombineLanes(partials, blocks, channels, 2 * lanes);
   for (int64_t c = 0; c < channels; ++c) {
@@ -150,7 +164,7 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
   }
 
   if (args.frozen != 0) {
-    ForEachValue(ctx, n, channels, QT_ELEMENT_F32, dy, args.dx, [=](auto d, int64_t at) {
+    ForEachValue(ctx, n, channels, args.element_type, args.dy, args.dx, [=](auto d, int64_t at) {
       using T = decltype(d);
       return math::BatchNormGradientFrozen(d, LoadAs<T>(gamma + at), LoadAs<T>(inv_std + at));
     });
@@ -163,12 +177,13 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
   }
   FillTable(mean_dy, size, channels, channel_mean_dy, 0.0f);
   FillTable(mean_dy_xhat, size, channels, channel_mean_dy_xhat, 0.0f);
-  ForEachValue(ctx, n, channels, QT_ELEMENT_F32, dy, x, args.dx, [=](auto d, auto v, int64_t at) {
+  const auto gradient = [=](auto d, auto x, int64_t at) {
     using T = decltype(d);
-    const T x_hat = math::BatchNormXhat(v, LoadAs<T>(mean + at), LoadAs<T>(std + at));
+    const T x_hat = math::BatchNormXhat(x, LoadAs<T>(mean + at), LoadAs<T>(std + at));
     return math::BatchNormGradient(d, x_hat, LoadAs<T>(gamma + at), LoadAs<T>(inv_std + at),
                                    LoadAs<T>(mean_dy + at), LoadAs<T>(mean_dy_xhat + at));
-  });
+  };
+  ForEachValue(ctx, n, channels, args.element_type, args.dy, args.x, args.dx, gradient);
   return QT_OK;
 }
 

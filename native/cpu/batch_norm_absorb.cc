@@ -3,8 +3,10 @@
 // then the gradient). Sums are in a fixed order: per block of rows, blocks pairwise, lanes
 // pairwise.
 #include "math/batch_norm.h"
+
 #include "cpu/corrected_gradient.h"
 #include "cpu/points.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 qt_status batch_norm_absorb(qt_context&, const qt_batch_norm_absorb_args& a) {
@@ -48,8 +50,9 @@ struct Normalized {
   }
 };
 
+template <class Real>
 struct Gradient {
-  const float* dy;
+  const Real* dy;
   const uint8_t* mask;
   Normalized x_hat;
   const float* gain;
@@ -71,10 +74,8 @@ struct Gradient {
   void Finish(int64_t) const {}
 };
 
-}  // namespace
-
-qt_status batch_norm_absorb_backward(qt_context& ctx,
-                                     const qt_batch_norm_absorb_backward_args& a) {
+template <class Real>
+qt_status Backward(qt_context& ctx, const qt_batch_norm_absorb_backward_args& a) {
   const int64_t channels = a.channels, n = a.rows * channels;
   if (channels == 0) return QT_OK;
   const int64_t lanes = Lanes(channels);
@@ -100,8 +101,11 @@ qt_status batch_norm_absorb_backward(qt_context& ctx,
   FillTable(mean, size, channels, a.mean, 0.0f);
   FillTable(inv_std, size, channels, a.inv_std, 0.0f);
   const Normalized x_hat = {a.acc, unit, mean, inv_std};
-  float* const no_gradient = nullptr;
-  CorrectedGradient(ctx, a.dy, a.mask, no_gradient, a.rows, channels, no_gradient, x_hat, partials);
+  const Real* const dy = static_cast<const Real*>(a.dy);
+  Real* const du = static_cast<Real*>(a.du);
+  Real* const no_gradient = nullptr;
+  const float* const no_factor = nullptr;
+  CorrectedGradient(ctx, dy, a.mask, no_gradient, a.rows, channels, no_factor, x_hat, partials);
   const float rows = static_cast<float>(a.rows);
   for (int64_t c = 0; c < channels; ++c) {
     a.dbeta[c] = partials[c];
@@ -116,9 +120,19 @@ qt_status batch_norm_absorb_backward(qt_context& ctx,
   }
   FillTable(mean_d, size, channels, of_channel, 0.0f);
   FillTable(mean_dx, size, channels, also_of_channel, 0.0f);
-  ForEachPoint<false>(ctx, n, channels, a.du, nullptr, 12 * n, /*in_place=*/a.du == a.dy,
-                      Gradient{a.dy, a.mask, x_hat, gain, mean_d, mean_dx});
+  const int64_t bytes = static_cast<int64_t>(2 * sizeof(Real) + sizeof(int32_t)) * n;
+  ForEachPoint<false>(ctx, n, channels, du, nullptr, bytes, /*in_place=*/du == dy,
+                      Gradient<Real>{dy, a.mask, x_hat, gain, mean_d, mean_dx});
   return QT_OK;
+}
+
+}  // namespace
+
+qt_status batch_norm_absorb_backward(qt_context& ctx,
+                                     const qt_batch_norm_absorb_backward_args& a) {
+  return math::WithReal(a.element_type, [&](auto* type) {
+    return Backward<math::Pointed<decltype(type)>>(ctx, a);
+  });
 }
 
 }  // namespace qt::cpu::QT_ISA

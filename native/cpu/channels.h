@@ -8,7 +8,8 @@
 
 #include <stdint.h>
 
-#include "cpu/kernel.h"
+#include "cpu/stream.h"
+#include "math/bf16.h"
 
 namespace qt::cpu::QT_ISA {
 
@@ -16,19 +17,12 @@ namespace qt::cpu::QT_ISA {
 inline int64_t LaneCopies(int64_t channels) { return Max(1, 64 / Max(1, channels)); }
 inline int64_t Lanes(int64_t channels) { return Max(1, LaneCopies(channels) * channels); }
 
-// Four rows of lanes at a time are four streams that end too soon for the hardware to see them.
-template <class T>
-inline void Prefetch(const T* p, int64_t n) {
-  const char* bytes = reinterpret_cast<const char*>(p);
-  const int64_t size = n * static_cast<int64_t>(sizeof(T));
-  for (int64_t i = 0; i < size; i += 64) __builtin_prefetch(bytes + i);
-}
-
 // lanes[g * channels + c] = values[c]
-inline void RepeatChannels(const float* values, int64_t channels, float* lanes) {
+template <class Real>
+inline void RepeatChannels(const Real* values, int64_t channels, float* lanes) {
   const int64_t copies = LaneCopies(channels);
   for (int64_t g = 0; g < copies; ++g) {
-    for (int64_t c = 0; c < channels; ++c) lanes[g * channels + c] = values[c];
+    for (int64_t c = 0; c < channels; ++c) lanes[g * channels + c] = math::Widen(values[c]);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "cpu/mask.h"
 #include "cpu/points.h"
 #include "math/layers.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 
@@ -38,13 +39,16 @@ qt_status add_bias(qt_context& ctx, const qt_add_bias_args& args) {
   float* const bias = ScratchArray<float>(ctx, size);
   if (bias == nullptr) return QT_OUT_OF_MEMORY;
   FillTable(bias, size, args.channels, args.bias, 0.0f);
-  ForEachValue(ctx, n, args.channels, QT_ELEMENT_F32, args.x, args.y, [=](auto x, int64_t at) {
+  ForEachValue(ctx, n, args.channels, args.element_type, args.x, args.y, [=](auto x, int64_t at) {
     return x + LoadAs<decltype(x)>(bias + at);
   });
   return QT_OK;
 }
 
-qt_status channel_sum(qt_context& ctx, const qt_channel_sum_args& args) {
+namespace {
+
+template <class Real>
+qt_status ChannelSum(qt_context& ctx, const qt_channel_sum_args& args) {
   const int64_t channels = args.channels;
   const int64_t lanes = Lanes(channels);
   const int64_t rows_per_block = RowsPerBlock(channels);
@@ -53,9 +57,9 @@ qt_status channel_sum(qt_context& ctx, const qt_channel_sum_args& args) {
   const int64_t chunk = 8 * lanes;
   double* partials = ScratchArray<double>(ctx, blocks * lanes + ctx.threads * chunk);
   if (partials == nullptr) return QT_OUT_OF_MEMORY;
-  float* buffers = reinterpret_cast<float*>(partials + blocks * lanes);
+  Real* buffers = reinterpret_cast<Real*>(partials + blocks * lanes);
   memset(partials, 0, sizeof(double) * lanes);
-  const float* x = args.x;
+  const Real* const x = static_cast<const Real*>(args.x);
   const uint8_t* mask = args.mask;
   ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
     double* sums = partials + block * lanes;
@@ -66,22 +70,30 @@ qt_status channel_sum(qt_context& ctx, const qt_channel_sum_args& args) {
       for (int64_t i = begin * channels; i < last; i += rows) {
         Prefetch(x + i + rows, rows);
         SumLanes(i, Min(i + rows, last), lanes, sums,
-                 [=](int64_t k, int64_t) { return static_cast<double>(x[k]); });
+                 [=](int64_t k, int64_t) { return static_cast<double>(math::Widen(x[k])); });
       }
       return;
     }
-    float* buffer = buffers + omp_get_thread_num() * chunk;
+    Real* buffer = buffers + omp_get_thread_num() * chunk;
     for (int64_t i = begin * channels; i < last; i += chunk) {
       const int64_t n = Min(chunk, last - i);
       Prefetch(x + i + chunk, chunk);
       MaskSelect(x + i, mask + i / 8, n, buffer);
       SumLanes(0, n, lanes, sums,
-               [=](int64_t k, int64_t) { return static_cast<double>(buffer[k]); });
+               [=](int64_t k, int64_t) { return static_cast<double>(math::Widen(buffer[k])); });
     }
   });
   CombineLanes(partials, blocks, channels, lanes);
   for (int64_t c = 0; c < channels; ++c) args.sum[c] = static_cast<float>(partials[c]);
   return QT_OK;
+}
+
+}  // namespace
+
+qt_status channel_sum(qt_context& ctx, const qt_channel_sum_args& a) {
+  return math::WithReal(a.element_type, [&](auto* type) {
+    return ChannelSum<math::Pointed<decltype(type)>>(ctx, a);
+  });
 }
 
 }  // namespace qt::cpu::QT_ISA

@@ -4,6 +4,7 @@
 #include "math/mse_scale.h"
 
 #include "cpu/kernel.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
@@ -12,12 +13,13 @@ constexpr int64_t kPack = 4;  // elements per pass over the candidates
 constexpr float kInfinity = __builtin_inff();
 
 // Elements [begin, end) of a channel: f(pointer, n) for each contiguous run.
-template <class F>
+template <class Real, class F>
 inline void ForRuns(const qt_mse_scale_args& a, int64_t channel, int64_t begin, int64_t end, F f) {
+  const Real* const x = static_cast<const Real*>(a.x);
   for (int64_t i = begin; i < end;) {
     const int64_t outer = i / a.inner, rest = i % a.inner;
     const int64_t n = Min(end - i, a.inner - rest);
-    f(a.x + (outer * a.channels + channel) * a.inner + rest, n);
+    f(x + (outer * a.channels + channel) * a.inner + rest, n);
     i += n;
   }
 }
@@ -29,9 +31,10 @@ struct Candidates {
 };
 
 // errors[k] += the error of n <= kPack elements with candidate k, one after the other.
-inline void AddErrors(const float* x, int64_t n, const Candidates& c, double* errors) {
+template <class Real>
+inline void AddErrors(const Real* x, int64_t n, const Candidates& c, double* errors) {
   float v[kPack] = {0.0f};
-  for (int64_t i = 0; i < n; ++i) v[i] = x[i];
+  for (int64_t i = 0; i < n; ++i) v[i] = math::Widen(x[i]);
   const float x0 = v[0], x1 = v[1], x2 = v[2], x3 = v[3];
   const float z = c.zero_point, qmin = c.qmin, qmax = c.qmax;
   const float* scale = c.scale;
@@ -46,9 +49,8 @@ inline void AddErrors(const float* x, int64_t n, const Candidates& c, double* er
   }
 }
 
-}  // namespace
-
-qt_status mse_scale(qt_context& ctx, const qt_mse_scale_args& args) {
+template <class Real>
+qt_status MseScale(qt_context& ctx, const qt_mse_scale_args& args) {
   const qt_mse_scale_args a = args;
   const int64_t length = a.outer * a.inner, candidates = a.candidates;
   const math::MseParts parts = math::PartsOf(length);
@@ -63,18 +65,19 @@ qt_status mse_scale(qt_context& ctx, const qt_mse_scale_args& args) {
   ParallelBlocks(ctx, units, 1, [=](int64_t, int64_t u, int64_t) {
     const int64_t begin = u % parts.count * parts.length;
     float lo = kInfinity, hi = -kInfinity;
-    ForRuns(a, u / parts.count, begin, Min(length, begin + parts.length),
-            [&](const float* x, int64_t n) {
-              float least = lo, most = hi;
+    ForRuns<Real>(a, u / parts.count, begin, Min(length, begin + parts.length),
+                  [&](const Real* x, int64_t n) {
+                    float least = lo, most = hi;
 #pragma omp simd reduction(min : least) reduction(max : most)
-              for (int64_t i = 0; i < n; ++i) {
-                const float v = math::TakesPart(x[i]) ? x[i] : 0.0f;
-                least = v < least ? v : least;
-                most = v > most ? v : most;
-              }
-              lo = least;
-              hi = most;
-            });
+                    for (int64_t i = 0; i < n; ++i) {
+                      const float number = math::Widen(x[i]);
+                      const float v = math::TakesPart(number) ? number : 0.0f;
+                      least = v < least ? v : least;
+                      most = v > most ? v : most;
+                    }
+                    lo = least;
+                    hi = most;
+                  });
     ranges[2 * u] = lo;
     ranges[2 * u + 1] = hi;
   });
@@ -97,18 +100,19 @@ qt_status mse_scale(qt_context& ctx, const qt_mse_scale_args& args) {
     for (int64_t k = 0; k < candidates; ++k) sums[k] = 0.0;
     const Candidates c = {scales + channel * candidates, candidates,
                           static_cast<float>(a.zero_point[channel]), qmin, qmax};
-    float pack[kPack];
+    Real pack[kPack];
     int64_t held = 0;
-    ForRuns(a, channel, begin, Min(length, begin + parts.length), [&](const float* x, int64_t n) {
-      int64_t i = 0;
-      for (; held > 0 && held < kPack && i < n; ++i) pack[held++] = x[i];
-      if (held == kPack) {
-        AddErrors(pack, kPack, c, sums);
-        held = 0;
-      }
-      for (; i + kPack <= n; i += kPack) AddErrors(x + i, kPack, c, sums);
-      for (; i < n; ++i) pack[held++] = x[i];
-    });
+    ForRuns<Real>(a, channel, begin, Min(length, begin + parts.length),
+                  [&](const Real* x, int64_t n) {
+                    int64_t i = 0;
+                    for (; held > 0 && held < kPack && i < n; ++i) pack[held++] = x[i];
+                    if (held == kPack) {
+                      AddErrors(pack, kPack, c, sums);
+                      held = 0;
+                    }
+                    for (; i + kPack <= n; i += kPack) AddErrors(x + i, kPack, c, sums);
+                    for (; i < n; ++i) pack[held++] = x[i];
+                  });
     if (held > 0) AddErrors(pack, held, c, sums);
   });
 
@@ -125,6 +129,14 @@ qt_status mse_scale(qt_context& ctx, const qt_mse_scale_args& args) {
     a.scale[c] = scales[c * candidates + best];
   }
   return QT_OK;
+}
+
+}  // namespace
+
+qt_status mse_scale(qt_context& ctx, const qt_mse_scale_args& a) {
+  return math::WithReal(a.element_type, [&](auto* type) {
+    return MseScale<math::Pointed<decltype(type)>>(ctx, a);
+  });
 }
 
 }  // namespace qt::cpu::QT_ISA

@@ -5,6 +5,7 @@
 #include "cpu/runs.h"
 #include "cpu/words.h"
 #include "math/layers.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
@@ -21,17 +22,18 @@ struct IndexOf<float> {
 
 template <bool kWantIndex, class T>
 void MaxPool(qt_context& ctx, const T* x, T* y, uint8_t* argmax, const qt_window& w) {
-  using Index = typename IndexOf<T>::Type;
+  using Value = decltype(math::ToCompare(T()));
+  using Index = typename IndexOf<Value>::Type;
   ForOutputs(ctx, w, false, [=](const Cells& cells) {
     ForGroups(w.c, [&](auto group, int64_t c0) {
       constexpr int64_t kSize = decltype(group)::kSize;
-      T best[kSize];
+      Value best[kSize];
       Index index[kSize];
       // The first cell's index stands where no cell exceeds the lowest value.
       const bool empty = cells.rows.first == cells.rows.last || cells.cols.first == cells.cols.last;
       const int64_t first = empty ? 0 : cells.rows.first * w.kernel_w + cells.cols.first;
 #pragma omp simd
-      for (int64_t c = 0; c < kSize; ++c) best[c] = math::Lowest<T>();
+      for (int64_t c = 0; c < kSize; ++c) best[c] = math::Lowest<Value>();
 #pragma omp simd
       for (int64_t c = 0; c < kSize; ++c) index[c] = static_cast<Index>(first);
       ForCells(w, cells, [&](int64_t offset, int64_t cell) {
@@ -39,14 +41,15 @@ void MaxPool(qt_context& ctx, const T* x, T* y, uint8_t* argmax, const qt_window
         const Index here = static_cast<Index>(cell);
 #pragma omp simd
         for (int64_t c = 0; c < kSize; ++c) {
-          const bool replaces = math::MaxReplaces(from[c], best[c]);
-          best[c] = replaces ? from[c] : best[c];
+          const Value next = math::ToCompare(from[c]);
+          const bool replaces = math::MaxReplaces(next, best[c]);
+          best[c] = replaces ? next : best[c];
           if (kWantIndex) index[c] = replaces ? here : index[c];
         }
       });
       T* to = y + cells.out + c0;
 #pragma omp simd
-      for (int64_t c = 0; c < kSize; ++c) to[c] = best[c];
+      for (int64_t c = 0; c < kSize; ++c) math::StoreCompared(best[c], &to[c]);
       if (!kWantIndex) return;
       uint8_t* indices = argmax + cells.out + c0;
 #pragma omp simd
@@ -94,8 +97,8 @@ QT_HD void SumWindows(const qt_window& w, const Covered& at, int64_t c, const Te
 }
 
 // dx[h, w, c] from the windows that cover [h, w].
-template <bool kStream, class Term>
-void GatherRow(float* dx, const qt_window& window, int64_t row, const Term& own_term) {
+template <bool kStream, class Real, class Term>
+void GatherRow(Real* dx, const qt_window& window, int64_t row, const Term& own_term) {
   const qt_window w = window;
   const Term term = own_term;
   Covered at;
@@ -104,7 +107,7 @@ void GatherRow(float* dx, const qt_window& window, int64_t row, const Term& own_
   at.ps = math::OutputsCovering(at.h, w.stride_h, w.pad_top, w.kernel_h, w.p);
   for (at.col = 0; at.col < w.w; ++at.col) {
     at.qs = math::OutputsCovering(at.col, w.stride_w, w.pad_left, w.kernel_w, w.q);
-    float* const to = dx + (row * w.w + at.col) * w.c;
+    Real* const to = dx + (row * w.w + at.col) * w.c;
     int64_t c = 0;
 #if QT_VECTORS
     for (; c + 4 * Vector::kSize <= w.c; c += 4 * Vector::kSize) {
@@ -115,24 +118,24 @@ void GatherRow(float* dx, const qt_window& window, int64_t row, const Term& own_
     for (; c + Vector::kSize <= w.c; c += Vector::kSize) {
       Vector sum[1];
       SumWindows(w, at, c, term, sum);
-      StoreRegister<false>(AsInt(sum[0]), to + c);
+      StoreVector(sum[0], to + c);
     }
 #endif
     for (; c < w.c; ++c) {
       float sum[1];
       SumWindows(w, at, c, term, sum);
-      to[c] = sum[0];
+      math::Narrow(sum[0], to + c);
     }
   }
 }
 
 // bytes: read and written by the call.
-template <class Term>
-void Gather(qt_context& ctx, float* dx, const qt_window& w, int64_t bytes, const Term& term) {
+template <class Real, class Term>
+void Gather(qt_context& ctx, Real* dx, const qt_window& w, int64_t bytes, const Term& term) {
   const int64_t rows_per_block = ItemsPerBlock(w.w * w.c);
   const int64_t input_rows = w.w * w.c == 0 ? 0 : w.n * w.h;
-  const bool stream =
-      Streams(bytes) && w.c % 16 == 0 && reinterpret_cast<uintptr_t>(dx) % 64 == 0;
+  const bool stream = Streams(bytes) && w.c * static_cast<int64_t>(sizeof(Real)) % 64 == 0 &&
+                      reinterpret_cast<uintptr_t>(dx) % 64 == 0;
   ParallelBlocks(ctx, input_rows, rows_per_block, [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       if (stream) {
@@ -146,8 +149,9 @@ void Gather(qt_context& ctx, float* dx, const qt_window& w, int64_t bytes, const
 
 // Terms: what a window gives to its cell, from the output's element `out` on; Count is what a
 // window has to know of its place.
+template <class Real>
 struct MaxTerm {
-  const float* dy;
+  const Real* dy;
   const uint8_t* argmax;
 
   float Count(int64_t, int64_t) const { return 0.0f; }
@@ -158,8 +162,9 @@ struct MaxTerm {
   }
 };
 
+template <class Real>
 struct AverageTerm {
-  const float* dy;
+  const Real* dy;
   qt_window w;
   bool count_padding;
 
@@ -174,11 +179,52 @@ struct AverageTerm {
   }
 };
 
+template <class Real>
+void MaxPoolBackward(qt_context& ctx, const qt_max_pool_backward_args& a) {
+  const qt_window& w = a.window;
+  const int64_t inputs = w.n * w.h * w.w * w.c, outputs = w.n * w.p * w.q * w.c;
+  const int64_t bytes = static_cast<int64_t>(sizeof(Real)) * (inputs + outputs) + outputs;
+  Gather(ctx, static_cast<Real*>(a.dx), w, bytes,
+         MaxTerm<Real>{static_cast<const Real*>(a.dy), a.argmax});
+}
+
+template <class Real>
+void AveragePool(qt_context& ctx, const qt_average_pool_args& args) {
+  const qt_window w = args.window;
+  const Real* const x = static_cast<const Real*>(args.x);
+  Real* const y = static_cast<Real*>(args.y);
+  ForOutputs(ctx, w, args.count_padding != 0, [=](const Cells& cells) {
+    ForGroups(w.c, [&](auto group, int64_t c0) {
+      constexpr int64_t kSize = decltype(group)::kSize;
+      float sums[kSize] = {0};
+      ForCells(w, cells, [&](int64_t offset, int64_t) {
+        const Real* from = x + offset + c0;
+#pragma omp simd
+        for (int64_t c = 0; c < kSize; ++c) sums[c] += math::Widen(from[c]);
+      });
+      Real* to = y + cells.out + c0;
+#pragma omp simd
+      for (int64_t c = 0; c < kSize; ++c) math::Narrow(sums[c] / cells.count, &to[c]);
+    });
+  });
+}
+
+template <class Real>
+void AveragePoolBackward(qt_context& ctx, const qt_average_pool_backward_args& a) {
+  const qt_window& w = a.window;
+  const int64_t bytes =
+      static_cast<int64_t>(sizeof(Real)) * w.c * w.n * (w.h * w.w + w.p * w.q);
+  Gather(ctx, static_cast<Real*>(a.dx), w, bytes,
+         AverageTerm<Real>{static_cast<const Real*>(a.dy), w, a.count_padding != 0});
+}
+
 }  // namespace
 
 qt_status max_pool(qt_context& ctx, const qt_max_pool_args& args) {
   if (args.element_type == QT_ELEMENT_F32) {
     MaxPool<float>(ctx, args);
+  } else if (args.element_type == QT_ELEMENT_BF16) {
+    MaxPool<math::Bf16>(ctx, args);
   } else if (args.element_type == QT_ELEMENT_U8) {
     MaxPool<uint8_t>(ctx, args);
   } else {
@@ -187,38 +233,18 @@ qt_status max_pool(qt_context& ctx, const qt_max_pool_args& args) {
   return QT_OK;
 }
 
-qt_status max_pool_backward(qt_context& ctx, const qt_max_pool_backward_args& args) {
-  const qt_window& w = args.window;
-  const int64_t bytes = 4 * w.n * w.h * w.w * w.c + 5 * w.n * w.p * w.q * w.c;
-  Gather(ctx, args.dx, w, bytes, MaxTerm{args.dy, args.argmax});
+qt_status max_pool_backward(qt_context& ctx, const qt_max_pool_backward_args& a) {
+  math::WithReal(a.element_type, [&](auto* type) { MaxPoolBackward<math::Pointed<decltype(type)>>(ctx, a); });
   return QT_OK;
 }
 
-qt_status average_pool(qt_context& ctx, const qt_average_pool_args& args) {
-  const qt_window w = args.window;
-  const float* x = args.x;
-  float* y = args.y;
-  ForOutputs(ctx, w, args.count_padding != 0, [=](const Cells& cells) {
-    ForGroups(w.c, [&](auto group, int64_t c0) {
-      constexpr int64_t kSize = decltype(group)::kSize;
-      float sums[kSize] = {0};
-      ForCells(w, cells, [&](int64_t offset, int64_t) {
-        const float* from = x + offset + c0;
-#pragma omp simd
-        for (int64_t c = 0; c < kSize; ++c) sums[c] += from[c];
-      });
-      float* to = y + cells.out + c0;
-#pragma omp simd
-      for (int64_t c = 0; c < kSize; ++c) to[c] = sums[c] / cells.count;
-    });
-  });
+qt_status average_pool(qt_context& ctx, const qt_average_pool_args& a) {
+  math::WithReal(a.element_type, [&](auto* type) { AveragePool<math::Pointed<decltype(type)>>(ctx, a); });
   return QT_OK;
 }
 
-qt_status average_pool_backward(qt_context& ctx, const qt_average_pool_backward_args& args) {
-  const qt_window& w = args.window;
-  const int64_t bytes = 4 * w.c * w.n * (w.h * w.w + w.p * w.q);
-  Gather(ctx, args.dx, w, bytes, AverageTerm{args.dy, w, args.count_padding != 0});
+qt_status average_pool_backward(qt_context& ctx, const qt_average_pool_backward_args& a) {
+  math::WithReal(a.element_type, [&](auto* type) { AveragePoolBackward<math::Pointed<decltype(type)>>(ctx, a); });
   return QT_OK;
 }
 

@@ -9,6 +9,7 @@
 #include "cpu/kernel.h"
 #include "math/elementary.h"
 #include "math/loss.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
@@ -37,17 +38,22 @@ void SumClasses(int64_t classes, float* sums, Term term) {
 }
 
 // NaN is skipped here and found by the sum.
-float Maximum(const float* x, int64_t n) {
+template <class Real>
+float Maximum(const Real* x, int64_t n) {
   float max = -HUGE_VALF;
 #pragma omp simd reduction(max : max)
-  for (int64_t j = 0; j < n; ++j) max = x[j] > max ? x[j] : max;
+  for (int64_t j = 0; j < n; ++j) {
+    const float v = math::Widen(x[j]);
+    max = v > max ? v : max;
+  }
   return max;
 }
 
 // Index of the first maximum; n where the row has none (NaN).
-int64_t FirstEqual(const float* x, int64_t n, float value) {
+template <class Real>
+int64_t FirstEqual(const Real* x, int64_t n, float value) {
   int64_t j = 0;
-  while (j < n && x[j] != value) ++j;
+  while (j < n && math::Widen(x[j]) != value) ++j;
   return j;
 }
 
@@ -61,12 +67,13 @@ struct Options {
   float smoothing, temperature, soft_weight, rows;
 };
 
-// exps is the row of dlogits or a buffer of `classes` floats.
-Row HardRow(const float* logits, float max, int32_t label, const Options& o, float* exps,
+// exps holds `classes` floats, the gradient afterwards.
+template <class Real>
+Row HardRow(const Real* logits, float max, int32_t label, const Options& o, float* exps,
             bool want_gradient) {
   float sums[2];  // of exp(shifted) and shifted
   SumClasses<2>(o.classes, sums, [=](int64_t j, float* terms) {
-    const float shifted = logits[j] - max;
+    const float shifted = math::Widen(logits[j]) - max;
     const float e = math::Exp(shifted);
     exps[j] = e;
     terms[0] = e;
@@ -74,8 +81,8 @@ Row HardRow(const float* logits, float max, int32_t label, const Options& o, flo
   });
   const float sum = sums[0], rows = o.rows;
   const float all = static_cast<float>(o.classes);
-  const float loss =
-      math::CrossEntropy(math::Log(sum), logits[label] - max, sums[1], o.smoothing, all);
+  const float loss = math::CrossEntropy(math::Log(sum), math::Widen(logits[label]) - max, sums[1],
+                                        o.smoothing, all);
   if (want_gradient) {
     const float off = o.smoothing / all;
     const float label_exp = exps[label];
@@ -90,12 +97,15 @@ Row HardRow(const float* logits, float max, int32_t label, const Options& o, flo
 }
 
 // Returns the soft loss; gradient (or null) holds the hard one and gets both.
-float SoftRow(const float* logits, const float* teacher, float max, const Options& o,
+template <class Real>
+float SoftRow(const Real* logits, const Real* teacher, float max, const Options& o,
               float* gradient) {
   const float teacher_max = Maximum(teacher, o.classes), t = o.temperature;
+  const auto shifted_at = [=](int64_t j) { return (math::Widen(logits[j]) - max) / t; };
+  const auto teacher_at = [=](int64_t j) { return (math::Widen(teacher[j]) - teacher_max) / t; };
   float sums[4];  // of exp(shifted), the teacher's, their cross term, and both shifted
   SumClasses<4>(o.classes, sums, [=](int64_t j, float* terms) {
-    const float shifted = (logits[j] - max) / t, teacher_shifted = (teacher[j] - teacher_max) / t;
+    const float shifted = shifted_at(j), teacher_shifted = teacher_at(j);
     const float e = math::Exp(teacher_shifted);
     terms[0] = math::Exp(shifted);
     terms[1] = e;
@@ -106,17 +116,26 @@ float SoftRow(const float* logits, const float* teacher, float max, const Option
     const float sum = sums[0], teacher_sum = sums[1], weight = o.soft_weight, rows = o.rows;
 #pragma omp simd
     for (int64_t j = 0; j < o.classes; ++j) {
-      const float p = math::Exp((logits[j] - max) / t) / sum;
-      const float target = math::Exp((teacher[j] - teacher_max) / t) / teacher_sum;
+      const float p = math::Exp(shifted_at(j)) / sum;
+      const float target = math::Exp(teacher_at(j)) / teacher_sum;
       gradient[j] = math::DistilledGradient(gradient[j], p, target, t, weight, rows);
     }
   }
   return math::SoftCrossEntropy(math::Log(sums[0]), sums[2], sums[1], sums[3]);
 }
 
-}  // namespace
+// The gradient of a row is formed in float32: in place, or in a buffer from which it is narrowed.
+float* Working(float* row, float*) { return row; }
+float* Working(math::Bf16*, float* buffer) { return buffer; }
 
-qt_status softmax_cross_entropy(qt_context& ctx, const qt_softmax_cross_entropy_args& args) {
+void StoreRow(const float*, int64_t, float*) {}
+void StoreRow(const float* from, int64_t n, math::Bf16* row) {
+#pragma omp simd
+  for (int64_t j = 0; j < n; ++j) math::Narrow(from[j], &row[j]);
+}
+
+template <class Real>
+qt_status CrossEntropy(qt_context& ctx, const qt_softmax_cross_entropy_args& args) {
   const int64_t rows = args.rows;
   const int64_t classes = args.classes;
   const int32_t* labels = args.labels;
@@ -128,26 +147,29 @@ qt_status softmax_cross_entropy(qt_context& ctx, const qt_softmax_cross_entropy_
   if (losses == nullptr) return QT_OUT_OF_MEMORY;
   int32_t* corrects = reinterpret_cast<int32_t*>(losses + rows);
   float* buffers = losses + 2 * rows;
-  const float* logits = args.logits;
-  float* dlogits = args.dlogits;
-  const float* teacher = args.teacher;
+  const Real* const logits = static_cast<const Real*>(args.logits);
+  Real* const dlogits = static_cast<Real*>(args.dlogits);
+  const Real* const teacher = static_cast<const Real*>(args.teacher);
   const float count = static_cast<float>(counted);
   const Options o = {classes, args.smoothing, args.temperature, args.soft_weight, count};
   ParallelBlocks(ctx, rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
-      float* exps = dlogits != nullptr ? dlogits + r * classes : buffers + block * classes;
+      Real* const gradient = dlogits != nullptr ? dlogits + r * classes : nullptr;
+      float* const buffer = buffers + block * classes;
+      float* const exps = gradient != nullptr ? Working(gradient, buffer) : buffer;
       Row row = {0.0f, 0};
       if (labels[r] >= 0) {
-        const float* row_logits = logits + r * classes;
+        const Real* row_logits = logits + r * classes;
         const float max = Maximum(row_logits, classes);
-        row = HardRow(row_logits, max, labels[r], o, exps, dlogits != nullptr);
+        row = HardRow(row_logits, max, labels[r], o, exps, gradient != nullptr);
         if (teacher != nullptr) {
           const float soft = SoftRow(row_logits, teacher + r * classes, max, o,
-                                     dlogits != nullptr ? exps : nullptr);
+                                     gradient != nullptr ? exps : nullptr);
           row.loss = math::DistilledLoss(row.loss, soft, o.temperature, o.soft_weight);
         }
-      } else if (dlogits != nullptr) {
-        memset(exps, 0, sizeof(float) * classes);
+        if (gradient != nullptr) StoreRow(exps, classes, gradient);
+      } else if (gradient != nullptr) {
+        memset(gradient, 0, sizeof(Real) * classes);
       }
       losses[r] = row.loss;
       corrects[r] = row.correct;
@@ -159,6 +181,14 @@ qt_status softmax_cross_entropy(qt_context& ctx, const qt_softmax_cross_entropy_
   *args.loss = counted > 0 ? losses[0] / count : 0.0f;
   *args.correct = correct;
   return QT_OK;
+}
+
+}  // namespace
+
+qt_status softmax_cross_entropy(qt_context& ctx, const qt_softmax_cross_entropy_args& a) {
+  return math::WithReal(a.element_type, [&](auto* type) {
+    return CrossEntropy<math::Pointed<decltype(type)>>(ctx, a);
+  });
 }
 
 }  // namespace qt::cpu::QT_ISA

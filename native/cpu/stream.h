@@ -30,6 +30,15 @@ constexpr int64_t kStreamBytes = QT_STREAM_BYTES;
 
 inline bool Streams(int64_t bytes) { return bytes >= kStreamBytes; }
 
+// Fetches n elements, of an input whose reading the hardware does not foresee: it lies anywhere, or
+// in more streams than it follows.
+template <class T>
+inline void Prefetch(const T* p, int64_t n) {
+  const char* bytes = reinterpret_cast<const char*>(p);
+  const int64_t size = n * static_cast<int64_t>(sizeof(T));
+  for (int64_t i = 0; i < size; i += 64) __builtin_prefetch(bytes + i);
+}
+
 // memcpy past the caches; `to` may have any alignment.
 inline void StreamCopy(const void* from, void* to, int64_t bytes) {
   const uint8_t* in = static_cast<const uint8_t*>(from);

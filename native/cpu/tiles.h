@@ -1,6 +1,8 @@
 // Copies that turn rows into columns, in square tiles. A tile reads and writes whole cache lines,
 // and where the processor has the instructions turns in registers; large outputs go past the
-// caches, where columns a power of two apart would push one another out.
+// caches, where columns a power of two apart would push one another out. Tiles follow one another
+// along the longer side, so that lines far apart are rather written than read: stores past the
+// caches do not wait.
 #ifndef QUANTRAIN_CPU_TILES_H_
 #define QUANTRAIN_CPU_TILES_H_
 
@@ -62,34 +64,56 @@ inline bool StreamsTiles(const T* y, int64_t y_column, int64_t bytes) {
          reinterpret_cast<uintptr_t>(y) % 64 == 0;
 }
 
-// y[c * y_column + r] = x[r * x_row + c] for c below columns <= kTile and r below rows. stream: as
-// StreamsTiles says, of a y a multiple of kTile elements behind.
+// A matrix that is turned in bands of tiles along its longer side.
+struct Bands {
+  Bands(int64_t rows, int64_t columns)
+      : rows(rows),
+        columns(columns),
+        along_rows(columns >= rows),
+        count(rows == 0 || columns == 0 ? 0 : DivUp(Min(rows, columns), kTile)) {}
+
+  // Elements of a band, of which the last may have fewer.
+  int64_t Size() const { return kTile * Max(rows, columns); }
+  int64_t Rows(int64_t band) const { return along_rows ? Short(band) : rows; }
+  int64_t Columns(int64_t band) const { return along_rows ? columns : Short(band); }
+
+  int64_t rows, columns;
+  bool along_rows;  // of x
+  int64_t count;
+
+ private:
+  int64_t Short(int64_t band) const {
+    return Min(kTile, Min(rows, columns) - band * kTile);
+  }
+};
+
+// y[c * y_column + r] = x[r * x_row + c] for c below columns and r below rows, one of them at most
+// kTile. stream: as StreamsTiles says, of a y a multiple of kTile elements behind.
 template <class T>
 inline void TurnBand(const T* x, int64_t x_row, T* y, int64_t y_column, int64_t rows,
                      int64_t columns, [[maybe_unused]] bool stream) {
-  int64_t r0 = 0;
-#if defined(__AVX2__)
-  if constexpr (sizeof(T) == 4) {
-    for (; columns == kTile && r0 + kTile <= rows; r0 += kTile) {
-      const T* const from = x + r0 * x_row;
-      for (int64_t r = 0; r < kTile; ++r) __builtin_prefetch(from + (kTile + r) * x_row);
-      if (stream) {
-        TurnTile<true>(from, x_row, y + r0, y_column);
-      } else {
-        TurnTile<false>(from, x_row, y + r0, y_column);
-      }
-    }
-  }
-#endif
-  for (; r0 < rows; r0 += kTile) {
+  [[maybe_unused]] const int64_t ahead = rows <= kTile ? 8 * kTile : kTile * x_row;
+  for (int64_t r0 = 0; r0 < rows; r0 += kTile) {
     const int64_t height = Min(kTile, rows - r0);
-    for (int64_t c = 0; c < columns; ++c) {
-      const T* const from = x + r0 * x_row + c;
-      T* const to = y + c * y_column + r0;
-      if (height == kTile) {
-        for (int64_t r = 0; r < kTile; ++r) to[r] = from[r * x_row];
-      } else {
-        for (int64_t r = 0; r < height; ++r) to[r] = from[r * x_row];
+    for (int64_t c0 = 0; c0 < columns; c0 += kTile) {
+      const int64_t width = Min(kTile, columns - c0);
+      const T* const from = x + r0 * x_row + c0;
+      T* const to = y + c0 * y_column + r0;
+#if defined(__AVX2__)
+      if constexpr (sizeof(T) == 4) {
+        if (height == kTile && width == kTile) {
+          for (int64_t r = 0; r < kTile; ++r) __builtin_prefetch(from + r * x_row + ahead);
+          if (stream) {
+            TurnTile<true>(from, x_row, to, y_column);
+          } else {
+            TurnTile<false>(from, x_row, to, y_column);
+          }
+          continue;
+        }
+      }
+#endif
+      for (int64_t c = 0; c < width; ++c) {
+        for (int64_t r = 0; r < height; ++r) to[c * y_column + r] = from[r * x_row + c];
       }
     }
   }

@@ -1,5 +1,5 @@
-// transpose: NHWC to NCHW and back, a matrix transpose per image. A block is bands of output rows,
-// which go in the tiles of tiles.h.
+// transpose: NHWC to NCHW and back, a matrix transpose per image. A block is bands of the tiles of
+// tiles.h.
 #include "cpu/tiles.h"
 
 namespace qt::cpu::QT_ISA {
@@ -8,16 +8,17 @@ namespace {
 // y[cols][rows] = x[rows][cols] for each of `images`.
 template <class T>
 void Transpose(qt_context& ctx, const T* x, T* y, int64_t images, int64_t rows, int64_t cols) {
-  const int64_t bands = rows == 0 ? 0 : DivUp(cols, kTile);
-  const int64_t bands_per_block = ItemsPerBlock(kTile * rows);
+  const Bands bands(rows, cols);
   const bool stream = StreamsTiles(
       y, rows, 2 * images * rows * cols * static_cast<int64_t>(sizeof(T)));
-  ParallelBlocks(ctx, images * bands, bands_per_block, [=](int64_t, int64_t begin, int64_t end) {
-    for (int64_t band = begin; band < end; ++band) {
-      const T* from = x + band / bands * rows * cols;
-      T* to = y + band / bands * rows * cols;
-      const int64_t c0 = band % bands * kTile;
-      TurnBand(from + c0, cols, to + c0 * rows, rows, rows, Min(kTile, cols - c0), stream);
+  ParallelBlocks(ctx, images * bands.count, ItemsPerBlock(bands.Size()),
+                 [=](int64_t, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t image = i / bands.count * rows * cols, band = i % bands.count;
+      const int64_t r0 = bands.along_rows ? band * kTile : 0;
+      const int64_t c0 = bands.along_rows ? 0 : band * kTile;
+      TurnBand(x + image + r0 * cols + c0, cols, y + image + c0 * rows + r0, rows,
+               bands.Rows(band), bands.Columns(band), stream);
     }
   });
 }

@@ -156,6 +156,9 @@ inline __m512i Bf16Bits(Vector a) {
   const __mmask16 nan = _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q);
   return _mm512_mask_mov_epi32(_mm512_srli_epi32(sum, 16), nan, quiet);
 }
+inline void StoreVector(Vector a, math::Bf16* out) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_cvtepi32_epi16(Bf16Bits(a)));
+}
 
 #else  // AVX2
 
@@ -277,6 +280,12 @@ inline __m256i Bf16Bits(Vector a) {
   const __m256i quiet = _mm256_or_si256(high, _mm256_set1_epi32(0x40));
   const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q));
   return _mm256_blendv_epi8(_mm256_srli_epi32(sum, 16), quiet, nan);
+}
+inline void StoreVector(Vector a, math::Bf16* out) {
+  const __m256i bits = Bf16Bits(a);
+  const __m128i halves =
+      _mm_packus_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out), halves);
 }
 
 #endif  // AVX2

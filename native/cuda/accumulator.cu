@@ -1,11 +1,13 @@
 // Accumulators, the same bits as cpu/accumulator.cc: statistics are integers and range is min/max,
 // exact in any order (device/reduce.h); the rest is elementwise in the flat mapping of
-// device/rows.h. Each input is read once and each output written once.
+// device/rows.h: four elements per access, 16 bytes of accumulators and floats, 8 of bf16. Each input
+// is read once and each output written once.
 #include "cuda/device/reduce.h"
 #include "cuda/device/rows.h"
 #include "cuda/kernels.h"
 #include "math/epilogue.h"
 #include "math/requantize.h"
+#include "math/types.h"
 
 namespace qt::cuda {
 namespace {
@@ -97,19 +99,22 @@ struct RequantizeMap {
   }
 };
 
+template <class Real>
 struct DequantizeMap {
-  using Out = float;
+  using Out = Real;
   const int32_t* acc;
-  float* out;
+  Real* out;
   uint8_t* mask;
   const int32_t* bias;
   const int32_t* keep;
   const float* out_scale;
 
-  __device__ float operator()(int32_t value, int64_t c, bool*) const {
+  __device__ Real operator()(int32_t value, int64_t c, bool*) const {
     const int32_t sum = math::AddBias(value, keep == nullptr ? 1 : keep[c],
                                       bias == nullptr ? 0 : bias[c]);
-    return math::DequantizeAcc(sum, out_scale[c]);
+    Real y;
+    math::Narrow(math::DequantizeAcc(sum, out_scale[c]), &y);
+    return y;
   }
 };
 
@@ -149,16 +154,17 @@ cudaError_t Requantize(const Stream& stream, const qt_requantize_args& a) {
   return MapAcc(stream, map, a.rows, a.channels);
 }
 
+template <class Real>
 __global__ void __launch_bounds__(kThreads, kMinBlocks)
-    FloatToAccKernel(const float* x, int32_t* acc, int64_t n, bool accumulate, bool vector) {
+    FloatToAccKernel(const Real* x, int32_t* acc, int64_t n, bool accumulate, bool vector) {
   for (FlatWalk at(1); at.base < n; at.Next(1)) {
     const bool whole = vector && at.base + kWarpElements <= n;
-    const Four<float> value = LoadFour(x, at.i, n, whole);
+    const Four<Real> value = LoadFour(x, at.i, n, whole);
     Four<int32_t> sum = {};
     if (accumulate) sum = LoadFour(acc, at.i, n, whole);
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
-      sum.v[k] = math::AddBias(sum.v[k], 1, math::FloatToAcc(value.v[k]));
+      sum.v[k] = math::AddBias(sum.v[k], 1, math::FloatToAcc(math::Widen(value.v[k])));
     }
     StoreFour(acc, at.i, n, whole, sum);
   }
@@ -193,14 +199,22 @@ cudaError_t requantize(const Stream& stream, const qt_requantize_args& a) {
 }
 
 cudaError_t dequantize_acc(const Stream& stream, const qt_dequantize_acc_args& a) {
-  const DequantizeMap map = {a.acc, a.y, nullptr, a.bias, a.keep, a.out_scale};
-  return MapAcc(stream, map, a.rows, a.channels);
+  return math::WithReal(a.element_type, [&](auto* type) {
+    using Real = math::Pointed<decltype(type)>;
+    const DequantizeMap<Real> map = {a.acc,  static_cast<Real*>(a.y), nullptr, a.bias,
+                                     a.keep, a.out_scale};
+    return MapAcc(stream, map, a.rows, a.channels);
+  });
 }
 
 cudaError_t float_to_acc(const Stream& stream, const qt_float_to_acc_args& a) {
   if (a.n == 0) return cudaSuccess;
-  return Launch(stream, BlocksFor(a.n), FloatToAccKernel, a.x, a.acc, a.n, a.accumulate != 0,
-                AlignedForFour(a.x) && AlignedForFour(a.acc));
+  return math::WithReal(a.element_type, [&](auto* type) {
+    using Real = math::Pointed<decltype(type)>;
+    const Real* const x = static_cast<const Real*>(a.x);
+    return Launch(stream, BlocksFor(a.n), FloatToAccKernel<Real>, x, a.acc, a.n,
+                  a.accumulate != 0, AlignedForFour(x) && AlignedForFour(a.acc));
+  });
 }
 
 }  // namespace qt::cuda

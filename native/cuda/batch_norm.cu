@@ -8,18 +8,21 @@
 #include "cuda/device/rows.h"
 #include "cuda/kernels.h"
 #include "math/layers.h"
+#include "math/types.h"
 
 namespace qt::cuda {
 namespace {
 
+template <class Real>
 struct Statistics {
   qt_batch_norm_stats_args a;
+  __device__ float At(int64_t i) const { return math::Widen(static_cast<const Real*>(a.x)[i]); }
   struct Total {
     double sum, squares;
   };
   __device__ Total Zero() const { return {0.0, 0.0}; }
   __device__ void Add(Total* total, int64_t i, int64_t channel) const {
-    const double d = math::Shifted(a.x[i], a.x[channel]);
+    const double d = math::Shifted(At(i), At(channel));
     total->sum += d;
     total->squares += d * d;
   }
@@ -28,7 +31,7 @@ struct Statistics {
   }
   __device__ void Store(int64_t c, Total total) const {
     const math::FloatMoments m =
-        math::MomentsOfShifted(a.x[c], total.sum, total.squares, static_cast<double>(a.rows));
+        math::MomentsOfShifted(At(c), total.sum, total.squares, static_cast<double>(a.rows));
     a.mean[c] = m.mean;
     a.var[c] = m.var;
   }
@@ -56,6 +59,7 @@ struct Normalize {
   }
 };
 
+template <class Real>
 struct ParameterGradients {
   qt_batch_norm_backward_args a;
   struct Total {
@@ -63,9 +67,10 @@ struct ParameterGradients {
   };
   __device__ Total Zero() const { return {0.0, 0.0}; }
   __device__ void Add(Total* total, int64_t i, int64_t channel) const {
-    const double dy = static_cast<double>(a.dy[i]);
+    const double dy = static_cast<double>(math::Widen(static_cast<const Real*>(a.dy)[i]));
+    const float x = math::Widen(static_cast<const Real*>(a.x)[i]);
     total->dbeta += dy;
-    total->dgamma += dy * math::Shifted(a.x[i], a.mean[channel]);
+    total->dgamma += dy * math::Shifted(x, a.mean[channel]);
   }
   __device__ Total Combine(Total one, Total two) const {
     return {one.dbeta + two.dbeta, one.dgamma + two.dgamma};
@@ -112,26 +117,30 @@ struct FrozenGradient {
 }  // namespace
 
 cudaError_t batch_norm_stats(const Stream& stream, const qt_batch_norm_stats_args& args) {
-  const cudaError_t status =
-      ReduceChannels(stream, Statistics{args}, args.rows, args.channels, 1);
+  const cudaError_t status = math::WithReal(args.element_type, [&](auto* type) {
+    return ReduceChannels(stream, Statistics<math::Pointed<decltype(type)>>{args}, args.rows,
+                          args.channels, 1);
+  });
   if (status != cudaSuccess || args.running_mean == nullptr) return status;
   return ForChannels(stream, UpdateRunning{args}, args.channels);
 }
 
 cudaError_t batch_norm(const Stream& stream, const qt_batch_norm_args& args) {
-  return MapColumns(stream, Normalize{args}, {args.x, nullptr, args.y, QT_ELEMENT_F32}, args.rows,
-                    args.channels);
+  return MapColumns(stream, Normalize{args}, {args.x, nullptr, args.y, args.element_type},
+                    args.rows, args.channels);
 }
 
 cudaError_t batch_norm_backward(const Stream& stream, const qt_batch_norm_backward_args& args) {
-  const cudaError_t status =
-      ReduceChannels(stream, ParameterGradients{args}, args.rows, args.channels, 1);
+  const cudaError_t status = math::WithReal(args.element_type, [&](auto* type) {
+    return ReduceChannels(stream, ParameterGradients<math::Pointed<decltype(type)>>{args},
+                          args.rows, args.channels, 1);
+  });
   if (status != cudaSuccess) return status;
   if (args.frozen != 0) {
-    return MapColumns(stream, FrozenGradient{args}, {args.dy, nullptr, args.dx, QT_ELEMENT_F32},
+    return MapColumns(stream, FrozenGradient{args}, {args.dy, nullptr, args.dx, args.element_type},
                       args.rows, args.channels);
   }
-  return MapColumns(stream, BatchGradient{args}, {args.dy, args.x, args.dx, QT_ELEMENT_F32},
+  return MapColumns(stream, BatchGradient{args}, {args.dy, args.x, args.dx, args.element_type},
                     args.rows, args.channels);
 }
 

@@ -5,6 +5,7 @@
 #include "cuda/device/rows.h"
 #include "cuda/kernels.h"
 #include "math/batch_norm.h"
+#include "math/types.h"
 
 namespace qt::cuda {
 namespace {
@@ -39,6 +40,13 @@ __device__ inline float XHat(const qt_batch_norm_absorb_backward_args& a, int64_
   return math::NormalizedAcc(a.acc[i], unit, a.mean[c], a.inv_std[c]);
 }
 
+// The gradient of y under its mask.
+template <class Real>
+__device__ inline float Masked(const qt_batch_norm_absorb_backward_args& a, int64_t i) {
+  return MaskBit(a.mask, i) ? math::Widen(static_cast<const Real*>(a.dy)[i]) : 0.0f;
+}
+
+template <class Real>
 struct GradientSums {
   struct Total {
     float d, d_x_hat;
@@ -47,7 +55,7 @@ struct GradientSums {
 
   __device__ Total Zero() const { return {0.0f, 0.0f}; }
   __device__ void Add(Total* t, int64_t i, int64_t c) const {
-    const float d = MaskBit(a.mask, i) ? a.dy[i] : 0.0f;
+    const float d = Masked<Real>(a, i);
     t->d += d;
     t->d_x_hat += d * XHat(a, i, *a.x_scale * a.w_scale[c], c);
   }
@@ -69,6 +77,7 @@ struct ShareGamma {
   }
 };
 
+template <class Real>
 struct Gradient {
   struct Channel {
     float unit, mean, inv_std, gain, mean_d, mean_d_x_hat;
@@ -86,9 +95,10 @@ struct Gradient {
             math::Sign(a.gamma[c]) * a.dgamma[c] / rows};
   }
   __device__ void Apply(const Channel& c, int64_t i) const {
-    const float d = MaskBit(a.mask, i) ? a.dy[i] : 0.0f;
+    const float d = Masked<Real>(a, i);
     const float x_hat = math::NormalizedAcc(a.acc[i], c.unit, c.mean, c.inv_std);
-    a.du[i] = math::NormalizedGradient(d, x_hat, c.gain, c.mean_d, c.mean_d_x_hat);
+    math::Narrow(math::NormalizedGradient(d, x_hat, c.gain, c.mean_d, c.mean_d_x_hat),
+                 static_cast<Real*>(a.du) + i);
   }
 };
 
@@ -100,8 +110,12 @@ cudaError_t batch_norm_absorb(const Stream& stream, const qt_batch_norm_absorb_a
 
 cudaError_t batch_norm_absorb_backward(const Stream& stream,
                                        const qt_batch_norm_absorb_backward_args& a) {
-  cudaError_t status = ReduceChannels(stream, GradientSums{a}, a.rows, a.channels, 1);
-  if (status == cudaSuccess) status = ForColumns(stream, Gradient{a}, a.rows, a.channels);
+  const cudaError_t status = math::WithReal(a.element_type, [&](auto* type) {
+    using Real = math::Pointed<decltype(type)>;
+    const cudaError_t sums = ReduceChannels(stream, GradientSums<Real>{a}, a.rows, a.channels, 1);
+    if (sums != cudaSuccess) return sums;
+    return ForColumns(stream, Gradient<Real>{a}, a.rows, a.channels);
+  });
   if (status != cudaSuccess || a.fold_var == nullptr) return status;
   return ForChannels(stream, ShareGamma{a}, a.channels);
 }

@@ -5,6 +5,7 @@
 #include "cuda/kernels.h"
 #include "math/batch_norm.h"
 #include "math/requantize.h"
+#include "math/types.h"
 
 namespace qt::cuda {
 namespace {
@@ -71,6 +72,7 @@ struct KeepRatio {
   }
 };
 
+template <class Real>
 struct CorrectGradient {
   struct Total {
     float d, d_o;
@@ -79,10 +81,10 @@ struct CorrectGradient {
 
   __device__ Total Zero() const { return {0.0f, 0.0f}; }
   __device__ void Add(Total* t, int64_t i, int64_t c) const {
-    const float d = MaskBit(a.mask, i) ? a.dy[i] : 0.0f;
+    const float d = MaskBit(a.mask, i) ? math::Widen(static_cast<const Real*>(a.dy)[i]) : 0.0f;
     t->d += d;
     t->d_o += d * math::DequantizeAcc(a.acc[i], *a.x_scale * *a.w_scale);
-    a.d_out[i] = d * a.dsigma[c];
+    math::Narrow(d * a.dsigma[c], static_cast<Real*>(a.d_out) + i);
   }
   __device__ Total Combine(const Total& x, const Total& y) const {
     return {x.d + y.d, x.d_o + y.d_o};
@@ -101,6 +103,7 @@ struct CorrectGradient {
   }
 };
 
+template <class Real>
 struct StatsGradient {
   struct Channel {
     float mean, mean_share, std_share;
@@ -113,7 +116,9 @@ struct StatsGradient {
             a.dsigma[c] / (math::StandardDeviation(a.var[c], a.epsilon) * rows)};
   }
   __device__ void Apply(const Channel& c, int64_t i) const {
-    a.dx[i] = math::StatisticsGradient(a.x[i], c.mean, c.mean_share, c.std_share);
+    const float x = math::Widen(static_cast<const Real*>(a.x)[i]);
+    math::Narrow(math::StatisticsGradient(x, c.mean, c.mean_share, c.std_share),
+                 static_cast<Real*>(a.dx) + i);
   }
 };
 
@@ -145,12 +150,17 @@ cudaError_t conv_bn_correct_backward(const Stream& stream,
                                      const qt_conv_bn_correct_backward_args& a) {
   const cudaError_t status = ForChannels(stream, KeepRatio{a}, a.channels);
   if (status != cudaSuccess) return status;
-  return ReduceChannels(stream, CorrectGradient{a}, a.rows, a.channels, 1);
+  return math::WithReal(a.element_type, [&](auto* type) {
+    return ReduceChannels(stream, CorrectGradient<math::Pointed<decltype(type)>>{a}, a.rows,
+                          a.channels, 1);
+  });
 }
 
 cudaError_t batch_norm_stats_backward(const Stream& stream,
                                       const qt_batch_norm_stats_backward_args& a) {
-  return ForColumns(stream, StatsGradient{a}, a.rows, a.channels);
+  return math::WithReal(a.element_type, [&](auto* type) {
+    return ForColumns(stream, StatsGradient<math::Pointed<decltype(type)>>{a}, a.rows, a.channels);
+  });
 }
 
 }  // namespace qt::cuda

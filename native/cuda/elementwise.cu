@@ -5,6 +5,7 @@
 #include "cuda/device/rows.h"
 #include "cuda/kernels.h"
 #include "math/layers.h"
+#include "math/types.h"
 
 namespace qt::cuda {
 namespace {
@@ -30,15 +31,15 @@ struct AddBias {
   __device__ float Apply(float channel_bias, float x, float) const { return x + channel_bias; }
 };
 
-template <bool kMask>
+template <class Real, bool kMask>
 struct ChannelSum {
-  const float* x;
+  const Real* x;
   const uint8_t* mask;
   float* sum;
   using Total = double;
   __device__ Total Zero() const { return 0.0; }
   __device__ void Add(Total* total, int64_t i, int64_t) const {
-    if (!kMask || MaskBit(mask, i)) *total += static_cast<double>(x[i]);
+    if (!kMask || MaskBit(mask, i)) *total += static_cast<double>(math::Widen(x[i]));
   }
   __device__ Total Combine(Total a, Total b) const { return a + b; }
   __device__ void Store(int64_t channel, Total total) const {
@@ -62,17 +63,21 @@ cudaError_t add(const Stream& stream, const qt_add_args& args) {
 }
 
 cudaError_t add_bias(const Stream& stream, const qt_add_bias_args& args) {
-  return MapColumns(stream, AddBias{args.bias}, {args.x, nullptr, args.y, QT_ELEMENT_F32},
+  return MapColumns(stream, AddBias{args.bias}, {args.x, nullptr, args.y, args.element_type},
                     args.rows, args.channels);
 }
 
 cudaError_t channel_sum(const Stream& stream, const qt_channel_sum_args& args) {
-  if (args.mask == nullptr) {
-    return ReduceChannels(stream, ChannelSum<false>{args.x, nullptr, args.sum}, args.rows,
+  return math::WithReal(args.element_type, [&](auto* type) {
+    using Real = math::Pointed<decltype(type)>;
+    const Real* const x = static_cast<const Real*>(args.x);
+    if (args.mask == nullptr) {
+      return ReduceChannels(stream, ChannelSum<Real, false>{x, nullptr, args.sum}, args.rows,
+                            args.channels, 1);
+    }
+    return ReduceChannels(stream, ChannelSum<Real, true>{x, args.mask, args.sum}, args.rows,
                           args.channels, 1);
-  }
-  return ReduceChannels(stream, ChannelSum<true>{args.x, args.mask, args.sum}, args.rows,
-                        args.channels, 1);
+  });
 }
 
 }  // namespace qt::cuda

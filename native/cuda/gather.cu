@@ -3,6 +3,7 @@
 // own. So both give the bits of cpu/gather.cc.
 #include "cuda/device/strided.h"
 #include "cuda/kernels.h"
+#include "math/types.h"
 
 namespace qt::cuda {
 namespace {
@@ -33,7 +34,9 @@ cudaError_t GatherAll(const Stream& stream, const qt_gather_args& a) {
                     elements);
 }
 
-__global__ void __launch_bounds__(kThreads, kMinBlocks) GatherBackwardKernel(qt_gather_backward_args a) {
+template <class Real>
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
+    GatherBackwardKernel(qt_gather_backward_args a) {
   constexpr int kWarps = kThreads / kWarpSize;
   __shared__ unsigned hits[kWarps];
   const int thread = static_cast<int>(threadIdx.x);
@@ -50,8 +53,8 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks) GatherBackwardKernel(qt_
       for (int warp = 0; warp < kWarps; ++warp) {
         for (unsigned left = hits[warp]; left != 0; left &= left - 1) {
           const int64_t hit = base + warp * kWarpSize + __ffs(static_cast<int>(left)) - 1;
-          const float* dy = a.dy + (outer * a.count + hit) * a.inner;
-          for (int64_t i = thread; i < a.inner; i += kThreads) dx[i] += dy[i];
+          const Real* dy = static_cast<const Real*>(a.dy) + (outer * a.count + hit) * a.inner;
+          for (int64_t i = thread; i < a.inner; i += kThreads) dx[i] += math::Widen(dy[i]);
         }
       }
     }
@@ -67,8 +70,10 @@ cudaError_t gather(const Stream& stream, const qt_gather_args& a) {
 cudaError_t gather_backward(const Stream& stream, const qt_gather_backward_args& a) {
   const int64_t rows = a.outer * a.axis;
   if (rows == 0 || a.inner == 0) return cudaSuccess;
-  return Launch(stream, dim3(static_cast<unsigned>(rows < 65536 ? rows : 65536)),
-                GatherBackwardKernel, a);
+  return math::WithReal(a.element_type, [&](auto* type) {
+    return Launch(stream, dim3(static_cast<unsigned>(rows < 65536 ? rows : 65536)),
+                  GatherBackwardKernel<math::Pointed<decltype(type)>>, a);
+  });
 }
 
 }  // namespace qt::cuda

@@ -7,10 +7,12 @@
 #include "cuda/device/rows.h"
 #include "cuda/kernels.h"
 #include "math/mse_scale.h"
+#include "math/types.h"
 
 namespace qt::cuda {
 namespace {
 
+template <class Real>
 struct RangeReducer {
   struct Total {
     float lo, hi;
@@ -19,7 +21,7 @@ struct RangeReducer {
 
   __device__ Total Zero() const { return {0.0f, 0.0f}; }  // the range contains 0
   __device__ void Add(Total* t, int64_t element, int64_t) const {
-    const float x = a.x[element];
+    const float x = math::Widen(static_cast<const Real*>(a.x)[element]);
     const float v = math::TakesPart(x) ? x : 0.0f;
     *t = Combine(*t, {v, v});
   }
@@ -42,6 +44,7 @@ struct Group {
   double* errors;  // [count, parts, candidates]
 };
 
+template <class Real>
 __global__ void __launch_bounds__(kThreads, kMinBlocks) ErrorsKernel(Group g) {
   __shared__ float tile[kThreads];
   const int thread = static_cast<int>(threadIdx.x);
@@ -62,8 +65,9 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks) ErrorsKernel(Group g) {
         __syncthreads();  // the tile before has been read
         if (j < end) {
           const int64_t outer = j / g.a.inner;
-          tile[thread] =
-              g.a.x[(outer * g.a.channels + channel) * g.a.inner + (j - outer * g.a.inner)];
+          const int64_t element =
+              (outer * g.a.channels + channel) * g.a.inner + (j - outer * g.a.inner);
+          tile[thread] = math::Widen(static_cast<const Real*>(g.a.x)[element]);
         }
         __syncthreads();
         const int n = static_cast<int>(end - base < kThreads ? end - base : kThreads);
@@ -100,11 +104,10 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks) ChooseKernel(Group g) {
   }
 }
 
-}  // namespace
-
-cudaError_t mse_scale(const Stream& stream, const qt_mse_scale_args& args) {
+template <class Real>
+cudaError_t MseScale(const Stream& stream, const qt_mse_scale_args& args) {
   cudaError_t status =
-      ReduceChannels(stream, RangeReducer{args}, args.outer, args.channels, args.inner);
+      ReduceChannels(stream, RangeReducer<Real>{args}, args.outer, args.channels, args.inner);
   const int64_t length = args.outer * args.inner;
   if (length == 0) return status;
   Group g = {args, math::PartsOf(length), 0, 0, static_cast<double*>(stream.workspace)};
@@ -114,11 +117,19 @@ cudaError_t mse_scale(const Stream& stream, const qt_mse_scale_args& args) {
     g.count = args.channels - g.first < group ? args.channels - g.first : group;
     const int64_t units = g.count * g.parts.count;
     const unsigned blocks = static_cast<unsigned>(units < 65536 ? units : 65536);
-    status = Launch(stream, dim3(blocks), ErrorsKernel, g);
+    status = Launch(stream, dim3(blocks), ErrorsKernel<Real>, g);
     if (status != cudaSuccess) break;
     status = Launch(stream, dim3(blocks), ChooseKernel, g);
   }
   return status;
+}
+
+}  // namespace
+
+cudaError_t mse_scale(const Stream& stream, const qt_mse_scale_args& a) {
+  return math::WithReal(a.element_type, [&](auto* type) {
+    return MseScale<math::Pointed<decltype(type)>>(stream, a);
+  });
 }
 
 }  // namespace qt::cuda

@@ -5,6 +5,7 @@
 #include "cuda/kernels.h"
 #include "math/elementary.h"
 #include "math/loss.h"
+#include "math/types.h"
 
 namespace qt::cuda {
 namespace {
@@ -53,9 +54,13 @@ __device__ inline float SumOfLanes(float v) {
 }
 
 // NaN is skipped here and found by the sum.
-__device__ inline float RowMaximum(const float* x, int64_t classes, int lane) {
+template <class Real>
+__device__ inline float RowMaximum(const Real* x, int64_t classes, int lane) {
   float max = -HUGE_VALF;
-  for (int64_t j = lane; j < classes; j += kLanes) max = x[j] > max ? x[j] : max;
+  for (int64_t j = lane; j < classes; j += kLanes) {
+    const float v = math::Widen(x[j]);
+    max = v > max ? v : max;
+  }
   for (int lanes = 1; lanes < kLanes; lanes *= 2) {
     const float other = __shfl_xor_sync(kAll, max, lanes);
     max = other > max ? other : max;
@@ -64,9 +69,10 @@ __device__ inline float RowMaximum(const float* x, int64_t classes, int lane) {
 }
 
 // Index of the first maximum; classes where the row has none (NaN).
-__device__ inline int64_t FirstEqual(const float* x, int64_t classes, float max, int lane) {
+template <class Real>
+__device__ inline int64_t FirstEqual(const Real* x, int64_t classes, float max, int lane) {
   int64_t first = lane;
-  while (first < classes && x[first] != max) first += kLanes;
+  while (first < classes && math::Widen(x[first]) != max) first += kLanes;
   first = first < classes ? first : classes;
   for (int lanes = 1; lanes < kLanes; lanes *= 2) {
     const int64_t other = __shfl_xor_sync(kAll, first, lanes);
@@ -75,7 +81,7 @@ __device__ inline int64_t FirstEqual(const float* x, int64_t classes, float max,
   return first;
 }
 
-template <bool kTeacher>
+template <class Real, bool kTeacher>
 __global__ void __launch_bounds__(kThreads, kMinBlocks)
     RowsKernel(qt_softmax_cross_entropy_args a, Workspace w) {
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
@@ -90,11 +96,11 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
     const bool counts = Counts(label, a.classes);
     // A row that does not count takes part with no classes.
     const int64_t classes = counts ? a.classes : 0;
-    const float* logits = a.logits + (counts ? row * a.classes : 0);
+    const Real* logits = static_cast<const Real*>(a.logits) + (counts ? row * a.classes : 0);
     const float max = RowMaximum(logits, classes, lane);
     float exps = 0.0f, sum_shifted = 0.0f;
     for (int64_t j = lane; j < classes; j += kLanes) {
-      const float shifted = logits[j] - max;
+      const float shifted = math::Widen(logits[j]) - max;
       exps += math::Exp(shifted);
       sum_shifted += shifted;
     }
@@ -102,14 +108,14 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
     sum_shifted = SumOfLanes(sum_shifted);
     const int64_t first = FirstEqual(logits, classes, max, lane);
 
-    const float* teacher = nullptr;
+    const Real* teacher = nullptr;
     float teacher_max = 0.0f, soft_sum = 0.0f, teacher_sum = 0.0f, cross = 0.0f, soft_shifted = 0.0f;
     if (kTeacher) {
-      teacher = a.teacher + (counts ? row * a.classes : 0);
+      teacher = static_cast<const Real*>(a.teacher) + (counts ? row * a.classes : 0);
       teacher_max = RowMaximum(teacher, classes, lane);
       for (int64_t j = lane; j < classes; j += kLanes) {
-        const float shifted = (logits[j] - max) / t;
-        const float teacher_shifted = (teacher[j] - teacher_max) / t;
+        const float shifted = (math::Widen(logits[j]) - max) / t;
+        const float teacher_shifted = (math::Widen(teacher[j]) - teacher_max) / t;
         const float e = math::Exp(teacher_shifted);
         soft_sum += math::Exp(shifted);
         teacher_sum += e;
@@ -125,8 +131,8 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
       float loss = 0.0f;
       bool correct = false;
       if (counts) {
-        loss = math::CrossEntropy(math::Log(sum), logits[label] - max, sum_shifted, a.smoothing,
-                                  all);
+        loss = math::CrossEntropy(math::Log(sum), math::Widen(logits[label]) - max, sum_shifted,
+                                  a.smoothing, all);
         correct = loss == loss && first == label;
         if (kTeacher) {
           const float soft =
@@ -138,21 +144,22 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
       w.corrects[row] = correct ? 1 : 0;
     }
     if (a.dlogits == nullptr || row >= a.rows) continue;
-    float* gradient = a.dlogits + row * a.classes;
+    Real* gradient = static_cast<Real*>(a.dlogits) + row * a.classes;
     const float off = a.smoothing / all;
     const float on = off + (1.0f - a.smoothing);
     for (int64_t j = lane; j < a.classes; j += kLanes) {
       float g = 0.0f;
       if (counts) {
         const float target = j == label ? on : off;
-        g = math::CrossEntropyGradient(math::Exp(logits[j] - max), sum, target, rows);
+        const float e = math::Exp(math::Widen(logits[j]) - max);
+        g = math::CrossEntropyGradient(e, sum, target, rows);
         if (kTeacher) {
-          const float p = math::Exp((logits[j] - max) / t) / soft_sum;
-          const float q = math::Exp((teacher[j] - teacher_max) / t) / teacher_sum;
+          const float p = math::Exp((math::Widen(logits[j]) - max) / t) / soft_sum;
+          const float q = math::Exp((math::Widen(teacher[j]) - teacher_max) / t) / teacher_sum;
           g = math::DistilledGradient(g, p, q, t, a.soft_weight, rows);
         }
       }
-      gradient[j] = g;
+      math::Narrow(g, &gradient[j]);
     }
   }
 }
@@ -189,9 +196,12 @@ cudaError_t softmax_cross_entropy(const Stream& stream, const qt_softmax_cross_e
       ReduceChannels(stream, CountedReducer{args.labels, args.classes, w.counted}, 1, 1, args.rows);
   if (status == cudaSuccess && args.rows > 0) {
     const int64_t blocks = (args.rows + kRowsPerBlock - 1) / kRowsPerBlock;
-    const auto kernel = args.teacher != nullptr ? RowsKernel<true> : RowsKernel<false>;
-    status = Launch(stream, dim3(static_cast<unsigned>(blocks < 65536 ? blocks : 65536)), kernel,
+    status = math::WithReal(args.element_type, [&](auto* type) {
+      using Real = math::Pointed<decltype(type)>;
+      return Launch(stream, dim3(static_cast<unsigned>(blocks < 65536 ? blocks : 65536)),
+                    args.teacher != nullptr ? RowsKernel<Real, true> : RowsKernel<Real, false>,
                     args, w);
+    });
   }
   if (status != cudaSuccess) return status;
   return Launch(stream, dim3(1), LossesKernel, args, w);

@@ -391,13 +391,14 @@ QT_API qt_status qt_dsq_backward(qt_context* ctx, const qt_dsq_backward_args* ar
  * sum (x_hat - x)^2 is least, the largest of equals; zero_point is that of the range (a range that shrinks with its step
  * keeps it). Inf and NaN in x take no part. The initial value of learned scales. */
 typedef struct qt_mse_scale_args {
-  const float* x;       /* [outer, channels, inner] */
+  const void* x;        /* real, [outer, channels, inner] */
   float* scale;         /* [channels] */
   int32_t* zero_point;  /* [channels] */
   int64_t outer, channels, inner;
   int32_t qmin, qmax;
   int32_t symmetric;    /* 0 or 1 */
   int32_t candidates;   /* 1..1024 */
+  int32_t element_type; /* of x */
 } qt_mse_scale_args;
 QT_API qt_status qt_mse_scale(qt_context* ctx, const qt_mse_scale_args* args);
 
@@ -945,7 +946,7 @@ QT_API qt_status qt_batch_norm_absorb(qt_context* ctx, const qt_batch_norm_absor
  * with xhat = (sx * sw[c] * acc - mean) * inv_std. With fold_var, dgamma is times 1 - epsilon * g^2 * inv_std^2 (gamma is
  * in g as well; what goes through the weights is qt_conv_bn_fold_backward's), and the gain is 1 where inv_std is 0. */
 typedef struct qt_batch_norm_absorb_backward_args {
-  const float* dy;       /* [rows, channels] */
+  const void* dy;        /* real, [rows, channels] */
   const uint8_t* mask;   /* or null: all ones */
   const int32_t* acc;    /* [rows, channels] */
   const float* gamma;    /* [channels] */
@@ -953,12 +954,13 @@ typedef struct qt_batch_norm_absorb_backward_args {
   const float* w_scale;  /* [channels] */
   const float* mean;     /* [channels] */
   const float* inv_std;
-  float* du;             /* [rows, channels]; may be dy */
+  void* du;              /* real, [rows, channels]; may be dy */
   float* dgamma;         /* [channels] */
   float* dbeta;
   int64_t rows, channels;
   const float* fold_var; /* [channels] or null, as in the forward */
   float epsilon;         /* with fold_var */
+  int32_t element_type;  /* of dy and du */
 } qt_batch_norm_absorb_backward_args;
 QT_API qt_status qt_batch_norm_absorb_backward(qt_context* ctx, const qt_batch_norm_absorb_backward_args* args);
 
@@ -1072,18 +1074,20 @@ typedef struct qt_dequantize_acc_args {
   const int32_t* bias;     /* or null */
   const int32_t* keep;     /* or null */
   const float* out_scale;  /* [channels] */
-  float* y;
+  void* y;                 /* real */
   int64_t rows, channels;
+  int32_t element_type;    /* of y */
 } qt_dequantize_acc_args;
 QT_API qt_status qt_dequantize_acc(qt_context* ctx, const qt_dequantize_acc_args* args);
 
 /* acc = int32(x) (accumulate = 0) or acc += int32(x), x integer-valued with |x| < 2^24. Other values
  * saturate at +-2^24 and lose their fraction; NaN counts as -2^24. */
 typedef struct qt_float_to_acc_args {
-  const float* x;
+  const void* x; /* real */
   int32_t* acc;
   int64_t n;
   int32_t accumulate;
+  int32_t element_type; /* of x */
 } qt_float_to_acc_args;
 QT_API qt_status qt_float_to_acc(qt_context* ctx, const qt_float_to_acc_args* args);
 
@@ -1264,7 +1268,7 @@ QT_API qt_status qt_conv_bn_correct(qt_context* ctx, const qt_conv_bn_correct_ar
  * Frozen (arguments as in the forward): dmean = dsigma = 0, mu_B - conv_bias for mu_B, and
  *   dconv_bias = dbeta * gamma / sigma_r. */
 typedef struct qt_conv_bn_correct_backward_args {
-  const float* dy;           /* [rows, channels] */
+  const void* dy;            /* real, [rows, channels] */
   const uint8_t* mask;       /* or null */
   const int32_t* acc;        /* [rows, channels] */
   const float* batch_mean;
@@ -1273,7 +1277,7 @@ typedef struct qt_conv_bn_correct_backward_args {
   const float* gamma;
   const float* x_scale;
   const float* w_scale;      /* [1] */
-  float* d_out;              /* [rows, channels], gradient of o */
+  void* d_out;               /* real, [rows, channels], gradient of o */
   float* dgamma;             /* [channels], written */
   float* dbeta;
   float* dmean;              /* [channels] */
@@ -1283,19 +1287,21 @@ typedef struct qt_conv_bn_correct_backward_args {
   int32_t frozen;            /* 0 or 1 */
   const float* conv_bias;    /* [channels]; frozen only, or null */
   float* dconv_bias;         /* [channels], written; frozen only, or null */
+  int32_t element_type;      /* of dy and d_out */
 } qt_conv_bn_correct_backward_args;
 QT_API qt_status qt_conv_bn_correct_backward(qt_context* ctx, const qt_conv_bn_correct_backward_args* args);
 
 /* dx = dmean / rows + dsigma * (x - mean) / (sigma * rows), sigma = sqrt(var + epsilon), var biased. */
 typedef struct qt_batch_norm_stats_backward_args {
-  const float* x;
+  const void* x; /* real, [rows, channels] */
   const float* mean;
   const float* var;
   const float* dmean;
   const float* dsigma;
-  float* dx;
+  void* dx;      /* real, [rows, channels] */
   int64_t rows, channels;
   float epsilon;
+  int32_t element_type; /* of x and dx */
 } qt_batch_norm_stats_backward_args;
 QT_API qt_status qt_batch_norm_stats_backward(qt_context* ctx, const qt_batch_norm_stats_backward_args* args);
 
@@ -1380,42 +1386,45 @@ QT_API qt_status qt_unpack_codes(qt_context* ctx, const qt_unpack_codes_args* ar
 /* Mean and biased variance per channel (one pass, sums in double); updates running statistics where given:
  * r += momentum * (batch - r), var unbiased. */
 typedef struct qt_batch_norm_stats_args {
-  const float* x;       /* [rows, channels] */
+  const void* x;        /* real, [rows, channels] */
   float* mean;          /* [channels] */
   float* var;
   float* running_mean;  /* [channels] or null, in and out */
   float* running_var;
   int64_t rows, channels;
   float momentum;
+  int32_t element_type; /* of x */
 } qt_batch_norm_stats_args;
 QT_API qt_status qt_batch_norm_stats(qt_context* ctx, const qt_batch_norm_stats_args* args);
 
 /* y = (x - mean) / sqrt(var + epsilon) * gamma + beta. */
 typedef struct qt_batch_norm_args {
-  const float* x;
+  const void* x; /* real, [rows, channels] */
   const float* mean;
   const float* var;
   const float* gamma;
   const float* beta;
-  float* y; /* may be x */
+  void* y; /* real; may be x */
   int64_t rows, channels;
   float epsilon;
+  int32_t element_type; /* of x and y */
 } qt_batch_norm_args;
 QT_API qt_status qt_batch_norm(qt_context* ctx, const qt_batch_norm_args* args);
 
 /* frozen = 0: mean and var are this batch's and carry gradient; 1: they are constants, dx = dy * gamma * inv_std. */
 typedef struct qt_batch_norm_backward_args {
-  const float* x;
-  const float* dy;
+  const void* x; /* real, [rows, channels] */
+  const void* dy; /* real */
   const float* mean;
   const float* var;
   const float* gamma;
-  float* dx; /* may be dy */
+  void* dx; /* real; may be dy */
   float* dgamma;
   float* dbeta;
   int64_t rows, channels;
   float epsilon;
   int32_t frozen;
+  int32_t element_type; /* of x, dy and dx */
 } qt_batch_norm_backward_args;
 QT_API qt_status qt_batch_norm_backward(qt_context* ctx, const qt_batch_norm_backward_args* args);
 
@@ -1474,19 +1483,21 @@ QT_API qt_status qt_add(qt_context* ctx, const qt_add_args* args);
 
 /* y[row, c] = x[row, c] + bias[c]. */
 typedef struct qt_add_bias_args {
-  const float* x;
+  const void* x; /* real */
   const float* bias;
-  float* y; /* may be x */
+  void* y; /* real; may be x */
   int64_t rows, channels;
+  int32_t element_type; /* of x and y */
 } qt_add_bias_args;
 QT_API qt_status qt_add_bias(qt_context* ctx, const qt_add_bias_args* args);
 
 /* sum[c] = sum over rows of (mask ? x : 0), in a fixed order. */
 typedef struct qt_channel_sum_args {
-  const float* x;       /* [rows, channels] */
+  const void* x;        /* real, [rows, channels] */
   const uint8_t* mask;  /* or null */
   float* sum;           /* [channels] */
   int64_t rows, channels;
+  int32_t element_type; /* of x */
 } qt_channel_sum_args;
 QT_API qt_status qt_channel_sum(qt_context* ctx, const qt_channel_sum_args* args);
 
@@ -1497,7 +1508,7 @@ typedef struct qt_window {
   int32_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left; /* bottom and right follow from p and q */
 } qt_window;
 
-/* Maximum over the window, padding never wins; works on floats and on codes. argmax is the row-major index in the
+/* Maximum over the window, padding never wins; works on real numbers and on codes. argmax is the row-major index in the
  * window of the first maximum (kernel_h * kernel_w <= 256), null when no gradient is needed. */
 typedef struct qt_max_pool_args {
   const void* x;
@@ -1509,27 +1520,30 @@ typedef struct qt_max_pool_args {
 QT_API qt_status qt_max_pool(qt_context* ctx, const qt_max_pool_args* args);
 
 typedef struct qt_max_pool_backward_args {
-  const float* dy;
+  const void* dy; /* real */
   const uint8_t* argmax;
-  float* dx; /* written in full */
+  void* dx; /* real, written in full */
   qt_window window;
+  int32_t element_type; /* of dy and dx */
 } qt_max_pool_backward_args;
 QT_API qt_status qt_max_pool_backward(qt_context* ctx, const qt_max_pool_backward_args* args);
 
 /* Mean over the window, row-major order of summation; count_padding = 0 divides by the cells inside the input. */
 typedef struct qt_average_pool_args {
-  const float* x;
-  float* y;
+  const void* x; /* real */
+  void* y; /* real */
   qt_window window;
   int32_t count_padding;
+  int32_t element_type; /* of x and y */
 } qt_average_pool_args;
 QT_API qt_status qt_average_pool(qt_context* ctx, const qt_average_pool_args* args);
 
 typedef struct qt_average_pool_backward_args {
-  const float* dy;
-  float* dx; /* written in full */
+  const void* dy; /* real */
+  void* dx; /* real, written in full */
   qt_window window;
   int32_t count_padding;
+  int32_t element_type; /* of dy and dx */
 } qt_average_pool_backward_args;
 QT_API qt_status qt_average_pool_backward(qt_context* ctx, const qt_average_pool_backward_args* args);
 
@@ -1724,10 +1738,11 @@ QT_API qt_status qt_gather(qt_context* ctx, const qt_gather_args* args);
 /* dx[o, k, i] = sum of dy[o, j, i] over the j whose index is k, from the first to the last, in float: the same bits
  * everywhere. */
 typedef struct qt_gather_backward_args {
-  const float* dy;        /* [outer, count, inner] */
+  const void* dy;         /* real, [outer, count, inner] */
   const int32_t* indices;
   float* dx;              /* [outer, axis, inner], written in full */
   int64_t outer, axis, inner, count;
+  int32_t element_type;   /* of dy */
 } qt_gather_backward_args;
 QT_API qt_status qt_gather_backward(qt_context* ctx, const qt_gather_backward_args* args);
 
@@ -1741,16 +1756,17 @@ QT_API qt_status qt_gather_backward(qt_context* ctx, const qt_gather_backward_ar
  * and its gradient, whose soft part is soft_weight * T * (p - t). A logit of the teacher that is NaN or Inf makes the
  * loss NaN. Source: Hinton et al. 2015, arXiv:1503.02531, section 2. */
 typedef struct qt_softmax_cross_entropy_args {
-  const float* logits;    /* [rows, classes] */
+  const void* logits;     /* real, [rows, classes] */
   const int32_t* labels;  /* [rows]; on a device, labels outside [0, classes) count as -1 */
   float* loss;            /* [1] */
   int32_t* correct;       /* [1] */
-  float* dlogits;         /* [rows, classes] or null */
+  void* dlogits;          /* real, [rows, classes] or null */
   int64_t rows, classes;  /* on a device rows <= 2^21 */
   float smoothing;        /* [0, 1) */
-  const float* teacher;   /* [rows, classes] logits, or null */
+  const void* teacher;    /* real, [rows, classes] logits, or null */
   float temperature;      /* > 0; read with teacher only */
   float soft_weight;      /* [0, 1] */
+  int32_t element_type;   /* of logits, dlogits and teacher */
 } qt_softmax_cross_entropy_args;
 QT_API qt_status qt_softmax_cross_entropy(qt_context* ctx, const qt_softmax_cross_entropy_args* args);
 

@@ -4,6 +4,7 @@
 #ifndef QUANTRAIN_MATH_LAYERS_H_
 #define QUANTRAIN_MATH_LAYERS_H_
 
+#include "math/bf16.h"
 #include "math/quantize.h"
 #include "math/truth.h"
 
@@ -91,6 +92,18 @@ template <class T>
 QT_HD T LeakyRelu(T x, T dy, T slope) {
   return Choose((T(0.0f) < x) | !Equal(dy, dy), dy, slope * dy);
 }
+
+// Max pooling compares numbers as floats and codes as they are.
+template <class T>
+QT_HD T ToCompare(T x) {
+  return x;
+}
+QT_HD float ToCompare(Bf16 x) { return Widen(x); }
+template <class T>
+QT_HD void StoreCompared(T value, T* to) {
+  *to = value;
+}
+QT_HD void StoreCompared(float value, Bf16* to) { Narrow(value, to); }
 
 // What a window without any cell inside the input holds.
 template <class T>

@@ -100,12 +100,13 @@ void Absorb(Suite& suite, const Rows& shape, bool running, bool folded) {
   c.elements = shape.channels;
 }
 
-void AbsorbBackward(Suite& suite, const Rows& shape, bool mask, bool folded) {
+void AbsorbBackward(Suite& suite, const Rows& shape, bool mask, bool folded, int32_t type) {
   auto& c = suite.Add("batch_norm_absorb_backward",
-                      shape.name() + (mask ? "" : ", no mask") + (folded ? ", one convolution" : ""),
+                      shape.name() + (mask ? "" : ", no mask") +
+                          (folded ? ", one convolution" : "") + TypeName(type),
                       qt_batch_norm_absorb_backward);
   const int64_t n = shape.elements();
-  c.In(&c.args.dy, Uniform(n, -1.0f, 1.0f, 21));
+  c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 21));
   if (mask) c.In(&c.args.mask, RandomMask(n, 22));
   // unit in [0.5, 1] * 1e-3: |x_hat| <= (1000 * 1e-3 + 0.5) * 2 = 3.
   c.In(&c.args.acc, Integers<int32_t>(n, -1000, 1000, 23));
@@ -122,10 +123,11 @@ void AbsorbBackward(Suite& suite, const Rows& shape, bool mask, bool folded) {
   c.In(&c.args.inv_std, inv_std);
   const double sum_bound = SumBound(shape.rows, 3.0);
   // gain <= 3; the two means are off by sum_bound / rows, one of them times |x_hat| <= 3.
-  c.OutSum(&c.args.du, n, 3.0 * 4.0 * sum_bound / static_cast<double>(shape.rows));
+  c.RealOutSum(&c.args.du, type, n, 3.0 * 4.0 * sum_bound / static_cast<double>(shape.rows));
   c.MayBe(&c.args.dy);
   c.OutSum(&c.args.dgamma, shape.channels, sum_bound);
   c.OutSum(&c.args.dbeta, shape.channels, sum_bound);
+  c.args.element_type = type;
   c.args.rows = shape.rows;
   c.args.channels = shape.channels;
   c.elements = n;
@@ -262,8 +264,8 @@ void Requantize(Suite& suite, const Rows& shape, int32_t code_type, bool relu, b
   c.elements = shape.elements();
 }
 
-void DequantizeAcc(Suite& suite, const Rows& shape, bool bias) {
-  auto& c = suite.Add("dequantize_acc", shape.name() + (bias ? "" : ", no bias"),
+void DequantizeAcc(Suite& suite, const Rows& shape, bool bias, int32_t type) {
+  auto& c = suite.Add("dequantize_acc", shape.name() + (bias ? "" : ", no bias") + TypeName(type),
                       qt_dequantize_acc);
   c.In(&c.args.acc, Integers<int32_t>(shape.elements(), INT32_MIN / 2, INT32_MAX / 2, 81));
   if (bias) {
@@ -271,20 +273,24 @@ void DequantizeAcc(Suite& suite, const Rows& shape, bool bias) {
     c.In(&c.args.keep, Integers<int32_t>(shape.channels, 0, 1, 83));
   }
   c.In(&c.args.out_scale, Uniform(shape.channels, 1e-7f, 1e-3f, 84));
-  c.Out(&c.args.y, shape.elements());
+  c.RealOut(&c.args.y, type, shape.elements());
+  c.args.element_type = type;
   c.args.rows = shape.rows;
   c.args.channels = shape.channels;
   c.elements = shape.elements();
 }
 
 // Sums past 2^24, the first integers that no float holds.
-void FloatToAcc(Suite& suite, int64_t n, bool accumulate) {
-  auto& c = suite.Add("float_to_acc", accumulate ? "accumulate" : "", qt_float_to_acc);
+void FloatToAcc(Suite& suite, int64_t n, bool accumulate, int32_t type) {
+  auto& c = suite.Add("float_to_acc",
+                      std::string(accumulate ? "accumulate" : "") + TypeName(type),
+                      qt_float_to_acc);
   std::vector<float> x = Uniform(n, -16777215.0f, 16777215.0f, 91);
   for (float& v : x) v = rintf(v);
   const float ends[] = {1.0f, NAN, INFINITY, -INFINITY, 1e30f, -16777216.0f, -0.0f};
   std::copy_n(ends, std::min<int64_t>(n, 7), x.begin());
-  c.In(&c.args.x, x);
+  c.RealIn(&c.args.x, type, x);
+  c.args.element_type = type;
   if (accumulate) {
     std::vector<int32_t> acc = Integers<int32_t>(n, -(1 << 29), 1 << 29, 92);
     acc[0] = 1 << 24;
@@ -318,22 +324,26 @@ void AccumulatorCases(Suite& suite) {
   for (const int64_t size : suite.Sizes()) {
     for (const Rows& shape : RowsOf(suite, size)) {
       AccStats(suite, shape, 50000);
-      AbsorbBackward(suite, shape, /*mask=*/true, /*folded=*/false);
       Requantize(suite, shape, QT_U8, /*relu=*/true, /*mask=*/true, /*bias=*/true);
-      DequantizeAcc(suite, shape, /*bias=*/true);
+      for (const int32_t type : kReals) {
+        AbsorbBackward(suite, shape, /*mask=*/true, /*folded=*/false, type);
+        DequantizeAcc(suite, shape, /*bias=*/true, type);
+      }
       if (suite.timed()) continue;
       AccStats(suite, shape, INT32_MAX);
       Absorb(suite, shape, /*running=*/true, /*folded=*/false);
       Absorb(suite, shape, /*running=*/true, /*folded=*/true);
       Absorb(suite, shape, /*running=*/false, /*folded=*/false);
-      AbsorbBackward(suite, shape, /*mask=*/false, /*folded=*/false);
-      AbsorbBackward(suite, shape, /*mask=*/true, /*folded=*/true);
+      AbsorbBackward(suite, shape, /*mask=*/false, /*folded=*/false, QT_ELEMENT_F32);
+      AbsorbBackward(suite, shape, /*mask=*/true, /*folded=*/true, QT_ELEMENT_F32);
       Requantize(suite, shape, QT_S8, /*relu=*/false, /*mask=*/true, /*bias=*/false);
       Requantize(suite, shape, QT_U8, /*relu=*/false, /*mask=*/false, /*bias=*/true);
-      DequantizeAcc(suite, shape, /*bias=*/false);
+      DequantizeAcc(suite, shape, /*bias=*/false, QT_ELEMENT_F32);
     }
-    FloatToAcc(suite, size, /*accumulate=*/false);
-    FloatToAcc(suite, size, /*accumulate=*/true);
+    for (const int32_t type : kReals) {
+      FloatToAcc(suite, size, /*accumulate=*/false, type);
+      FloatToAcc(suite, size, /*accumulate=*/true, type);
+    }
     if (suite.timed()) continue;
     AccRange(suite, size, /*bias=*/true, INFINITY);
     AccRange(suite, size, /*bias=*/true, 6.0f);

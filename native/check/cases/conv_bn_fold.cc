@@ -81,13 +81,14 @@ void Correct(Suite& suite, int64_t channels, bool frozen) {
   c.elements = channels;
 }
 
-void CorrectBackward(Suite& suite, int64_t rows, int64_t channels, bool mask, bool frozen) {
+void CorrectBackward(Suite& suite, int64_t rows, int64_t channels, bool mask, bool frozen,
+                     int32_t type) {
   auto& c = suite.Add("conv_bn_correct_backward",
                       std::to_string(channels) + " channels" + (mask ? "" : ", no mask") +
-                          (frozen ? ", frozen" : ""),
+                          (frozen ? ", frozen" : "") + TypeName(type),
                       qt_conv_bn_correct_backward);
   const int64_t n = rows * channels;
-  c.In(&c.args.dy, Uniform(n, -1.0f, 1.0f, 21));
+  c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 21));
   if (mask) c.In(&c.args.mask, RandomMask(n, 22));
   // |o| = 1e-3 * |acc| <= 1.
   c.In(&c.args.acc, Integers<int32_t>(n, -1000, 1000, 23));
@@ -97,7 +98,7 @@ void CorrectBackward(Suite& suite, int64_t rows, int64_t channels, bool mask, bo
   c.In(&c.args.gamma, Gammas(channels, 27));
   c.In(&c.args.x_scale, std::vector<float>{0.01f});
   c.In(&c.args.w_scale, std::vector<float>{0.1f});
-  c.Out(&c.args.d_out, n);
+  c.RealOut(&c.args.d_out, type, n);
   // Terms <= 1, 600 roundings deep at most.
   const double bound = 600.0 * ldexp(1.0, -24) * static_cast<double>(rows);
   if (frozen) {
@@ -112,19 +113,22 @@ void CorrectBackward(Suite& suite, int64_t rows, int64_t channels, bool mask, bo
   c.args.rows = rows;
   c.args.channels = channels;
   c.args.epsilon = 1e-5f;
+  c.args.element_type = type;
   c.elements = n;
 }
 
-void StatsBackward(Suite& suite, int64_t rows, int64_t channels) {
-  auto& c = suite.Add("batch_norm_stats_backward", std::to_string(channels) + " channels",
+void StatsBackward(Suite& suite, int64_t rows, int64_t channels, int32_t type) {
+  auto& c = suite.Add("batch_norm_stats_backward",
+                      std::to_string(channels) + " channels" + TypeName(type),
                       qt_batch_norm_stats_backward);
   const int64_t n = rows * channels;
-  c.In(&c.args.x, Uniform(n, -1.0f, 1.0f, 31));
+  c.RealIn(&c.args.x, type, Uniform(n, -1.0f, 1.0f, 31));
   c.In(&c.args.mean, Uniform(channels, -1.0f, 1.0f, 32));
   c.In(&c.args.var, Uniform(channels, 0.0f, 4.0f, 33));
   c.In(&c.args.dmean, Uniform(channels, -1.0f, 1.0f, 34));
   c.In(&c.args.dsigma, Uniform(channels, -1.0f, 1.0f, 35));
-  c.Out(&c.args.dx, n);
+  c.RealOut(&c.args.dx, type, n);
+  c.args.element_type = type;
   c.args.rows = rows;
   c.args.channels = channels;
   c.args.epsilon = 1e-5f;
@@ -214,7 +218,7 @@ void OneConvolutionGradient(Suite& suite) {
   c.In(&c.args.mean, mean);
   c.In(&c.args.inv_std, inv_std);
   c.In(&c.args.fold_var, fold_var);
-  c.OutSum(&c.args.du, kRows * kChannels, 1e-3);
+  c.RealOutSum(&c.args.du, QT_ELEMENT_F32, kRows * kChannels, 1e-3);
   c.ExpectNear(du, 1e-3);  // gains reach 50: a few parts in 2^24 of sums of 23 terms
   c.OutSum(&c.args.dgamma, kChannels, 1e-4);
   c.ExpectNear(dgamma, 1e-4);
@@ -284,7 +288,7 @@ void CorrectionGradient(Suite& suite, bool frozen) {
     c.OutSum(&c.args.dconv_bias, kChannels, distance);
     c.ExpectNear(dbias, distance);
   }
-  c.Out(&c.args.d_out, kRows * kChannels);
+  c.RealOut(&c.args.d_out, QT_ELEMENT_F32, kRows * kChannels);
   c.ExpectNear(d_out, distance);
   c.OutSum(&c.args.dgamma, kChannels, distance);
   c.ExpectNear(dgamma, distance);
@@ -314,11 +318,13 @@ void ConvBnFoldCases(Suite& suite) {
         suite.timed() ? std::vector<int64_t>{64} : std::vector<int64_t>{1, 3, 70, 300};
     for (const int64_t channels : channel_counts) {
       const int64_t rows = (size + channels - 1) / channels;
-      CorrectBackward(suite, rows, channels, /*mask=*/true, /*frozen=*/false);
-      StatsBackward(suite, rows, channels);
+      for (const int32_t type : kReals) {
+        CorrectBackward(suite, rows, channels, /*mask=*/true, /*frozen=*/false, type);
+        StatsBackward(suite, rows, channels, type);
+      }
       if (suite.timed()) continue;
-      CorrectBackward(suite, rows, channels, /*mask=*/false, /*frozen=*/false);
-      CorrectBackward(suite, rows, channels, /*mask=*/true, /*frozen=*/true);
+      CorrectBackward(suite, rows, channels, /*mask=*/false, /*frozen=*/false, QT_ELEMENT_F32);
+      CorrectBackward(suite, rows, channels, /*mask=*/true, /*frozen=*/true, QT_ELEMENT_F32);
     }
     if (suite.timed()) continue;
     Correct(suite, size, /*frozen=*/false);

@@ -2,7 +2,6 @@
 #include <math.h>
 
 #include "check/case.h"
-#include "math/bf16.h"
 
 namespace qt::check {
 namespace {
@@ -231,13 +230,9 @@ void OfReal(Suite& suite, int64_t rows, int64_t channels, const Clip& clip, cons
     correction[i] = 1.0f;
     bias[i] = 0.0f;
   }
-  const std::vector<uint16_t> half = ToBf16(x);
-  if (bf16) {
-    c.In(&c.args.x, half);
-    for (int64_t i = 0; i < n; ++i) x[i] = math::Widen(math::Bf16{half[i]});
-  } else {
-    c.In(&c.args.x, x);
-  }
+  const int32_t type = bf16 ? QT_ELEMENT_BF16 : QT_ELEMENT_F32;
+  c.RealIn(&c.args.x, type, x);
+  if (bf16) x = FromBf16(ToBf16(x));
   c.In(&c.args.correction, correction);
   c.In(&c.args.bias, bias);
   c.In(&c.args.y_scale, std::vector<float>{kYScale});
@@ -249,7 +244,7 @@ void OfReal(Suite& suite, int64_t rows, int64_t channels, const Clip& clip, cons
     c.Expect(parts.codes);
   }
   if (out != Out::kCodes) {
-    c.OutBytes(&c.args.y, n * (bf16 ? 2 : 4), bf16 ? 2 : 4);
+    c.RealOut(&c.args.y, type, n);
     if (bf16) {
       c.Expect(ToBf16(parts.real));
     } else {
@@ -274,7 +269,7 @@ void OfReal(Suite& suite, int64_t rows, int64_t channels, const Clip& clip, cons
   c.args.qmin = grid.qmin;
   c.args.qmax = grid.qmax;
   c.args.code_type = grid.code_type;
-  c.args.element_type = bf16 ? QT_ELEMENT_BF16 : QT_ELEMENT_F32;
+  c.args.element_type = type;
   c.elements = n;
 }
 
@@ -285,21 +280,17 @@ double SumBound(int64_t terms) { return 600.0 * ldexp(1.0, -24) * static_cast<do
 template <class C>
 void Gradient(C* c, int64_t rows, int64_t channels, bool mask, bool correction, bool bf16) {
   const int64_t n = rows * channels;
-  const std::vector<float> dy = Uniform(n, -1.0f, 1.0f, 21);
-  if (bf16) {
-    c->In(&c->args.dy, ToBf16(dy));
-  } else {
-    c->In(&c->args.dy, dy);
-  }
+  const int32_t type = bf16 ? QT_ELEMENT_BF16 : QT_ELEMENT_F32;
+  c->RealIn(&c->args.dy, type, Uniform(n, -1.0f, 1.0f, 21));
   if (mask) c->In(&c->args.mask, RandomMask(n, 22));
   if (correction) c->In(&c->args.correction, Uniform(channels, 0.5f, 2.0f, 23));
-  c->OutBytes(&c->args.dx, n * (bf16 ? 2 : 4), bf16 ? 2 : 4);
+  c->RealOut(&c->args.dx, type, n);
   c->MayBe(&c->args.dy);
   c->OutSum(&c->args.dbias, channels, SumBound(rows));
   if (correction) c->OutSum(&c->args.dcorrection, channels, SumBound(rows));
   c->args.rows = rows;
   c->args.channels = channels;
-  c->args.element_type = bf16 ? QT_ELEMENT_BF16 : QT_ELEMENT_F32;
+  c->args.element_type = type;
   c->elements = n;
 }
 
@@ -324,12 +315,8 @@ void RealGradient(Suite& suite, int64_t rows, int64_t channels, bool mask, bool 
   auto& c = suite.Add("epilogue_f32_backward", GradientName(channels, mask, correction, bf16),
                       qt_epilogue_f32_backward);
   if (correction) {
-    const std::vector<float> x = Uniform(rows * channels, -1.0f, 1.0f, 26);
-    if (bf16) {
-      c.In(&c.args.x, ToBf16(x));
-    } else {
-      c.In(&c.args.x, x);
-    }
+    c.RealIn(&c.args.x, bf16 ? QT_ELEMENT_BF16 : QT_ELEMENT_F32,
+             Uniform(rows * channels, -1.0f, 1.0f, 26));
   }
   Gradient(&c, rows, channels, mask, correction, bf16);
 }

@@ -6,8 +6,6 @@
 namespace qt::check {
 namespace {
 
-constexpr int32_t kReals[] = {QT_ELEMENT_F32, QT_ELEMENT_BF16};
-
 // Values that a layer must get through in the way it says: both zeros, denormals, large ones.
 Data<float> Ordinary(int64_t n, uint32_t seed) {
   return Values(n, 0.03f, -127, 127, 0, seed, /*finite=*/true);
@@ -36,10 +34,10 @@ double SumBound(int64_t terms, double largest) {
   return count * largest * (ldexp(1.0, -23) + ldexp(count, -52));
 }
 
-// Of a variant in this type.
+// The name of a variant, which may have none, in this type.
 std::string InType(const std::string& variant, int32_t real) {
-  if (real == QT_ELEMENT_F32) return variant;
-  return variant.empty() ? "bf16" : variant + ", bf16";
+  const std::string name = variant + TypeName(real);
+  return variant.empty() && !name.empty() ? name.substr(2) : name;
 }
 
 void Elementwise(Suite& suite, int64_t n, int32_t real) {
@@ -109,38 +107,43 @@ void Elementwise(Suite& suite, int64_t n, int32_t real) {
   }
 }
 
-void AddBias(Suite& suite, const Rows& shape) {
-  auto& c = suite.Add("add_bias", shape.name(), qt_add_bias);
-  c.In(&c.args.x, Ordinary(shape.elements(), 8));
+void AddBias(Suite& suite, const Rows& shape, int32_t type) {
+  auto& c = suite.Add("add_bias", shape.name() + TypeName(type), qt_add_bias);
+  c.RealIn(&c.args.x, type, Ordinary(shape.elements(), 8));
   c.In(&c.args.bias, Uniform(shape.channels, -2.0f, 2.0f, 9));
-  c.Out(&c.args.y, shape.elements());
+  c.RealOut(&c.args.y, type, shape.elements());
   c.MayBe(&c.args.x);
   c.args.rows = shape.rows;
   c.args.channels = shape.channels;
+  c.args.element_type = type;
   c.elements = shape.elements();
 }
 
-void ChannelSum(Suite& suite, const Rows& shape, bool mask) {
-  auto& c = suite.Add("channel_sum", shape.name() + (mask ? ", mask" : ""), qt_channel_sum);
-  c.In(&c.args.x, Uniform(shape.elements(), -3.0f, 3.0f, 10));
+void ChannelSum(Suite& suite, const Rows& shape, bool mask, int32_t type) {
+  auto& c = suite.Add("channel_sum", shape.name() + (mask ? ", mask" : "") + TypeName(type),
+                      qt_channel_sum);
+  c.RealIn(&c.args.x, type, Uniform(shape.elements(), -3.0f, 3.0f, 10));
   if (mask) c.In(&c.args.mask, RandomMask(shape.elements(), 11));
   c.OutSum(&c.args.sum, shape.channels, SumBound(shape.rows, 3.0));
   c.args.rows = shape.rows;
   c.args.channels = shape.channels;
+  c.args.element_type = type;
   c.elements = shape.elements();
 }
 
 // Far from 0 in units of the deviation, as a layer without bias never is: where sums of squares that
-// are not shifted lose everything.
-constexpr float kOffset = 1000.0f;
+// are not shifted lose everything. (As far as bf16 still tells the numbers apart.)
+float OffsetOf(int32_t type) { return type == QT_ELEMENT_BF16 ? 16.0f : 1000.0f; }
 
-void BatchNormStats(Suite& suite, const Rows& shape, bool running) {
-  auto& c = suite.Add("batch_norm_stats", shape.name() + (running ? ", running" : ""),
+void BatchNormStats(Suite& suite, const Rows& shape, bool running, int32_t type) {
+  auto& c = suite.Add("batch_norm_stats",
+                      shape.name() + (running ? ", running" : "") + TypeName(type),
                       qt_batch_norm_stats);
-  c.In(&c.args.x, Uniform(shape.elements(), kOffset - 1.0f, kOffset + 1.0f, 12));
+  const float offset = OffsetOf(type);
+  c.RealIn(&c.args.x, type, Uniform(shape.elements(), offset - 1.0f, offset + 1.0f, 12));
   // Each moment is within a unit in the last place on both sides (math/layers.h); then the moving
   // average rounds three more times.
-  const double mean_ulp = ldexp(kOffset, -23), var_ulp = ldexp(1.0, -23);
+  const double mean_ulp = ldexp(offset, -23), var_ulp = ldexp(1.0, -23);
   c.OutSum(&c.args.mean, shape.channels, 2.0 * mean_ulp);
   c.OutSum(&c.args.var, shape.channels, 2.0 * var_ulp);
   if (running) {
@@ -150,31 +153,34 @@ void BatchNormStats(Suite& suite, const Rows& shape, bool running) {
   c.args.rows = shape.rows;
   c.args.channels = shape.channels;
   c.args.momentum = 0.1f;
+  c.args.element_type = type;
   c.elements = shape.elements();
 }
 
-void BatchNorm(Suite& suite, const Rows& shape) {
-  auto& c = suite.Add("batch_norm", shape.name(), qt_batch_norm);
+void BatchNorm(Suite& suite, const Rows& shape, int32_t type) {
+  auto& c = suite.Add("batch_norm", shape.name() + TypeName(type), qt_batch_norm);
   std::vector<float> var = Uniform(shape.channels, 0.1f, 2.0f, 16);
   var[0] = 0.0f;
-  c.In(&c.args.x, Ordinary(shape.elements(), 15));
+  c.RealIn(&c.args.x, type, Ordinary(shape.elements(), 15));
   c.In(&c.args.mean, Uniform(shape.channels, -1.0f, 1.0f, 17));
   c.In(&c.args.var, var);
   c.In(&c.args.gamma, Uniform(shape.channels, -1.5f, 1.5f, 18));
   c.In(&c.args.beta, Uniform(shape.channels, -1.0f, 1.0f, 19));
-  c.Out(&c.args.y, shape.elements());
+  c.RealOut(&c.args.y, type, shape.elements());
   c.MayBe(&c.args.x);
   c.args.rows = shape.rows;
   c.args.channels = shape.channels;
   c.args.epsilon = 1e-5f;
+  c.args.element_type = type;
   c.elements = shape.elements();
 }
 
-void BatchNormBackward(Suite& suite, const Rows& shape, bool frozen) {
-  auto& c = suite.Add("batch_norm_backward", shape.name() + (frozen ? ", frozen" : ""),
+void BatchNormBackward(Suite& suite, const Rows& shape, bool frozen, int32_t type) {
+  auto& c = suite.Add("batch_norm_backward",
+                      shape.name() + (frozen ? ", frozen" : "") + TypeName(type),
                       qt_batch_norm_backward);
-  c.In(&c.args.x, Uniform(shape.elements(), -2.0f, 2.0f, 20));
-  c.In(&c.args.dy, Uniform(shape.elements(), -1.0f, 1.0f, 21));
+  c.RealIn(&c.args.x, type, Uniform(shape.elements(), -2.0f, 2.0f, 20));
+  c.RealIn(&c.args.dy, type, Uniform(shape.elements(), -1.0f, 1.0f, 21));
   c.In(&c.args.mean, Uniform(shape.channels, -0.5f, 0.5f, 22));
   c.In(&c.args.var, Uniform(shape.channels, 0.25f, 2.0f, 23));
   c.In(&c.args.gamma, Uniform(shape.channels, -1.5f, 1.5f, 24));
@@ -182,9 +188,9 @@ void BatchNormBackward(Suite& suite, const Rows& shape, bool frozen) {
   // last place of the sums moves dx by 3 * (1 + 5 * 5) units of 2^-23, and three roundings follow.
   const double largest = frozen ? 0.0 : 4.0 * 3.0 * 26.0 * ldexp(1.0, -23);
   if (frozen) {
-    c.Out(&c.args.dx, shape.elements());
+    c.RealOut(&c.args.dx, type, shape.elements());
   } else {
-    c.OutSum(&c.args.dx, shape.elements(), largest);
+    c.RealOutSum(&c.args.dx, type, shape.elements(), largest);
   }
   c.MayBe(&c.args.dy);
   c.OutSum(&c.args.dgamma, shape.channels, SumBound(shape.rows, 5.0));
@@ -193,6 +199,7 @@ void BatchNormBackward(Suite& suite, const Rows& shape, bool frozen) {
   c.args.channels = shape.channels;
   c.args.epsilon = 1e-5f;
   c.args.frozen = frozen ? 1 : 0;
+  c.args.element_type = type;
   c.elements = shape.elements();
 }
 
@@ -229,41 +236,63 @@ constexpr Window kTimedWindow = {"2x2", 64, 64, 2, 2, 0, false};
 int64_t Inputs(const qt_window& w) { return w.n * w.h * w.w * w.c; }
 int64_t Outputs(const qt_window& w) { return w.n * w.p * w.q * w.c; }
 
-template <class T>
-void MaxPool(Suite& suite, const std::string& name, const qt_window& w, const Data<T>& x,
-             int32_t type, bool argmax) {
+// add gives it its input and output.
+template <class Add>
+void MaxPoolOf(Suite& suite, const std::string& name, const qt_window& w, int32_t type,
+               bool argmax, Add add) {
   auto& c = suite.Add("max_pool", name + (argmax ? "" : ", no argmax"), qt_max_pool);
-  c.In(&c.args.x, x);
-  c.OutBytes(&c.args.y, Outputs(w) * static_cast<int64_t>(sizeof(T)), alignof(T));
+  add(&c);
   if (argmax) c.Out(&c.args.argmax, Outputs(w));
   c.args.window = w;
   c.args.element_type = type;
   c.elements = Inputs(w);
 }
 
-void MaxPoolBackward(Suite& suite, const std::string& name, const qt_window& w) {
-  auto& c = suite.Add("max_pool_backward", name, qt_max_pool_backward);
-  c.In(&c.args.dy, Ordinary(Outputs(w), 26));
+void MaxPool(Suite& suite, const std::string& name, const qt_window& w, int32_t type,
+             bool argmax) {
+  MaxPoolOf(suite, name + TypeName(type), w, type, argmax, [&](auto* c) {
+    c->RealIn(&c->args.x, type, Values(Inputs(w), 0.1f, -12, 12, 0, 25));
+    c->RealOut(&c->args.y, type, Outputs(w));
+  });
+}
+
+template <class Code>
+void MaxPool(Suite& suite, const std::string& name, const qt_window& w, const Data<Code>& x,
+             int32_t type, bool argmax) {
+  MaxPoolOf(suite, name, w, type, argmax, [&](auto* c) {
+    c->In(&c->args.x, x);
+    c->OutBytes(&c->args.y, Outputs(w), 1);
+  });
+}
+
+void MaxPoolBackward(Suite& suite, const std::string& name, const qt_window& w, int32_t type) {
+  auto& c = suite.Add("max_pool_backward", name + TypeName(type), qt_max_pool_backward);
+  c.RealIn(&c.args.dy, type, Ordinary(Outputs(w), 26));
   c.In(&c.args.argmax,
        Integers<uint8_t>(Outputs(w), 0, int64_t{w.kernel_h} * w.kernel_w - 1, 27));
-  c.Out(&c.args.dx, Inputs(w));
+  c.RealOut(&c.args.dx, type, Inputs(w));
   c.args.window = w;
+  c.args.element_type = type;
   c.elements = Inputs(w);
 }
 
-void AveragePool(Suite& suite, const std::string& name, const qt_window& w, bool count_padding) {
-  auto& forward = suite.Add("average_pool", name, qt_average_pool);
-  forward.In(&forward.args.x, Ordinary(Inputs(w), 28));
-  forward.Out(&forward.args.y, Outputs(w));
+void AveragePool(Suite& suite, const std::string& name, const qt_window& w, bool count_padding,
+                 int32_t type) {
+  auto& forward = suite.Add("average_pool", name + TypeName(type), qt_average_pool);
+  forward.RealIn(&forward.args.x, type, Ordinary(Inputs(w), 28));
+  forward.RealOut(&forward.args.y, type, Outputs(w));
   forward.args.window = w;
   forward.args.count_padding = count_padding ? 1 : 0;
+  forward.args.element_type = type;
   forward.elements = Inputs(w);
 
-  auto& backward = suite.Add("average_pool_backward", name, qt_average_pool_backward);
-  backward.In(&backward.args.dy, Ordinary(Outputs(w), 29));
-  backward.Out(&backward.args.dx, Inputs(w));
+  auto& backward = suite.Add("average_pool_backward", name + TypeName(type),
+                             qt_average_pool_backward);
+  backward.RealIn(&backward.args.dy, type, Ordinary(Outputs(w), 29));
+  backward.RealOut(&backward.args.dx, type, Inputs(w));
   backward.args.window = w;
   backward.args.count_padding = count_padding ? 1 : 0;
+  backward.args.element_type = type;
   backward.elements = Inputs(w);
 }
 
@@ -273,17 +302,21 @@ void Pools(Suite& suite, const Window& window, int64_t n, int64_t channels) {
       std::string(window.name) + ", " + std::to_string(channels) + " channels";
   const int64_t inputs = Inputs(w);
   for (const bool argmax : {true, false}) {
-    MaxPool<float>(suite, name, w, Values(inputs, 0.1f, -12, 12, 0, 25), QT_ELEMENT_F32, argmax);
+    MaxPool(suite, name, w, QT_ELEMENT_F32, argmax);
     if (suite.timed() && !argmax) break;
+    MaxPool(suite, name, w, QT_ELEMENT_BF16, argmax);
     MaxPool<uint8_t>(suite, name + ", u8", w, Integers<uint8_t>(inputs, 0, 255, 25), QT_ELEMENT_U8,
                      argmax);
     if (suite.timed()) continue;
     MaxPool<int8_t>(suite, name + ", s8", w, Integers<int8_t>(inputs, -128, -120, 25), QT_ELEMENT_S8,
                     argmax);
   }
-  MaxPoolBackward(suite, name, w);
-  AveragePool(suite, name, w, /*count_padding=*/false);
-  if (!suite.timed()) AveragePool(suite, name + ", padding counts", w, /*count_padding=*/true);
+  for (const int32_t type : kReals) {
+    MaxPoolBackward(suite, name, w, type);
+    AveragePool(suite, name, w, /*count_padding=*/false, type);
+    if (suite.timed()) continue;
+    AveragePool(suite, name + ", padding counts", w, /*count_padding=*/true, type);
+  }
 }
 
 template <class T>
@@ -324,12 +357,15 @@ void LayersCases(Suite& suite) {
   for (const int64_t size : suite.Sizes()) {
     for (const int32_t real : kReals) Elementwise(suite, size, real);
     for (const Rows& shape : RowsOf(suite, size)) {
-      AddBias(suite, shape);
-      BatchNorm(suite, shape);
-      for (const bool variant : {true, false}) {
-        ChannelSum(suite, shape, variant);
-        BatchNormStats(suite, shape, variant);
-        BatchNormBackward(suite, shape, variant);
+      for (const int32_t type : kReals) {
+        AddBias(suite, shape, type);
+        BatchNorm(suite, shape, type);
+        for (const bool variant : {true, false}) {
+          if (suite.timed() && variant && type == QT_ELEMENT_BF16) continue;
+          ChannelSum(suite, shape, variant, type);
+          BatchNormStats(suite, shape, variant, type);
+          BatchNormBackward(suite, shape, variant, type);
+        }
       }
     }
   }

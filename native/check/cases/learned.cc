@@ -245,13 +245,14 @@ void Qparams(Suite& suite, int64_t n) {
   dsq.Out(&dsq.args.upper, n);
 }
 
-void MseScale(Suite& suite, const Layout& layout, const Grid& g, bool symmetric,
-              int32_t candidates) {
+void MseScale(Suite& suite, const Layout& layout, const Grid& g, bool symmetric, int32_t candidates,
+              int32_t type) {
   auto& c = suite.Add("mse_scale",
                       layout.name + ", " + g.name + (symmetric ? ", symmetric, " : ", affine, ") +
-                          std::to_string(candidates) + " candidates",
+                          std::to_string(candidates) + " candidates" + TypeName(type),
                       qt_mse_scale);
-  c.In(&c.args.x, Inputs(suite, layout.elements(), g));
+  c.RealIn(&c.args.x, type, Inputs(suite, layout.elements(), g));
+  c.args.element_type = type;
   Grid1(&c, layout.channels, g.qmin, g.qmax);
   c.args.outer = layout.outer;
   c.args.inner = layout.inner;
@@ -265,7 +266,10 @@ void MseScale(Suite& suite, const Layout& layout, const Grid& g, bool symmetric,
 void LearnedCases(Suite& suite) {
   for (const int64_t size : suite.Sizes()) {
     if (!suite.timed()) Qparams(suite, size);
-    if (suite.timed()) MseScale(suite, {"per tensor", 1, 1, size}, kGrids[0], true, 100);
+    for (const int32_t type : kReals) {
+      if (!suite.timed()) break;
+      MseScale(suite, {"per tensor", 1, 1, size}, kGrids[0], /*symmetric=*/true, 100, type);
+    }
     for (const Layout& layout : Layouts(suite, size)) {
       for (const Grid& grid : kGrids) {
         for (const Type type : kTypes) {
@@ -280,8 +284,9 @@ void LearnedCases(Suite& suite) {
         Lsq(suite, layout, grid, Type::kBf16, /*zero_point=*/true, /*dx=*/false);
       }
       if (suite.timed() || layout.channels > 100) continue;  // the emulator is slow at barriers
-      MseScale(suite, layout, kGrids[0], /*symmetric=*/true, 10);
-      MseScale(suite, layout, kGrids[1], /*symmetric=*/false, 37);
+      MseScale(suite, layout, kGrids[0], /*symmetric=*/true, 10, QT_ELEMENT_F32);
+      MseScale(suite, layout, kGrids[0], /*symmetric=*/true, 9, QT_ELEMENT_BF16);
+      MseScale(suite, layout, kGrids[1], /*symmetric=*/false, 37, QT_ELEMENT_F32);
     }
   }
   if (suite.timed()) return;

@@ -7,12 +7,6 @@
 namespace qt::check {
 namespace {
 
-std::string TypeName(int32_t element_type) {
-  return element_type == QT_ELEMENT_BF16 ? ", bf16" : "";
-}
-
-constexpr int32_t kReals[] = {QT_ELEMENT_F32, QT_ELEMENT_BF16};
-
 template <class Args>
 void SetShape(CallOf<Args>& c, const Layout& layout) {
   c.args.outer = layout.outer;

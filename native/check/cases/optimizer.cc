@@ -12,19 +12,20 @@ Data<int32_t> Labels(int64_t rows, int64_t classes) {
 }
 
 void CrossEntropy(Suite& suite, int64_t rows, int64_t classes, float smoothing, bool teacher,
-                  bool gradient, bool bad = false) {
+                  bool gradient, int32_t type, bool bad = false) {
   auto& c = suite.Add("softmax_cross_entropy",
                       std::to_string(classes) + " classes" + (teacher ? ", teacher" : "") +
-                          (gradient ? "" : ", no gradient") + (bad ? ", NaN" : ""),
+                          (gradient ? "" : ", no gradient") + (bad ? ", NaN" : "") + TypeName(type),
                       qt_softmax_cross_entropy);
   std::vector<float> logits = Uniform(rows * classes, -8.0f, 8.0f, 3);
   if (bad) logits[logits.size() / 2] = NAN;
-  c.In(&c.args.logits, logits);
+  c.RealIn(&c.args.logits, type, logits);
   c.In(&c.args.labels, Labels(rows, classes));
   c.OutSum(&c.args.loss, 1, 0.0);  // the same bits, or NaN on both sides
   c.Out(&c.args.correct, 1);
-  if (gradient) c.OutSum(&c.args.dlogits, rows * classes, 0.0);
-  if (teacher) c.In(&c.args.teacher, Uniform(rows * classes, -8.0f, 8.0f, 5));
+  if (gradient) c.RealOutSum(&c.args.dlogits, type, rows * classes, 0.0);
+  if (teacher) c.RealIn(&c.args.teacher, type, Uniform(rows * classes, -8.0f, 8.0f, 5));
+  c.args.element_type = type;
   c.args.rows = rows;
   c.args.classes = classes;
   c.args.smoothing = smoothing;
@@ -109,8 +110,11 @@ void OptimizerCases(Suite& suite) {
     ClipGrad(suite, n, 3.0f, 0);
     CountNonfinite(suite, n);
     if (suite.timed()) {
-      CrossEntropy(suite, n / 1000, 1000, 0.1f, /*teacher=*/false, /*gradient=*/true);
-      CrossEntropy(suite, n / 1000, 1000, 0.1f, /*teacher=*/true, /*gradient=*/true);
+      for (const int32_t type : kReals) {
+        CrossEntropy(suite, n / 1000, 1000, 0.1f, /*teacher=*/false, /*gradient=*/true, type);
+      }
+      CrossEntropy(suite, n / 1000, 1000, 0.1f, /*teacher=*/true, /*gradient=*/true,
+                   QT_ELEMENT_F32);
       continue;
     }
     Sgd(suite, n, /*nesterov=*/true, /*skip=*/false);
@@ -122,11 +126,15 @@ void OptimizerCases(Suite& suite) {
     ClipGrad(suite, n, 1.0f, 1);
     for (const int64_t classes : {1, 10, 16, 37}) {
       const int64_t rows = (n + 9) / 10;
-      CrossEntropy(suite, rows, classes, 0.0f, /*teacher=*/false, /*gradient=*/true);
-      CrossEntropy(suite, rows, classes, 0.1f, /*teacher=*/true, /*gradient=*/true);
+      for (const int32_t type : kReals) {
+        CrossEntropy(suite, rows, classes, 0.0f, /*teacher=*/false, /*gradient=*/true, type);
+        CrossEntropy(suite, rows, classes, 0.1f, /*teacher=*/true, /*gradient=*/true, type);
+      }
     }
-    CrossEntropy(suite, n, 10, 0.1f, /*teacher=*/true, /*gradient=*/false);
-    CrossEntropy(suite, n, 10, 0.1f, /*teacher=*/false, /*gradient=*/true, /*bad=*/true);
+    for (const int32_t type : kReals) {
+      CrossEntropy(suite, n, 10, 0.1f, /*teacher=*/true, /*gradient=*/false, type);
+      CrossEntropy(suite, n, 10, 0.1f, /*teacher=*/false, /*gradient=*/true, type, /*bad=*/true);
+    }
   }
 }
 

@@ -4,10 +4,8 @@
 namespace qt::check {
 namespace {
 
-constexpr int32_t kReals[] = {QT_ELEMENT_F32, QT_ELEMENT_BF16};
-
 std::string Name(const std::string& variant, int32_t type) {
-  return variant + (type == QT_ELEMENT_BF16 ? ", bf16" : "");
+  return variant + TypeName(type);
 }
 
 std::vector<float> Scales(int64_t channels) {

@@ -6,8 +6,6 @@
 namespace qt::check {
 namespace {
 
-constexpr int32_t kReals[] = {QT_ELEMENT_F32, QT_ELEMENT_BF16};
-
 struct Grid {
   const char* name;
   int32_t qmin, qmax, zero_point;
@@ -46,7 +44,7 @@ void AddGrid(Call* c, const Layout& layout, const Grid& grid, int32_t real) {
 }
 
 std::string Variant(const Layout& layout, const Grid& grid, int32_t real) {
-  return layout.name + ", " + grid.name + (real == QT_ELEMENT_BF16 ? ", bf16" : "");
+  return layout.name + ", " + grid.name + TypeName(real);
 }
 
 void FakeQuant(Suite& suite, const Layout& layout, const Grid& grid, int32_t real, bool mask) {
@@ -124,7 +122,7 @@ void RequantizeCodes(Suite& suite, int64_t n, int32_t from, int32_t to, bool mas
 void SteBackward(Suite& suite, int64_t n, int32_t real, bool mask) {
   auto& c = suite.Add("ste_backward",
                       std::string(mask ? "masked" : "pass through") +
-                          (real == QT_ELEMENT_BF16 ? ", bf16" : ""),
+                          TypeName(real),
                       qt_ste_backward);
   c.RealIn(&c.args.dy, real, Values(n, 0.1f, -127, 127, 0, 3));
   if (mask) c.In(&c.args.mask, RandomMask(n, 5));
@@ -208,7 +206,7 @@ void BinaryWeight(Suite& suite, const WeightShape& shape, int32_t real, bool y, 
   const int64_t n = shape.channels * shape.inner;
   auto& c = suite.Add("binary_weight",
                       std::string(shape.name) + (y ? ", y" : "") + (codes ? ", codes" : "") +
-                          (real == QT_ELEMENT_BF16 ? ", bf16" : ""),
+                          TypeName(real),
                       qt_binary_weight);
   // Multiples of 2^-10, so that the sums are exact in every order and all bits are compared.
   std::vector<float> w = Uniform(n, -2.0f, 2.0f, 37);

@@ -8,13 +8,6 @@
 namespace qt::check {
 namespace {
 
-constexpr int32_t kReals[] = {QT_ELEMENT_F32, QT_ELEMENT_BF16};
-
-// Of a variant in this type.
-std::string InType(const std::string& variant, int32_t real) {
-  return variant + (real == QT_ELEMENT_BF16 ? ", bf16" : "");
-}
-
 // Whether a kernel has one case in this type.
 bool OneOfAll(const Suite& suite, int32_t real) {
   return suite.timed() && real == QT_ELEMENT_BF16;
@@ -65,7 +58,7 @@ constexpr UnaryKind kUnaryKinds[] = {
 };
 
 void Unary(Suite& suite, int64_t n, const UnaryKind& k, int32_t real) {
-  auto& forward = suite.Add("unary", InType(k.name, real), qt_unary);
+  auto& forward = suite.Add("unary", k.name + std::string(TypeName(real)), qt_unary);
   forward.RealIn(&forward.args.x, real, Edges(n, 1));
   forward.RealOut(&forward.args.y, real, n);
   forward.MayBe(&forward.args.x);
@@ -76,7 +69,7 @@ void Unary(Suite& suite, int64_t n, const UnaryKind& k, int32_t real) {
   forward.args.element_type = real;
   forward.elements = n;
 
-  auto& backward = suite.Add("unary_backward", InType(k.name, real), qt_unary_backward);
+  auto& backward = suite.Add("unary_backward", k.name + std::string(TypeName(real)), qt_unary_backward);
   backward.RealIn(&backward.args.x, real, Edges(n, 2));
   backward.RealIn(&backward.args.dy, real, Edges(n, 3));
   backward.RealOut(&backward.args.dx, real, n);
@@ -136,7 +129,7 @@ std::vector<BinaryShape> BinaryShapes(const Suite& suite, int64_t n) {
 }
 
 void Binary(Suite& suite, const BinaryShape& s, int32_t kind, const char* kind_name, int32_t real) {
-  auto& c = suite.Add("binary", InType(std::string(kind_name) + ", " + s.name, real), qt_binary);
+  auto& c = suite.Add("binary", std::string(kind_name) + ", " + s.name + TypeName(real), qt_binary);
   const int64_t a = Operand(s.dims, s.a, c.args.a_stride);
   const int64_t b = Operand(s.dims, s.b, c.args.b_stride);
   c.RealIn(&c.args.a, real, Edges(a, 4));
@@ -164,7 +157,7 @@ void Binaries(Suite& suite, int64_t n, int32_t real) {
     if (OneOfAll(suite, real)) break;
     if (suite.timed()) continue;
     // The second operand in another order in memory.
-    auto& c = suite.Add("binary", InType(std::string("strided, ") + s.name, real), qt_binary);
+    auto& c = suite.Add("binary", std::string("strided, ") + s.name + TypeName(real), qt_binary);
     Operand(s.dims, kAll, c.args.a_stride);
     int64_t stride = 1;
     for (int d = 0; d < 6; ++d) {
@@ -181,14 +174,8 @@ void Binaries(Suite& suite, int64_t n, int32_t real) {
   }
 }
 
-// Bits that arithmetic would not keep: a NaN of bf16 that is not quiet.
-template <class T>
-Data<T> Bits(int64_t n, uint32_t seed) {
-  return Integers<T>(n, 0, static_cast<T>(~T{0}), seed);
-}
-
 void Where(Suite& suite, const BinaryShape& s, unsigned condition, int32_t real) {
-  auto& c = suite.Add("where", InType(s.name, real), qt_where);
+  auto& c = suite.Add("where", std::string(s.name) + TypeName(real), qt_where);
   const int64_t n = Operand(s.dims, condition, c.args.condition_stride);
   c.In(&c.args.condition, Data<float>([n] {
          std::vector<float> values(n);
@@ -197,15 +184,8 @@ void Where(Suite& suite, const BinaryShape& s, unsigned condition, int32_t real)
          }
          return values;
        }));
-  const int64_t a = Operand(s.dims, s.a, c.args.a_stride);
-  const int64_t b = Operand(s.dims, s.b, c.args.b_stride);
-  if (real == QT_ELEMENT_BF16) {
-    c.In(&c.args.a, Bits<uint16_t>(a, 8));
-    c.In(&c.args.b, Bits<uint16_t>(b, 9));
-  } else {
-    c.In(&c.args.a, Bits<uint32_t>(a, 8));
-    c.In(&c.args.b, Bits<uint32_t>(b, 9));
-  }
+  c.RealIn(&c.args.a, real, Edges(Operand(s.dims, s.a, c.args.a_stride), 8));
+  c.RealIn(&c.args.b, real, Edges(Operand(s.dims, s.b, c.args.b_stride), 9));
   c.RealOut(&c.args.y, real, s.dims.elements());
   if (s.a == kAll) c.MayBe(&c.args.a);
   std::copy(s.dims.size, s.dims.size + 6, c.args.size);
@@ -260,6 +240,8 @@ void Copies(Suite& suite, int64_t n) {
   Permute<T>(suite, "matrix", {{1, 1, 1, 1, 7, n}}, {0, 1, 2, 3, 5, 4});
   Permute<T>(suite, "narrow matrix", {{1, 1, 1, 1, n, 3}}, {0, 1, 2, 3, 5, 4});
   Permute<T>(suite, "heads", {{1, 1, 2, 3, 5, (n + 30) / 31}}, {0, 1, 2, 4, 3, 5});
+  Permute<T>(suite, "heads of cache lines", {{1, 1, 2, 3, 5, 64 * ((n + 1919) / 1920)}},
+             {0, 1, 2, 4, 3, 5});
   Permute<T>(suite, "6 dimensions", {{2, 3, 1, 2, 5, (n + 59) / 60}}, {5, 3, 1, 4, 2, 0});
   Permute<T>(suite, "tiles of pages", {{2, 3, 2, (n + 63) / 64, 2, 17}}, {4, 0, 5, 2, 1, 3});
 
@@ -325,14 +307,13 @@ std::vector<ReduceShape> ReduceShapes(const Suite& suite, int64_t n) {
 void Reduce(Suite& suite, const ReduceShape& s, int32_t kind, int32_t real) {
   constexpr const char* kNames[] = {"sum", "mean", "max", "min"};
   const int64_t elements = s.outer * s.n * s.inner, results = s.outer * s.inner;
-  auto& c = suite.Add("reduce", InType(std::string(kNames[kind]) + ", " + s.name, real), qt_reduce);
-  const bool extreme = kind == QT_REDUCE_MAX || kind == QT_REDUCE_MIN;
-  c.RealIn(&c.args.x, real, extreme ? Edges(elements, 13) : Uniform(elements, -3.0f, 3.0f, 14));
-  if (extreme || real == QT_ELEMENT_BF16) {
-    // Double sums of these numbers of bf16, multiples of 2^-29, are exact in any order.
+  auto& c = suite.Add("reduce", std::string(kNames[kind]) + ", " + s.name + TypeName(real), qt_reduce);
+  if (kind == QT_REDUCE_MAX || kind == QT_REDUCE_MIN) {
+    c.RealIn(&c.args.x, real, Edges(elements, 13));
     c.RealOut(&c.args.y, real, results);
   } else {
-    c.OutSum(&c.args.y, results, SumBound(s.n, 3.0));
+    c.RealIn(&c.args.x, real, Uniform(elements, -3.0f, 3.0f, 14));
+    c.RealOutSum(&c.args.y, real, results, SumBound(s.n, 3.0));
   }
   c.args.outer = s.outer;
   c.args.n = s.n;
@@ -348,7 +329,7 @@ std::vector<int64_t> RowLengths(const Suite& suite) {
 }
 
 void Softmax(Suite& suite, int64_t rows, int64_t n, int32_t real) {
-  const std::string name = InType("rows of " + std::to_string(n), real);
+  const std::string name = "rows of " + std::to_string(n) + TypeName(real);
   auto& forward = suite.Add("softmax", name, qt_softmax);
   forward.RealIn(&forward.args.x, real,
                  suite.timed() ? Uniform(rows * n, -4.0f, 4.0f, 15)
@@ -372,7 +353,7 @@ void Softmax(Suite& suite, int64_t rows, int64_t n, int32_t real) {
 }
 
 void LayerNorm(Suite& suite, int64_t rows, int64_t n, int32_t real) {
-  const std::string name = InType("rows of " + std::to_string(n), real);
+  const std::string name = "rows of " + std::to_string(n) + TypeName(real);
   // Far from 0 in units of the deviation: where sums of squares that are not shifted lose everything.
   // (bf16 has 8 bits for both.)
   const float middle = real == QT_ELEMENT_BF16 ? 16.0f : 1000.0f;
@@ -416,7 +397,9 @@ struct GatherShape {
 };
 
 std::vector<GatherShape> GatherShapes(const Suite& suite, int64_t n) {
-  if (suite.timed()) return {{"embedding of 768", 1, 30522, 768, n / 768}};
+  if (suite.timed()) {
+    return {{"embedding of 768", 1, std::min<int64_t>(30522, n / 512), 768, n / 768}};
+  }
   return {{"elements", 1, 17, 1, n},
           {"embedding", 1, 50, 33, n},
           {"columns", 3, n, 1, 5},
@@ -439,9 +422,10 @@ void Gather(Suite& suite, const GatherShape& s) {
   c.elements = s.outer * s.count * s.inner;
 }
 
-void GatherBackward(Suite& suite, const GatherShape& s) {
-  auto& c = suite.Add("gather_backward", s.name, qt_gather_backward);
-  c.In(&c.args.dy, Ordinary(s.outer * s.count * s.inner, 28));
+void GatherBackward(Suite& suite, const GatherShape& s, int32_t type) {
+  auto& c = suite.Add("gather_backward", std::string(s.name) + TypeName(type), qt_gather_backward);
+  c.RealIn(&c.args.dy, type, Ordinary(s.outer * s.count * s.inner, 28));
+  c.args.element_type = type;
   c.In(&c.args.indices, Integers<int32_t>(s.count, 0, s.axis - 1, 29));
   c.Out(&c.args.dx, s.outer * s.axis * s.inner);
   c.args.outer = s.outer;
@@ -487,7 +471,7 @@ void TensorsCases(Suite& suite) {
     for (const GatherShape& s : GatherShapes(suite, size)) {
       Gather<uint32_t>(suite, s);
       if (!suite.timed()) Gather<uint8_t>(suite, s);
-      GatherBackward(suite, s);
+      for (const int32_t type : kReals) GatherBackward(suite, s, type);
     }
   }
 }

@@ -2,6 +2,7 @@ package org.quantrain;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -13,6 +14,7 @@ import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.integer.BitExactVerifier;
+import org.quantrain.integer.ImageBatch;
 import org.quantrain.integer.IntegerModel;
 import org.quantrain.integer.SampledInterpreter;
 import org.quantrain.integer.VerificationReport;
@@ -107,12 +109,28 @@ public final class QuantizedNetwork {
    * @throws IllegalArgumentException if the policy's quantizer learns its scales
    */
   public void calibrate(DataSource images, Calibrator calibrator) {
+    requireObserved();
+    model = model.withContents(Calibration.run(backend, model, images, calibrator));
+  }
+
+  /**
+   * Likewise of a network with any inputs, such as tokens.
+   *
+   * @param batches each has a tensor for each of the network's inputs: F32 [B,C,H,W] for images in
+   *     memory order, S32 [B,...] for tokens
+   * @throws IllegalArgumentException also if a batch does not fit the inputs
+   */
+  public void calibrate(Iterable<List<HostTensor>> batches, Calibrator calibrator) {
+    requireObserved();
+    model = model.withContents(Calibration.run(backend, model, batches, calibrator));
+  }
+
+  private void requireObserved() {
     if (!LearnedValues.quantizers(model.graph()).isEmpty()) {
       throw new IllegalArgumentException(
           "quantizer %s learns its scales in training; calibrate with %s"
               .formatted(policy.quantizer().id(), Quantizer.EMA.id()));
     }
-    model = model.withContents(Calibration.run(backend, model, images, calibrator));
   }
 
   /** How far each layer's codes are from the float network's values on these images. */
@@ -181,11 +199,20 @@ public final class QuantizedNetwork {
    * {@link SampledInterpreter} runs it.
    */
   public VerificationReport verify(Path exported, DataSource images) throws IOException {
+    return verify(exported, ImageBatches.of(images), ImageBatches.BATCH);
+  }
+
+  /**
+   * Likewise of a network with any inputs, such as tokens.
+   *
+   * @param batches of {@code rows} rows each
+   */
+  public VerificationReport verify(Path exported, Iterator<ImageBatch> batches, int rows)
+      throws IOException {
     IntegerModel integer = IntegerModel.read(exported);
-    try (SampledInterpreter interpreter =
-            SampledInterpreter.of(backend, integer, ImageBatches.BATCH);
-        EvaluationCodes training = new EvaluationCodes(backend, model, ImageBatches.BATCH)) {
-      return BitExactVerifier.of(exported).verify(interpreter, training, ImageBatches.of(images));
+    try (SampledInterpreter interpreter = SampledInterpreter.of(backend, integer, rows);
+        EvaluationCodes training = new EvaluationCodes(backend, model, rows)) {
+      return BitExactVerifier.of(exported).verify(interpreter, training, batches);
     }
   }
 }

@@ -81,7 +81,10 @@ public final class Quantrain implements AutoCloseable {
     return network(model);
   }
 
-  /** A float network built in Java, see {@link org.quantrain.zoo.Zoo}. */
+  /**
+   * A float network built in Java, see {@link org.quantrain.zoo.Zoo}, or one with any inputs that
+   * was read from a file: {@code network(OnnxReader.read(file))}.
+   */
   public Network network(Model model) {
     return new Network(backend, model);
   }

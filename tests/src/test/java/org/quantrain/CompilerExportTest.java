@@ -112,7 +112,7 @@ class CompilerExportTest {
   void randomNetworksComputeTheCodesOfTraining() {
     List<String> failures = new ArrayList<>();
     for (int seed = 1; seed <= 8; seed++) {
-      Model model = RandomNetwork.untransposed(seed);
+      Model model = RandomNetwork.plain(seed);
       try {
         exported(model, QuantPolicy.forTarget(Target.TENSORRT), seed);
       } catch (AssertionError | IOException | RuntimeException e) {

@@ -69,7 +69,16 @@ class FloatIslandsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"vit_17", "vit_18", "convnext_13", "mobilenet_v3_14", "efficientnet_13"})
+  @ValueSource(
+      strings = {
+        "vit_17",
+        "vit_18",
+        "vit_newer_17",
+        "vit_newer_20",
+        "convnext_13",
+        "mobilenet_v3_14",
+        "efficientnet_13"
+      })
   void everyIntegerOfAnImportedNetworkIsTheRuntimes(String file) throws IOException {
     requireExact(verified(OnnxReader.read(pathOf(file)), 8, 8));
   }

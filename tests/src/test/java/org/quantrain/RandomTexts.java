@@ -7,10 +7,7 @@ import java.util.List;
 import java.util.Random;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Value;
-import org.quantrain.integer.BitExactVerifier;
 import org.quantrain.integer.ImageBatch;
-import org.quantrain.integer.IntegerInterpreter;
-import org.quantrain.integer.IntegerModel;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.tensor.HostTensor;
@@ -53,13 +50,7 @@ final class RandomTexts {
     quantized.restore(
         Calibrated.contents(quantized.model(), quantrain.backend(), first.inputs()));
     quantized.export(file);
-    IntegerModel integer = IntegerModel.read(file);
-    try (IntegerInterpreter interpreter =
-            new IntegerInterpreter(quantrain.backend(), integer, TEXTS);
-        EvaluationCodes training =
-            new EvaluationCodes(quantrain.backend(), quantized.model(), TEXTS)) {
-      return BitExactVerifier.of(file)
-          .verify(interpreter, training, List.of(first, of(model, words, 2)).iterator());
-    }
+    List<ImageBatch> batches = List.of(first, of(model, words, 2));
+    return quantized.verify(file, batches.iterator(), TEXTS);
   }
 }

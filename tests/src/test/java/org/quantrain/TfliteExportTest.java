@@ -111,7 +111,7 @@ class TfliteExportTest {
     List<String> failures = new ArrayList<>();
     List<String> refused = new ArrayList<>();
     for (int seed = FIRST; seed < FIRST + NETWORKS; seed++) {
-      Model model = RandomNetwork.untransposed(seed);
+      Model model = RandomNetwork.plain(seed);
       Target target = seed % 2 == 0 ? Target.TFLITE : Target.TFLITE_BUILTIN;
       QuantPolicy policy = QuantPolicy.forTarget(target).weights(2 + seed % 7);
       try {

@@ -7,6 +7,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.quantrain.graph.Model;
@@ -65,8 +66,8 @@ final class ImportBench implements Callable<Integer> {
       OnnxWriter.writeFloat(model, file);
       long bytes = Files.size(file);
       FirstTime.Result first = FirstTime.inNewProcess(file, copy);
-      double read = Sampler.medians(samples, () -> read(file), null)[0];
-      double write = Sampler.medians(samples, () -> write(model, copy), null)[0];
+      double read = Sampler.medians(samples, List.of(() -> read(file)))[0];
+      double write = Sampler.medians(samples, List.of(() -> write(model, copy)))[0];
       say(bytes, first, read, write);
     } finally {
       Files.deleteIfExists(file);

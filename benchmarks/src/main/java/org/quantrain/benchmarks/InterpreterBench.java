@@ -176,7 +176,9 @@ final class InterpreterBench implements Callable<Integer> {
       Sampler.repeat(() -> interpreter.run(images), WARM_MILLIS);
       double[] seconds =
           Sampler.medians(
-              samples, REST_MILLIS, () -> interpreter.run(images), () -> logits(session, inputs));
+              samples,
+              REST_MILLIS,
+              List.of(() -> interpreter.run(images), () -> logits(session, inputs)));
       say(model, batch, count, seconds[0], seconds[1]);
     }
   }

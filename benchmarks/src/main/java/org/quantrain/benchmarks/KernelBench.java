@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -15,7 +16,8 @@ import picocli.CommandLine.Option;
 /**
  * {@code quantrain bench kernels}: every native kernel beside the machine's copy bandwidth and,
  * where libtorch has the operation, beside libtorch, in one run. A sample of ours and a sample of
- * the peer take turns, so that what else the machine does falls on both; figures are medians.
+ * the peer and of copies take turns, so that what else the machine does falls on all; figures are
+ * medians.
  */
 @Command(
     name = "kernels",
@@ -26,6 +28,7 @@ import picocli.CommandLine.Option;
     footer = {
       "",
       "B/elem   bytes that a call must move, per element; of copy: its bandwidth over that of a copy",
+      "         timed beside it, the better of regular and streaming stores",
       "ratio    time of libtorch's operator over ours",
       "",
       "Example:",
@@ -100,11 +103,12 @@ final class KernelBench implements Callable<Integer> {
       if (n < 4096) {
         throw new IllegalArgumentException("--elements: expected 4096 or more, got " + n);
       }
-      double copy = NativeCases.qt_cases_copy_bandwidth(4 * n, threads) / 1e9;
-      heading(n, copy);
+      heading(n);
+      int copies = NativeCases.qt_cases_copies_open(4 * n, threads);
       for (String name : names) {
-        time(name, n, copy);
+        time(name, n, copies);
       }
+      NativeCases.qt_cases_copies_close();
     }
     if (json) {
       ObjectNode result = mapper.createObjectNode();
@@ -116,42 +120,48 @@ final class KernelBench implements Callable<Integer> {
     return 0;
   }
 
-  private void heading(long n, double copy) {
+  private void heading(long n) {
     if (!json) {
+      System.out.printf(Locale.ROOT, "%n%,d elements, %d threads%n", n, threads);
       System.out.printf(
-          Locale.ROOT,
-          "%n%,d elements, %d threads, copy %.1f GB/s (the better of regular and streaming stores)%n",
-          n,
-          threads,
-          copy);
-      System.out.printf(
-          "%-46s %7s %9s %7s %8s %9s %6s%n",
-          "kernel", "B/elem", "ms", "GB/s", "of copy", "peer ms", "ratio");
+          "%-48s %7s %9s %7s %7s %8s %9s %6s%n",
+          "kernel", "B/elem", "ms", "GB/s", "copy", "of copy", "peer ms", "ratio");
     }
   }
 
-  private void time(String name, long n, double copy) {
+  private void time(String name, long n, int copies) {
     NativeCases.open(name, n, threads);
     TorchPeer peer = TorchPeer.of(name);
-    Runnable theirs = peer == null ? null : peer.open(n, threads);
-    double[] seconds = Sampler.medians(samples, NativeCases::qt_cases_run, theirs);
+    List<Runnable> turns = new ArrayList<>();
+    turns.add(NativeCases::qt_cases_run);
+    for (int i = 0; i < copies; i++) {
+      int way = i;
+      turns.add(() -> NativeCases.qt_cases_copy(way));
+    }
+    if (peer != null) {
+      turns.add(peer.open(n, threads));
+    }
+    double[] seconds = Sampler.medians(samples, turns);
     double ours = seconds[0];
+    double fastest = Arrays.stream(seconds, 1, 1 + copies).min().orElse(Double.NaN);
+    double copy = 8.0 * n / fastest / 1e9;
     double bytes = NativeCases.qt_cases_bytes();
     double perElement = bytes / NativeCases.qt_cases_elements();
     NativeCases.qt_cases_close();
     double gigabytes = bytes / ours / 1e9;
-    double ratio = peer == null ? Double.NaN : seconds[1] / ours;
+    double theirs = peer == null ? Double.NaN : seconds[1 + copies];
     if (!json) {
       System.out.printf(
           Locale.ROOT,
-          "%-46s %7.3f %9.3f %7.1f %8.2f %9s %6s%n",
+          "%-48s %7.3f %9.3f %7.1f %7.1f %8.2f %9s %6s%n",
           name,
           perElement,
           ours * 1e3,
           gigabytes,
+          copy,
           gigabytes / copy,
-          peer == null ? "" : String.format(Locale.ROOT, "%.3f", seconds[1] * 1e3),
-          peer == null ? "" : String.format(Locale.ROOT, "%.1f", ratio));
+          peer == null ? "" : String.format(Locale.ROOT, "%.3f", theirs * 1e3),
+          peer == null ? "" : String.format(Locale.ROOT, "%.1f", theirs / ours));
       return;
     }
     ObjectNode row = rows.addObject();
@@ -161,11 +171,12 @@ final class KernelBench implements Callable<Integer> {
     row.put("bytesPerElement", perElement);
     row.put("milliseconds", ours * 1e3);
     row.put("gbPerSecond", gigabytes);
+    row.put("copyGbPerSecond", copy);
     row.put("fractionOfCopy", gigabytes / copy);
     if (peer != null) {
       row.put("peer", "libtorch " + peer.operator);
-      row.put("peerMilliseconds", seconds[1] * 1e3);
-      row.put("ratio", ratio);
+      row.put("peerMilliseconds", theirs * 1e3);
+      row.put("ratio", theirs / ours);
     }
   }
 
@@ -173,7 +184,7 @@ final class KernelBench implements Callable<Integer> {
   @Command(
       name = "quantrain bench",
       description = "Measure on this machine.",
-      subcommands = {KernelBench.class, InterpreterBench.class, ImportBench.class})
+      subcommands = {KernelBench.class, StepBench.class, InterpreterBench.class, ImportBench.class})
   static final class Bench implements Runnable {
     @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 

@@ -33,7 +33,11 @@ public final class NativeCases {
 
   public static native void qt_cases_close();
 
-  public static native double qt_cases_copy_bandwidth(long bytes, int threads);
+  public static native int qt_cases_copies_open(long bytes, int threads);
+
+  public static native void qt_cases_copy(int way);
+
+  public static native void qt_cases_copies_close();
 
   /** "kernel" or "kernel: variant", as tables and parameters name a case. */
   static String name(int index) {

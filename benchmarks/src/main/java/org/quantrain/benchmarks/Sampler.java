@@ -1,47 +1,43 @@
 package org.quantrain.benchmarks;
 
 import java.util.Arrays;
+import java.util.List;
 
-/** Times up to two calls in turns. */
+/** Times calls in turns. */
 final class Sampler {
   /** A sample lasts at least this long, so that the clock's grain does not count. */
   private static final double SAMPLE_SECONDS = 0.02;
 
   private Sampler() {}
 
-  /**
-   * Median seconds of a call of each; the second may be null. Samples of the two alternate.
-   *
-   * @return one or two medians
-   */
-  static double[] medians(int samples, Runnable first, Runnable second) {
-    return medians(samples, 0, first, second);
+  /** Median seconds of a call of each. Samples take turns. */
+  static double[] medians(int samples, List<Runnable> calls) {
+    return medians(samples, 0, calls);
   }
 
   /**
-   * As above, with a rest before every sample and calls for as long after it: threads of the other
+   * As above, with a rest before every sample and calls for as long after it: threads of another
    * side may spin for a while when they have nothing to do, and would take a core away; those of
    * the side that is timed sleep by then, and must be awake.
    */
-  static double[] medians(int samples, long restMillis, Runnable first, Runnable second) {
-    Runnable[] calls = second == null ? new Runnable[] {first} : new Runnable[] {first, second};
-    int[] repeats = new int[calls.length];
-    for (int i = 0; i < calls.length; i++) {
-      calls[i].run(); // memory, code and threads are there afterwards
-      repeats[i] = (int) Math.max(1, Math.ceil(SAMPLE_SECONDS / Math.max(1e-7, once(calls[i], 1))));
+  static double[] medians(int samples, long restMillis, List<Runnable> calls) {
+    int[] repeats = new int[calls.size()];
+    for (int i = 0; i < calls.size(); i++) {
+      calls.get(i).run(); // memory, code and threads are there afterwards
+      repeats[i] = (int) Math.max(1, Math.ceil(SAMPLE_SECONDS / Math.max(1e-7, once(calls.get(i), 1))));
     }
-    double[][] seconds = new double[calls.length][samples];
+    double[][] seconds = new double[calls.size()][samples];
     for (int s = 0; s < samples; s++) {
-      for (int i = 0; i < calls.length; i++) {
+      for (int i = 0; i < calls.size(); i++) {
         if (restMillis > 0) {
           rest(restMillis);
-          repeat(calls[i], restMillis);
+          repeat(calls.get(i), restMillis);
         }
-        seconds[i][s] = once(calls[i], repeats[i]);
+        seconds[i][s] = once(calls.get(i), repeats[i]);
       }
     }
-    double[] medians = new double[calls.length];
-    for (int i = 0; i < calls.length; i++) {
+    double[] medians = new double[calls.size()];
+    for (int i = 0; i < calls.size(); i++) {
       Arrays.sort(seconds[i]);
       medians[i] = seconds[i][samples / 2];
     }

@@ -9,7 +9,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "bench",
     description =
-        "Time the native kernels beside a copy and beside libtorch, and the integer interpreter"
+        "Time the native kernels and a training step beside libtorch, the integer interpreter"
             + " beside ONNX Runtime, and importing a large model; from the source tree.",
     abbreviateSynopsis = true,
     optionListHeading = "%nOptions:%n",
@@ -17,6 +17,7 @@ import picocli.CommandLine.Parameters;
       "",
       "Examples:",
       "  ./quantrain bench kernels",
+      "  ./quantrain bench step --profile",
       "  ./quantrain bench interpreter --help"
     })
 final class BenchCommand implements Callable<Integer> {
@@ -29,7 +30,7 @@ final class BenchCommand implements Callable<Integer> {
   @Parameters(
       paramLabel = "WHAT",
       arity = "0..*",
-      description = "kernels, interpreter or import, and its options.")
+      description = "kernels, step, interpreter or import, and its options.")
   private String[] what;
 
   @Override

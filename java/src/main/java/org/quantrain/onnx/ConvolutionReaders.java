@@ -103,6 +103,9 @@ final class ConvolutionReaders {
     Value x = in.image(in.value(a, 0));
     require(in.value(a, 0).spec().shape().rank() == 4, "only of images [N,C,H,W]");
     require(!a.node().attributes().containsKey("axes"), "axes");
+    require(a.node().integer("antialias", 0) == 0, "antialias");
+    String policy = a.node().text("keep_aspect_ratio_policy", "stretch");
+    require(policy.equals("stretch"), "keep_aspect_ratio_policy " + policy);
     boolean old = a.opset() < 11;
     Constant scales = a.constant(old ? 1 : 2);
     Constant sizes = old ? null : a.constant(3);
@@ -122,19 +125,23 @@ final class ConvolutionReaders {
     }
     Resize op =
         new Resize(
-            mode(a.node()), coordinates(a.node(), old, size), size[0], size[1], scale[0], scale[1]);
+            mode(a.node(), old),
+            coordinates(a.node(), old, size),
+            size[0],
+            size[1],
+            scale[0],
+            scale[1]);
     in.add(a, op, x);
   }
 
-  private static Resize.Mode mode(OnnxNode node) {
+  private static Resize.Mode mode(OnnxNode node, boolean old) {
     String mode = node.text("mode", "nearest");
     if (mode.equals("linear") || mode.equals("bilinear")) {
       return Resize.Mode.LINEAR;
     }
     require(mode.equals("nearest"), "mode " + mode);
     String nearest = node.text("nearest_mode", "round_prefer_floor");
-    boolean isOld = node.op().equals("Upsample");
-    return switch (isOld ? "floor" : nearest) {
+    return switch (old ? "floor" : nearest) {
       case "floor" -> Resize.Mode.NEAREST;
       case "round_prefer_floor" -> Resize.Mode.NEAREST_ROUND;
       default -> throw new IllegalArgumentException("nearest_mode " + nearest);

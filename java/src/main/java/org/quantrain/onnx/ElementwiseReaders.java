@@ -59,6 +59,7 @@ final class ElementwiseReaders {
     readers.put("Greater", (in, a) -> compare(in, a, Binary.Kind.LESS, true, false));
     readers.put("LessOrEqual", (in, a) -> compare(in, a, Binary.Kind.LESS, true, true));
     readers.put("GreaterOrEqual", (in, a) -> compare(in, a, Binary.Kind.LESS, false, true));
+    readers.put("IsNaN", ElementwiseReaders::isNaN);
     readers.put("Not", (in, a) -> unary(in, a, affine(-1, 1)));
     readers.put("And", (in, a) -> compare(in, a, Binary.Kind.MUL, false, false));
     readers.put("Or", (in, a) -> compare(in, a, Binary.Kind.MAX, false, false));
@@ -176,6 +177,12 @@ final class ElementwiseReaders {
     } else {
       in.add(a, new Binary(kind), p, q);
     }
+  }
+
+  /** Only NaN is not equal to itself. Exporters guard a softmax of rows without a key with it. */
+  private static void isNaN(Importing in, Arguments a) {
+    Value x = in.term(a, 0, STATE);
+    in.add(a, affine(-1, 1), in.step(a, "equal", new Binary(Binary.Kind.EQUAL), x, x));
   }
 
   private static void where(Importing in, Arguments a) {

@@ -58,6 +58,10 @@ final class MovementReaders {
   private static void slice(Importing in, Arguments a) {
     Value x = in.operand(a, 0, Value.Role.PARAM);
     List<Slice> slices = ShapeRules.slices(a, x.spec().shape());
+    for (Slice slice : slices) {
+      require(
+          slice.size() > 0, "nothing is left of dimension " + slice.axis() + " of " + x.spec());
+    }
     if (slices.isEmpty()) {
       in.pass(a, x);
       return;

@@ -172,7 +172,10 @@ final class ShapeRules {
     return Shape.of(dims);
   }
 
-  /** Slice, one record for each dimension that it changes. */
+  /**
+   * Slice, one record for each dimension that it changes. Nothing may be left of one: exporters cut
+   * lists of sizes behind their end.
+   */
   static List<Slice> slices(Arguments a, Shape x) {
     Constant starts = list(a, 1, "starts");
     Constant ends = list(a, 2, "ends");
@@ -196,9 +199,8 @@ final class ShapeRules {
       long start = clamp(starts.integer(i), dim, step > 0 ? 0 : -1, step > 0 ? dim : dim - 1);
       long end = clamp(ends.integer(i), dim, step > 0 ? 0 : -1, step > 0 ? dim : dim - 1);
       long size = step > 0 ? (end - start + step - 1) / step : (start - end - step - 1) / -step;
-      require(size > 0, "nothing is left of dimension " + axis + " of " + x);
       if (size < dim || step != 1) {
-        slices.add(new Slice(axis, (int) start, Arguments.size(step), (int) size));
+        slices.add(new Slice(axis, (int) start, Arguments.size(step), (int) Math.max(size, 0)));
       }
     }
     return slices;

@@ -2,6 +2,7 @@ package org.quantrain.plan;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -130,15 +131,44 @@ public final class Plan implements AutoCloseable {
    * @throws org.quantrain.runtime.QuantrainException if a kernel refuses
    */
   public void run() {
+    begin();
+    for (Kernel kernel : everyRun) {
+      kernel.run();
+    }
+    end();
+  }
+
+  /**
+   * As {@link #run}, and says what each node of the {@linkplain #graph() graph} took; 0 for those
+   * that do not run.
+   *
+   * @param nanoseconds as many as there are nodes
+   */
+  public void runTimed(long[] nanoseconds) {
+    Arrays.fill(nanoseconds, 0);
+    begin();
+    int next = 0;
+    for (Kernel kernel : everyRun) {
+      while (kernels[next] != kernel) {
+        next++;
+      }
+      long start = System.nanoTime();
+      kernel.run();
+      nanoseconds[next] = System.nanoTime() - start;
+    }
+    end();
+  }
+
+  private void begin() {
     if (closed) {
       throw new IllegalStateException("the plan is closed");
     }
     for (Value param : withoutGradient) {
       store.clearGradient(param);
     }
-    for (Kernel kernel : everyRun) {
-      kernel.run();
-    }
+  }
+
+  private void end() {
     for (Copy copy : copies) {
       copy.to.put(0, copy.from, 0, copy.from.limit());
     }

@@ -1,12 +1,10 @@
 package org.quantrain.train;
 
-import java.nio.FloatBuffer;
-import java.nio.IntBuffer;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
-import org.quantrain.data.Batches;
 import org.quantrain.data.DataSource;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
@@ -24,10 +22,11 @@ import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
+import org.quantrain.tensor.TensorSpec;
 
 /**
- * Finds the ranges of a network's activations from images, without training. Every image counts
- * once and alike, so the result does not depend on their order.
+ * Finds the ranges of a network's activations from images or texts, without training. Every one
+ * counts once and alike, so the result does not depend on their order.
  */
 public final class Calibration {
   private static final int BATCH = 64;
@@ -41,6 +40,22 @@ public final class Calibration {
    */
   public static Map<String, HostTensor> run(
       Backend backend, Model model, DataSource images, Calibrator calibrator) {
+    return run(backend, model, () -> batches(images), calibrator);
+  }
+
+  /**
+   * Of a network with any inputs.
+   *
+   * @param batches each has a tensor for each of the network's inputs, in memory order, all with
+   *     the same first dimension: the rows of the batch, all of which count
+   * @throws IllegalArgumentException if a batch does not fit the inputs
+   * @throws NonFiniteException as of images
+   */
+  public static Map<String, HostTensor> run(
+      Backend backend,
+      Model model,
+      Iterable<List<HostTensor>> batches,
+      Calibrator calibrator) {
     Graph graph = Pipelines.calibration(model.graph(), calibrator);
     Map<String, HostTensor> start = new HashMap<>(model.contents());
     for (FakeQuant quant : observed(model.graph())) {
@@ -49,9 +64,7 @@ public final class Calibration {
     }
     Map<String, HostTensor> found;
     try (ParameterStore store = new ParameterStore(backend, graph.persistent(), start)) {
-      int whole = images.size() / BATCH * BATCH;
-      observe(graph, store, images, 0, whole, BATCH);
-      observe(graph, store, images, whole, images.size(), images.size() - whole);
+      observe(graph, store, batches);
       found = store.snapshot();
     }
     start.putAll(found);
@@ -98,21 +111,57 @@ public final class Calibration {
   }
 
   private static void observe(
-      Graph graph, ParameterStore store, DataSource images, int from, int to, int batch) {
-    if (from == to) {
-      return;
-    }
-    DataSource part = images.subset(IntStream.range(from, to).toArray());
-    Batches batches = Batches.inOrder(part, batch);
-    IntBuffer labels = batches.allocateLabels();
-    try (Plan plan =
-        PlanCompiler.compile(graph, batch, store.backend(), store, PlanOptions.defaults())) {
-      FloatBuffer pixels = plan.input(graph.inputs().get(0)).asFloatBuffer();
-      for (int b = 0; b < batches.batchesPerEpoch(); b++) {
-        batches.fill(0, b, pixels, labels);
+      Graph graph, ParameterStore store, Iterable<List<HostTensor>> batches) {
+    Plan plan = null;
+    try {
+      for (List<HostTensor> batch : batches) {
+        int rows = rows(graph, batch);
+        if (plan == null || plan.batch() != rows) {
+          if (plan != null) {
+            plan.close();
+          }
+          plan =
+              PlanCompiler.compile(graph, rows, store.backend(), store, PlanOptions.defaults());
+        }
+        for (int i = 0; i < batch.size(); i++) {
+          plan.input(graph.inputs().get(i)).put(0, batch.get(i).bytes());
+        }
         plan.run();
       }
+    } finally {
+      if (plan != null) {
+        plan.close();
+      }
     }
+  }
+
+  /** Of a batch that fits the network's inputs. */
+  private static int rows(Graph graph, List<HostTensor> batch) {
+    int rows = batch.isEmpty() ? 0 : batch.get(0).shape().dim(0);
+    List<TensorSpec> expected =
+        graph.inputs().stream().map(v -> v.spec().withBatch(Math.max(1, rows))).toList();
+    List<TensorSpec> given = batch.stream().map(HostTensor::spec).toList();
+    if (!expected.equals(given)) {
+      throw new IllegalArgumentException(
+          "calibration: expected a batch of %s, got %s".formatted(expected, given));
+    }
+    return rows;
+  }
+
+  /** The images in order; the last batch has those that are left over. */
+  private static Iterator<List<HostTensor>> batches(DataSource images) {
+    return IntStream.iterate(0, from -> from < images.size(), from -> from + BATCH)
+        .mapToObj(from -> batch(images, from, Math.min(BATCH, images.size() - from)))
+        .iterator();
+  }
+
+  private static List<HostTensor> batch(DataSource images, int from, int count) {
+    float[] pixels = new float[count * images.imageFloats()];
+    for (int i = 0; i < count; i++) {
+      images.read(from + i, pixels, i * images.imageFloats());
+    }
+    Shape shape = Shape.of(count, images.channels(), images.height(), images.width());
+    return List.of(HostTensor.of(shape, pixels));
   }
 
   private static void requireFinite(Graph graph, Map<String, HostTensor> contents) {

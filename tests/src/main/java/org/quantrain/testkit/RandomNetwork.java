@@ -12,6 +12,7 @@ import org.quantrain.graph.Value;
 import org.quantrain.op.Add;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Binary;
 import org.quantrain.op.Concat;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.ConvGeometry;
@@ -20,10 +21,13 @@ import org.quantrain.op.Flatten;
 import org.quantrain.op.GlobalAveragePool;
 import org.quantrain.op.Linear;
 import org.quantrain.op.MaxPool;
+import org.quantrain.op.PRelu;
 import org.quantrain.op.Pad;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Relu;
+import org.quantrain.op.Resize;
 import org.quantrain.op.Slice;
+import org.quantrain.op.Unary;
 import org.quantrain.pass.EliminateDead;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
@@ -38,7 +42,8 @@ import org.quantrain.tensor.TensorSpec;
  * transposed ones, batch norm behind a layer and standing alone, slices, padding, all poolings, odd
  * sizes, 2 to 8 bits.
  *
- * <p>Every network can run in integers.
+ * <p>Every network can run in integers; one in three has operators in between that stay float:
+ * activations of all kinds, products, squeeze-and-excitation, resized images.
  */
 public final class RandomNetwork {
   public static final int CLASSES = 5;
@@ -46,30 +51,48 @@ public final class RandomNetwork {
   /** Images of more rows or columns are not made larger. */
   private static final int LARGEST = 12;
 
+  private static final Op ABS = new Unary(Unary.Kind.ABS);
+
+  private static final List<Op> ACTIVATIONS =
+      List.of(
+          ABS,
+          new Unary(Unary.Kind.SIGMOID),
+          new Unary(Unary.Kind.TANH),
+          new Unary(Unary.Kind.GELU),
+          new Unary(Unary.Kind.HARD_SIGMOID, 0.2f, 0.5f),
+          new Unary(Unary.Kind.HARD_SWISH),
+          new Unary(Unary.Kind.SILU),
+          new Unary(Unary.Kind.SOFTPLUS),
+          new Unary(Unary.Kind.LEAKY_RELU, 0.1f),
+          new Unary(Unary.Kind.ELU, 1),
+          new Unary(Unary.Kind.CLIP, -1, 2));
+
   private final Random random;
   private final boolean transposes;
+  private final boolean floats;
   private final GraphBuilder builder = new GraphBuilder();
   private final Map<String, HostTensor> contents = new HashMap<>();
   private final List<Value> images = new ArrayList<>();
   private int names;
 
-  private RandomNetwork(long seed, boolean transposes) {
+  private RandomNetwork(long seed, boolean transposes, boolean floats) {
     this.transposes = transposes;
+    this.floats = floats;
     random = new Random(seed * 0x9E3779B97F4A7C15L);
   }
 
   /** The float network of a seed. */
   public static Model model(long seed) {
-    return model(seed, true);
+    return model(seed, true, seed % 3 == 0);
   }
 
-  /** Without transposed convolutions, which not every target has in integers. */
-  public static Model untransposed(long seed) {
-    return model(seed, false);
+  /** Convolutions are not transposed and nothing stays float: what every target has in integers. */
+  public static Model plain(long seed) {
+    return model(seed, false, false);
   }
 
-  private static Model model(long seed, boolean transposes) {
-    RandomNetwork net = new RandomNetwork(seed, transposes);
+  private static Model model(long seed, boolean transposes, boolean floats) {
+    RandomNetwork net = new RandomNetwork(seed, transposes, floats);
     Value logits = net.classifier(net.body());
     return new Model(
         "random" + seed, EliminateDead.apply(net.builder.build(logits)), net.contents);
@@ -131,6 +154,7 @@ public final class RandomNetwork {
       case 9 -> pad(x);
       case 10 -> transposes && Math.max(dim(x, 2), dim(x, 3)) <= LARGEST ? transposed(x) : layer(x);
       case 11 -> add("relu", random.nextBoolean() ? new Relu() : new Relu(6), x);
+      case 12, 13 -> floats ? inFloats(x) : layer(x);
       default -> layer(x);
     };
   }
@@ -154,21 +178,63 @@ public final class RandomNetwork {
     };
   }
 
-  /** With a value of equal shape that there is, or one that a 1x1 layer makes so, or itself. */
   private Value sum(Value x) {
-    List<Value> equal =
-        images.stream().filter(v -> v != x && v.spec().equals(x.spec())).toList();
-    Value other;
-    if (random.nextInt(8) == 0) {
-      other = x;
-    } else if (!equal.isEmpty()) {
-      other = equal.get(random.nextInt(equal.size()));
-    } else {
-      ConvGeometry same = ConvGeometry.of(1, 1);
-      other = conv(x, dim(x, 1), 3, 3, same, random.nextBoolean());
-    }
+    Value other = equal(x);
     boolean first = random.nextBoolean();
     return activated(add("add", new Add(), first ? x : other, first ? other : x));
+  }
+
+  /** A value of equal shape that there is, or one that a layer makes so, or itself. */
+  private Value equal(Value x) {
+    List<Value> equal =
+        images.stream().filter(v -> v != x && v.spec().equals(x.spec())).toList();
+    if (random.nextInt(8) == 0) {
+      return x;
+    }
+    if (!equal.isEmpty()) {
+      return equal.get(random.nextInt(equal.size()));
+    }
+    return conv(x, dim(x, 1), 3, 3, ConvGeometry.of(1, 1), random.nextBoolean());
+  }
+
+  /** What no target has in integers. */
+  private Value inFloats(Value x) {
+    return switch (random.nextInt(5)) {
+      case 0 -> add("product", new Binary(Binary.Kind.MUL), x, equal(x));
+      case 1 -> excited(x);
+      case 2 -> Math.max(dim(x, 2), dim(x, 3)) <= LARGEST ? resized(x) : add("abs", ABS, x);
+      case 3 -> add("prelu", new PRelu(), x, normal(name("slope"), 0.2, 0, dim(x, 1)));
+      default -> add("active", ACTIVATIONS.get(random.nextInt(ACTIVATIONS.size())), x);
+    };
+  }
+
+  /** Each channel times what a small network makes of the means of all. */
+  private Value excited(Value x) {
+    int channels = dim(x, 1);
+    ConvGeometry each = ConvGeometry.of(1, 0);
+    Value mean = add("mean", new GlobalAveragePool(), x);
+    Value few = add("relu", new Relu(), conv(mean, 1 + random.nextInt(4), 1, 1, each, true));
+    Op gate =
+        random.nextBoolean()
+            ? new Unary(Unary.Kind.SIGMOID)
+            : new Unary(Unary.Kind.HARD_SIGMOID, 1 / 6f, 0.5f);
+    Value weight = add("gate", gate, conv(few, channels, 1, 1, each, true));
+    return add("excited", new Binary(Binary.Kind.MUL), x, weight);
+  }
+
+  private Value resized(Value x) {
+    boolean nearest = random.nextBoolean();
+    int scaleH = 1 + random.nextInt(2);
+    int scaleW = 2;
+    Resize op =
+        new Resize(
+            nearest ? Resize.Mode.NEAREST : Resize.Mode.LINEAR,
+            nearest ? Resize.Coordinates.ASYMMETRIC : Resize.Coordinates.HALF_PIXEL,
+            dim(x, 2) * scaleH,
+            dim(x, 3) * scaleW,
+            scaleH,
+            scaleW);
+    return add("resized", op, x);
   }
 
   private Value concat(Value x) {
@@ -308,16 +374,18 @@ public final class RandomNetwork {
     int kernelW = 1 + random.nextInt(4);
     int strideH = 1 + random.nextInt(2);
     int strideW = 1 + random.nextInt(3);
+    int dilationH = 1 + random.nextInt(2);
+    int dilationW = 1 + random.nextInt(2);
     ConvGeometry geometry =
         new ConvGeometry(
             strideH,
             strideW,
-            random.nextInt(kernelH),
-            random.nextInt(kernelW),
+            random.nextInt(dilationH * (kernelH - 1) + 1),
+            random.nextInt(dilationW * (kernelW - 1) + 1),
             0,
             0,
-            1,
-            1,
+            dilationH,
+            dilationW,
             groups);
     ConvTranspose2d op =
         new ConvTranspose2d(geometry, random.nextInt(strideH), random.nextInt(strideW));

@@ -10,7 +10,9 @@ import java.util.Random;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.ShortPointer;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_add_args;
@@ -59,6 +61,38 @@ class Bf16ActivationsTest {
     softmax();
     layerNorm();
     return tests.stream();
+  }
+
+  /** Arithmetic would make a NaN quiet. */
+  @Test
+  void whereCopiesTheBitsOfEveryNumber() {
+    short[] bits = {0x7f81, (short) 0xffbf, 0x0001, (short) 0x8000};
+    try (Kernels kernels = Kernels.open(null);
+        KernelMemory memory = new KernelMemory(kernels, true);
+        ShortPointer a = new ShortPointer(bits);
+        ShortPointer y = new ShortPointer(bits.length)) {
+      qt_where_args args =
+          new qt_where_args()
+              .condition(memory.floats(1, 1, 1, 1))
+              .a(a)
+              .b(memory.real(new float[bits.length]))
+              .y(y)
+              .element_type(memory.elementType());
+      dense(args, bits.length);
+      memory.run(QuantrainNative::qt_where, args);
+      short[] copied = new short[bits.length];
+      y.get(copied);
+      assertArrayEquals(bits, copied);
+    }
+  }
+
+  private static void dense(qt_where_args args, int n) {
+    for (int d = 0; d < 6; d++) {
+      args.size(d, d == 5 ? n : 1);
+      args.condition_stride(d, d == 5 ? 1 : 0);
+      args.a_stride(d, d == 5 ? 1 : 0);
+      args.b_stride(d, d == 5 ? 1 : 0);
+    }
   }
 
   private void test(String name, Call call) {
@@ -289,12 +323,7 @@ class Bf16ActivationsTest {
                   .b(memory.real(edges(N, 15)))
                   .y(y)
                   .element_type(memory.elementType());
-          for (int d = 0; d < 6; d++) {
-            args.size(d, d == 5 ? N : 1);
-            args.condition_stride(d, d == 5 ? 1 : 0);
-            args.a_stride(d, d == 5 ? 1 : 0);
-            args.b_stride(d, d == 5 ? 1 : 0);
-          }
+          dense(args, N);
           memory.run(QuantrainNative::qt_where, args);
           return new Written(memory.real(y, N));
         });

@@ -1,11 +1,14 @@
 package org.quantrain.kernel;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Arrays;
 import java.util.Random;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -96,13 +99,13 @@ class DistillationTest {
   }
 
   private static float run(
-      KernelMemory memory, Loss loss, float[] logits, float[] teacher, FloatPointer gradient) {
+      KernelMemory memory, Loss loss, float[] logits, float[] teacher, Pointer gradient) {
     FloatPointer result = memory.unwritten(1);
     IntPointer correct = memory.ints(-1);
     memory.run(
         QuantrainNative::qt_softmax_cross_entropy,
         new qt_softmax_cross_entropy_args()
-            .logits(memory.floats(logits))
+            .logits(memory.real(logits))
             .labels(memory.ints(labels()))
             .loss(result)
             .correct(correct)
@@ -110,9 +113,10 @@ class DistillationTest {
             .rows(ROWS)
             .classes(CLASSES)
             .smoothing(loss.smoothing())
-            .teacher(memory.floats(teacher))
+            .teacher(memory.real(teacher))
             .temperature(loss.temperature())
-            .soft_weight(loss.softWeight()));
+            .soft_weight(loss.softWeight())
+            .element_type(memory.elementType()));
     return result.get();
   }
 
@@ -142,6 +146,32 @@ class DistillationTest {
         assertEquals((above - below) / 2e-5, gradient.get(i), 1e-6, "logit " + i);
       }
     }
+  }
+
+  @Test
+  void bf16LogitsAreTheNumbersTheyStandForAndOnlyTheGradientIsRounded() {
+    Loss loss = new Loss(0.1f, 2.5f, 0.3f);
+    float[] given = rounded(logits(1));
+    float[] teacher = rounded(logits(2));
+    float[] unwritten = new float[given.length];
+    Arrays.fill(unwritten, Float.NaN);
+    try (KernelMemory wide = new KernelMemory(kernels, false);
+        KernelMemory half = new KernelMemory(kernels, true)) {
+      Pointer wideGradient = wide.real(unwritten);
+      Pointer halfGradient = half.real(unwritten);
+      float expected = run(wide, loss, given, teacher, wideGradient);
+      assertEquals(expected, run(half, loss, given, teacher, halfGradient));
+      assertArrayEquals(
+          rounded(wide.real(wideGradient, given.length)), half.real(halfGradient, given.length));
+    }
+  }
+
+  private static float[] rounded(float[] values) {
+    float[] to = new float[values.length];
+    for (int i = 0; i < to.length; i++) {
+      to[i] = Bfloat16.round(values[i]);
+    }
+    return to;
   }
 
   @Test

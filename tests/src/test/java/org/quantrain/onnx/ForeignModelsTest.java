@@ -22,8 +22,9 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 
 /**
- * Networks that PyTorch's exporter wrote (export_models.py beside them), and those that the ONNX
- * project's converter made of them (convert_models.py), mean here what they mean.
+ * Networks that PyTorch's exporters wrote (export_models.py and export_newer_models.py beside
+ * them), and those that the ONNX project's converter made of them (convert_models.py), mean here
+ * what they mean.
  */
 class ForeignModelsTest {
   static final Path FOLDER = Path.of("src/test/resources/onnx");

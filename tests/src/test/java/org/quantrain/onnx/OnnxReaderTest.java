@@ -205,6 +205,17 @@ class OnnxReaderTest {
   }
 
   @Test
+  void aResizeOfAnotherMeaningIsRefused() {
+    Foreign f = classifier().scales("scales", 1, 1, 0.5f, 0.5f).shape("sizes", 1, 2, 3, 3);
+    f.opset(18).node("Resize", "x  scales", "a").addAttribute(number("antialias", 1));
+    f.node("Resize", "x   sizes", "body")
+        .addAttribute(text("keep_aspect_ratio_policy", "not_larger"));
+    f.refused(
+        "Resize \"the a\" (antialias)",
+        "Resize \"the body\" (keep_aspect_ratio_policy not_larger)");
+  }
+
+  @Test
   void aTruncatedFileIsRefused() {
     Foreign f = classifier();
     f.node("Relu", "x", "body");

@@ -128,6 +128,7 @@ class OperatorFormsTest {
         "Greater x none d",
         "And b d e",
         "Where e x half y");
+    nodes("a guard against NaN", 13, "Log x a", "IsNaN a b", "Where b none a y");
     nodes("variadic", 13, "Max x half none a", "Min a x one b", "Sum a b x d", "Mean d x y");
     for (int opset : new int[] {9, 13}) {
       form("axes at " + opset, f -> axes(f.opset(opset), opset));
@@ -166,6 +167,7 @@ class OperatorFormsTest {
         "Reshape of an image",
         f -> f.shape("to", 0, 3, 20).input(-1, 3, 4, 5).node("Reshape", "x to", "y"));
     form("a computed shape", OperatorFormsTest::computedShape);
+    form("a split last dimension", OperatorFormsTest::splitLastDimension);
     form("a class token", OperatorFormsTest::classToken);
     form("Expand", f -> f.shape("to", 1, 4, 1, 5).input(-1, 1, 3, 1).node("Expand", "x to", "y"));
     form("Tile", f -> f.shape("by", 1, 2, 3).input(-1, 2, 3).node("Tile", "x by", "y"));
@@ -241,6 +243,17 @@ class OperatorFormsTest {
     f.node("Mul", "rows columns", "cells");
     f.node("Div", "cells 2", "half");
     f.node("Concat", "n2 half", "to").addAttribute(number("axis", 0));
+    f.node("Reshape", "x to", "y");
+  }
+
+  /** [N,4,6] to [N,4,2,3]: the sizes in front of it, two new ones, those behind it. */
+  private static void splitLastDimension(Foreign f) {
+    f.input(-1, 4, 6).shape("0", 0).shape("2", 2).shape("3", 3).shape("end", Long.MAX_VALUE);
+    f.shape("fresh", 2, 3);
+    f.node("Shape", "x", "shape");
+    f.node("Slice", "shape 0 2", "front");
+    f.node("Slice", "shape 3 end", "back");
+    f.node("Concat", "front fresh back", "to").addAttribute(number("axis", 0));
     f.node("Reshape", "x to", "y");
   }
 
@@ -454,6 +467,13 @@ class OperatorFormsTest {
                 .addAttribute(text("nearest_mode", kind[2]));
           });
     }
+    form(
+        "Resize at 10",
+        f ->
+            f.opset(10)
+                .input(-1, 2, 4, 5)
+                .scales("scales", 1, 1, 2, 3)
+                .node("Resize", "x scales", "y"));
     form(
         "Upsample",
         f ->

@@ -74,6 +74,27 @@ class PlanTest {
   }
 
   @Test
+  void aTimedRunLeavesTheSameBitsAndATimeForEveryNode() {
+    SmallNetworks.Training net = SmallNetworks.mixed();
+    try (ParameterStore store = store(net);
+        Plan plan = compile(net, store, MemoryPlanner.greedy())) {
+      SmallNetworks.feed(plan, 1);
+      plan.run();
+      float loss = plan.readFloat(net.loss().output(0));
+      Map<String, HostTensor> gradients = new LinkedHashMap<>();
+      store.params().forEach(v -> gradients.put(v.name(), store.gradient(v.name())));
+      long[] nanoseconds = new long[plan.graph().nodes().size()];
+      plan.runTimed(nanoseconds);
+      assertEquals(loss, plan.readFloat(net.loss().output(0)));
+      gradients.forEach(
+          (name, g) -> assertArrayEquals(g.bytes(), store.gradient(name).bytes(), name));
+      for (int i = 0; i < nanoseconds.length; i++) {
+        assertTrue(nanoseconds[i] > 0, plan.graph().nodes().get(i).name());
+      }
+    }
+  }
+
+  @Test
   void lossFallsOnARepeatedBatch() {
     SmallNetworks.Training net = SmallNetworks.mixed();
     try (ParameterStore store = store(net);

@@ -565,7 +565,11 @@ class BadArgumentsOfEveryFamilyTest {
         .refuses(
             "y: expected an address aligned to 4 bytes",
             a -> a.y(new FloatPointer(new Behind(a.y(), 1))))
+        .refuses(
+            "y: expected an address aligned to 2 bytes",
+            a -> a.y(new Behind(a.y(), 1)).element_type(QuantrainNative.QT_ELEMENT_BF16))
         .refuses("y: expected no overlap with x", a -> a.y(new FloatPointer(new Behind(a.x(), 4))))
+        .refuses("element_type: ", a -> a.element_type(QuantrainNative.QT_ELEMENT_U8))
         .refuses("rows, channels: expected sizes >= 0", a -> a.channels(-1))
         .refuses("epsilon: ", a -> a.epsilon(-1));
     new Family<>(
@@ -579,6 +583,7 @@ class BadArgumentsOfEveryFamilyTest {
             QuantrainNative::qt_max_pool)
         .refuses("window.kernel_h: ", a -> a.window().kernel_h(0))
         .refuses("window.stride_w: ", a -> a.window().stride_w(-1))
+        .refuses("element_type: ", a -> a.element_type(QuantrainNative.QT_ELEMENT_BF16 + 1))
         .refuses("window.pad_top: ", a -> a.window().pad_top(2))
         .refuses("window.p: ", a -> a.window().p(2))
         .refuses("window: ", a -> a.window().h(-2));
@@ -752,7 +757,8 @@ class BadArgumentsOfEveryFamilyTest {
                     .count(ROWS),
             QuantrainNative::qt_gather_backward)
         .refuses("indices[1]: expected 0..3, got 7", a -> a.indices().put(1, 7))
-        .refuses("dx: expected no overlap with dy", a -> a.dx(a.dy()));
+        .refuses("element_type: ", a -> a.element_type(QuantrainNative.QT_ELEMENT_S8))
+        .refuses("dx: expected no overlap with dy", a -> a.dx(new FloatPointer(a.dy())));
   }
 
   private void optimizer() {
@@ -796,6 +802,7 @@ class BadArgumentsOfEveryFamilyTest {
             QuantrainNative::qt_softmax_cross_entropy)
         .refuses("labels: ", a -> a.labels().put(0, CHANNELS))
         .refuses("labels: ", a -> a.labels().put(1, -2))
+        .refuses("element_type: ", a -> a.element_type(QuantrainNative.QT_ELEMENT_U8))
         .refuses("smoothing: ", a -> a.smoothing(Float.NaN))
         .refuses("classes: ", a -> a.classes(0));
   }
