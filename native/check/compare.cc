@@ -216,8 +216,8 @@ std::string Unexpected(Call* call, const Outcome& got) {
   return "";
 }
 
-// What the call, which is on bf16, must leave: the same in float, its real inputs widened and its real
-// outputs narrowed.
+// What the call, which is on bf16, must leave: the same in float, its real inputs widened and its
+// real outputs narrowed.
 Outcome NarrowedFloat(qt_context* cpu, Call* call) {
   const std::vector<Field> fields = call->fields();
   for (Field& f : call->fields()) {
