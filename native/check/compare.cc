@@ -242,7 +242,8 @@ void CompareOnCpu(Call* call, Report* report) {
   qt_context* cpu = nullptr;
   if (qt_context_create(&cpu, 1) != QT_OK) return;
   const Outcome want = RunOn(cpu, call, {});
-  if (call->ElementType() != nullptr && *call->ElementType() == QT_ELEMENT_BF16) {
+  const int32_t* const type = call->ElementType();
+  if (type != nullptr && *type == QT_ELEMENT_BF16 && !call->copies) {
     report->Add(*call, "cpu, widened",
                 Difference(call, NarrowedFloat(cpu, call), want, /*exact_sums=*/true));
   }

@@ -190,9 +190,9 @@ class Checker {
     Add(field, p, Bytes(field, count, bytes), bytes, /*output=*/false, nullptr, nullptr);
   }
   void RealOut(const char* field, void* p, int64_t count, int32_t type,
-               const void* may_be = nullptr) {
+               const void* may_be = nullptr, const void* or_be = nullptr) {
     const int64_t bytes = ElementBytes(type);
-    Add(field, p, Bytes(field, count, bytes), bytes, /*output=*/true, may_be, nullptr);
+    Add(field, p, Bytes(field, count, bytes), bytes, /*output=*/true, may_be, or_be);
   }
 
   // widest: QT_S16 where containers of 16 bits are known.

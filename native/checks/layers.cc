@@ -52,48 +52,53 @@ qt_status Check(qt_context& ctx, const qt_batch_norm_backward_args& a) {
 
 qt_status Check(qt_context& ctx, const qt_relu_args& a) {
   Checker c(ctx, "relu");
+  c.RealType(a.element_type);
   const int64_t n = c.Sizes("n", {a.n});
   c.NotNegative("upper", a.upper);
-  c.In("x", a.x, n);
-  c.Out("y", a.y, n, a.x);
+  c.RealIn("x", a.x, n, a.element_type);
+  c.RealOut("y", a.y, n, a.element_type, a.x);
   return c.Done();
 }
 
 qt_status Check(qt_context& ctx, const qt_relu_backward_args& a) {
   Checker c(ctx, "relu_backward");
+  c.RealType(a.element_type);
   const int64_t n = c.Sizes("n", {a.n});
   c.NotNegative("upper", a.upper);
-  c.In("y", a.y, n);
-  c.In("dy", a.dy, n);
-  c.Out("dx", a.dx, n, a.dy);
+  c.RealIn("y", a.y, n, a.element_type);
+  c.RealIn("dy", a.dy, n, a.element_type);
+  c.RealOut("dx", a.dx, n, a.element_type, a.dy);
   return c.Done();
 }
 
 qt_status Check(qt_context& ctx, const qt_leaky_relu_args& a) {
   Checker c(ctx, "leaky_relu");
+  c.RealType(a.element_type);
   const int64_t n = c.Sizes("n", {a.n});
   c.Within("slope", a.slope, 0.0f, 3.40282347e+38f);
-  c.In("x", a.x, n);
-  c.Out("y", a.y, n, a.x);
+  c.RealIn("x", a.x, n, a.element_type);
+  c.RealOut("y", a.y, n, a.element_type, a.x);
   return c.Done();
 }
 
 qt_status Check(qt_context& ctx, const qt_leaky_relu_backward_args& a) {
   Checker c(ctx, "leaky_relu_backward");
+  c.RealType(a.element_type);
   const int64_t n = c.Sizes("n", {a.n});
   c.Within("slope", a.slope, 0.0f, 3.40282347e+38f);
-  c.In("x", a.x, n);
-  c.In("dy", a.dy, n);
-  c.Out("dx", a.dx, n, a.x, a.dy);
+  c.RealIn("x", a.x, n, a.element_type);
+  c.RealIn("dy", a.dy, n, a.element_type);
+  c.RealOut("dx", a.dx, n, a.element_type, a.x, a.dy);
   return c.Done();
 }
 
 qt_status Check(qt_context& ctx, const qt_add_args& a) {
   Checker c(ctx, "add");
+  c.RealType(a.element_type);
   const int64_t n = c.Sizes("n", {a.n});
-  c.In("a", a.a, n);
-  c.In("b", a.b, n);
-  c.Out("y", a.y, n, a.a, a.b);
+  c.RealIn("a", a.a, n, a.element_type);
+  c.RealIn("b", a.b, n, a.element_type);
+  c.RealOut("y", a.y, n, a.element_type, a.a, a.b);
   return c.Done();
 }
 

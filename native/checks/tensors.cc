@@ -16,10 +16,11 @@ int64_t UnaryFields(Checker* c, const Args& a) {
 }
 
 // An operand of a call whose output is dense in size; returns it where the output may be it.
-const float* Operand(Checker* c, const char* field, const float* p, const char* stride_field,
-                     const int64_t (&size)[6], const int64_t (&stride)[6]) {
+const void* Operand(Checker* c, const char* field, const void* p, int32_t element_type,
+                    const char* stride_field, const int64_t (&size)[6],
+                    const int64_t (&stride)[6]) {
   const Checker::Extent extent = c->Strided(stride_field, size, stride);
-  c->In(field, p, extent.count());
+  c->RealIn(field, p, extent.count(), element_type);
   return c->ok() && Checker::Dense(size, stride) ? p : nullptr;
 }
 
@@ -31,38 +32,43 @@ int64_t Elements(Checker* c, const int64_t (&size)[6]) {
 
 qt_status Check(qt_context& ctx, const qt_unary_args& a) {
   Checker c(ctx, "unary");
+  c.RealType(a.element_type);
   const int64_t n = UnaryFields(&c, a);
-  c.In("x", a.x, n);
-  c.Out("y", a.y, n, a.x);
+  c.RealIn("x", a.x, n, a.element_type);
+  c.RealOut("y", a.y, n, a.element_type, a.x);
   return c.Done();
 }
 
 qt_status Check(qt_context& ctx, const qt_unary_backward_args& a) {
   Checker c(ctx, "unary_backward");
+  c.RealType(a.element_type);
   const int64_t n = UnaryFields(&c, a);
-  c.In("x", a.x, n);
-  c.In("dy", a.dy, n);
-  c.Out("dx", a.dx, n, a.x, a.dy);
+  c.RealIn("x", a.x, n, a.element_type);
+  c.RealIn("dy", a.dy, n, a.element_type);
+  c.RealOut("dx", a.dx, n, a.element_type, a.x, a.dy);
   return c.Done();
 }
 
 qt_status Check(qt_context& ctx, const qt_binary_args& a) {
   Checker c(ctx, "binary");
+  c.RealType(a.element_type);
   const int64_t n = Elements(&c, a.size);
   c.Range("kind", a.kind, QT_BINARY_ADD, QT_BINARY_LESS);
-  const float* dense_a = Operand(&c, "a", a.a, "a_stride", a.size, a.a_stride);
-  const float* dense_b = Operand(&c, "b", a.b, "b_stride", a.size, a.b_stride);
-  c.Out("y", a.y, n, dense_a, dense_b);
+  const void* dense_a = Operand(&c, "a", a.a, a.element_type, "a_stride", a.size, a.a_stride);
+  const void* dense_b = Operand(&c, "b", a.b, a.element_type, "b_stride", a.size, a.b_stride);
+  c.RealOut("y", a.y, n, a.element_type, dense_a, dense_b);
   return c.Done();
 }
 
 qt_status Check(qt_context& ctx, const qt_where_args& a) {
   Checker c(ctx, "where");
+  c.RealType(a.element_type);
   const int64_t n = Elements(&c, a.size);
-  Operand(&c, "condition", a.condition, "condition_stride", a.size, a.condition_stride);
-  const float* dense_a = Operand(&c, "a", a.a, "a_stride", a.size, a.a_stride);
-  const float* dense_b = Operand(&c, "b", a.b, "b_stride", a.size, a.b_stride);
-  c.Out("y", a.y, n, dense_a, dense_b);
+  Operand(&c, "condition", a.condition, QT_ELEMENT_F32, "condition_stride", a.size,
+          a.condition_stride);
+  const void* dense_a = Operand(&c, "a", a.a, a.element_type, "a_stride", a.size, a.a_stride);
+  const void* dense_b = Operand(&c, "b", a.b, a.element_type, "b_stride", a.size, a.b_stride);
+  c.RealOut("y", a.y, n, a.element_type, dense_a, dense_b);
   return c.Done();
 }
 
@@ -83,40 +89,44 @@ qt_status Check(qt_context& ctx, const qt_strided_copy_args& a) {
 
 qt_status Check(qt_context& ctx, const qt_reduce_args& a) {
   Checker c(ctx, "reduce");
+  c.RealType(a.element_type);
   const int64_t elements = c.Sizes("outer, n, inner", {a.outer, a.n, a.inner});
   c.Range("n", a.n, 1, kMaxRows);
   c.Range("kind", a.kind, QT_REDUCE_SUM, QT_REDUCE_MIN);
-  c.In("x", a.x, elements);
-  c.Out("y", a.y, c.Sizes("outer, inner", {a.outer, a.inner}));
+  c.RealIn("x", a.x, elements, a.element_type);
+  c.RealOut("y", a.y, c.Sizes("outer, inner", {a.outer, a.inner}), a.element_type);
   return c.Done();
 }
 
 qt_status Check(qt_context& ctx, const qt_softmax_args& a) {
   Checker c(ctx, "softmax");
+  c.RealType(a.element_type);
   const int64_t n = c.Sizes("rows, n", {a.rows, a.n});
-  c.In("x", a.x, n);
-  c.Out("y", a.y, n, a.x);
+  c.RealIn("x", a.x, n, a.element_type);
+  c.RealOut("y", a.y, n, a.element_type, a.x);
   return c.Done();
 }
 
 qt_status Check(qt_context& ctx, const qt_softmax_backward_args& a) {
   Checker c(ctx, "softmax_backward");
+  c.RealType(a.element_type);
   const int64_t n = c.Sizes("rows, n", {a.rows, a.n});
-  c.In("y", a.y, n);
-  c.In("dy", a.dy, n);
-  c.Out("dx", a.dx, n, a.dy);
+  c.RealIn("y", a.y, n, a.element_type);
+  c.RealIn("dy", a.dy, n, a.element_type);
+  c.RealOut("dx", a.dx, n, a.element_type, a.dy);
   return c.Done();
 }
 
 qt_status Check(qt_context& ctx, const qt_layer_norm_args& a) {
   Checker c(ctx, "layer_norm");
+  c.RealType(a.element_type);
   const int64_t n = c.Sizes("rows, n", {a.rows, a.n});
   c.Range("n", a.n, 1, kMaxRows);
   c.Positive("epsilon", a.epsilon);
-  c.In("x", a.x, n);
+  c.RealIn("x", a.x, n, a.element_type);
   c.In("gamma", a.gamma, a.n);
   c.In("beta", a.beta, a.n);
-  c.Out("y", a.y, n, a.x);
+  c.RealOut("y", a.y, n, a.element_type, a.x);
   c.OutOptional("mean", a.mean, a.rows);
   c.OutOptional("rstd", a.rstd, a.rows);
   return c.Done();
@@ -124,14 +134,15 @@ qt_status Check(qt_context& ctx, const qt_layer_norm_args& a) {
 
 qt_status Check(qt_context& ctx, const qt_layer_norm_backward_args& a) {
   Checker c(ctx, "layer_norm_backward");
+  c.RealType(a.element_type);
   const int64_t n = c.Sizes("rows, n", {a.rows, a.n});
   c.Range("n", a.n, 1, kMaxRows);
-  c.In("x", a.x, n);
-  c.In("dy", a.dy, n);
+  c.RealIn("x", a.x, n, a.element_type);
+  c.RealIn("dy", a.dy, n, a.element_type);
   c.In("gamma", a.gamma, a.n);
   c.In("mean", a.mean, a.rows);
   c.In("rstd", a.rstd, a.rows);
-  c.Out("dx", a.dx, n, a.dy);
+  c.RealOut("dx", a.dx, n, a.element_type, a.dy);
   c.Out("dgamma", a.dgamma, a.n);
   c.Out("dbeta", a.dbeta, a.n);
   return c.Done();

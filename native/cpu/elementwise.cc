@@ -15,21 +15,21 @@ namespace qt::cpu::QT_ISA {
 
 qt_status relu(qt_context& ctx, const qt_relu_args& a) {
   const float upper = a.upper;
-  ForEachValue(ctx, a.n, 1, QT_ELEMENT_F32, a.x, a.y,
+  ForEachValue(ctx, a.n, 1, a.element_type, a.x, a.y,
                [=](auto x, int64_t) { return math::Relu(x, decltype(x)(upper)); });
   return QT_OK;
 }
 
 qt_status relu_backward(qt_context& ctx, const qt_relu_backward_args& a) {
   const float upper = a.upper;
-  ForEachValue(ctx, a.n, 1, QT_ELEMENT_F32, a.y, a.dy, a.dx, [=](auto y, auto dy, int64_t) {
+  ForEachValue(ctx, a.n, 1, a.element_type, a.y, a.dy, a.dx, [=](auto y, auto dy, int64_t) {
     return math::ReluGradient(y, dy, decltype(y)(upper));
   });
   return QT_OK;
 }
 
 qt_status add(qt_context& ctx, const qt_add_args& a) {
-  ForEachValue(ctx, a.n, 1, QT_ELEMENT_F32, a.a, a.b, a.y,
+  ForEachValue(ctx, a.n, 1, a.element_type, a.a, a.b, a.y,
                [](auto one, auto two, int64_t) { return one + two; });
   return QT_OK;
 }

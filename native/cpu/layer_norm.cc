@@ -7,16 +7,18 @@
 #include "math/tensors.h"
 
 namespace qt::cpu::QT_ISA {
+namespace {
 
-qt_status layer_norm(qt_context& ctx, const qt_layer_norm_args& args) {
+template <class Real>
+void LayerNorm(qt_context& ctx, const qt_layer_norm_args& args) {
   const qt_layer_norm_args a = args;
-  const int64_t n = a.n;
-  const bool stream = Streams(8 * a.rows * n) && a.x != a.y;
+  const int64_t n = a.n, bytes = sizeof(Real);
+  const bool stream = Streams(2 * bytes * a.rows * n) && a.x != a.y;
   ParallelBlocks(ctx, a.rows, ItemsPerBlock(n), [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      const float* x = a.x + row * n;
-      const float shift = x[0];
-      const auto shifted = [=](int64_t j) { return math::Shifted(x[j], shift); };
+      const Real* x = static_cast<const Real*>(a.x) + row * n;
+      const float shift = math::Widen(x[0]);
+      const auto shifted = [=](int64_t j) { return math::Shifted(math::Widen(x[j]), shift); };
       const TwoSums sums = SumFixedTwo(n, shifted, [=](int64_t j) {
         const double d = shifted(j);
         return d * d;
@@ -25,59 +27,58 @@ qt_status layer_norm(qt_context& ctx, const qt_layer_norm_args& args) {
           math::MomentsOfRow(shift, sums.one, sums.two, static_cast<double>(n), a.epsilon);
       if (a.mean != nullptr) a.mean[row] = m.mean;
       if (a.rstd != nullptr) a.rstd[row] = m.rstd;
-      MapRow(n, x, a.y + row * n, stream, [=](auto v, int64_t j) {
+      MapRow(n, x, static_cast<Real*>(a.y) + row * n, stream, [=](auto v, int64_t j) {
         using T = decltype(v);
         return math::LayerNorm(v, T(m.mean), T(m.rstd), LoadAs<T>(a.gamma + j),
                                LoadAs<T>(a.beta + j));
       });
     }
   });
-  return QT_OK;
 }
-
-namespace {
 
 // A row of the gradient.
+template <class Real>
 struct Row {
-  const float* x;
-  const float* dy;
+  const Real* x;
+  const Real* dy;
   float mean, rstd;
+
+  float X(int64_t j) const { return math::Widen(x[j]); }
+  float Dy(int64_t j) const { return math::Widen(dy[j]); }
+  float XHat(int64_t j) const { return math::LayerNormXhat(X(j), mean, rstd); }
+  double GammaTerm(int64_t j) const { return math::Product(Dy(j), XHat(j)); }
+  double BetaTerm(int64_t j) const { return static_cast<double>(Dy(j)); }
 };
 
-// The term of dgamma.
-inline double GammaTerm(const Row& r, int64_t j) {
-  return math::Product(r.dy[j], math::LayerNormXhat(r.x[j], r.mean, r.rstd));
-}
-
-}  // namespace
-
-qt_status layer_norm_backward(qt_context& ctx, const qt_layer_norm_backward_args& args) {
+template <class Real>
+qt_status Backward(qt_context& ctx, const qt_layer_norm_backward_args& args) {
   const qt_layer_norm_backward_args a = args;
-  const int64_t n = a.n;
+  const int64_t n = a.n, bytes = sizeof(Real);
   const int64_t rows_per_block = RowsPerBlock(n);
   const int64_t blocks = Max(1, DivUp(a.rows, rows_per_block));
   double* partials = ScratchArray<double>(ctx, blocks * 2 * n);  // [blocks][dgamma, dbeta][n]
   if (partials == nullptr) return QT_OUT_OF_MEMORY;
   memset(partials, 0, sizeof(double) * 2 * n);
   const float* gamma = a.gamma;
-  const bool stream = Streams(12 * a.rows * n) && a.dx != a.x && a.dx != a.dy;
+  const Real* const x = static_cast<const Real*>(a.x);
+  const Real* const dy = static_cast<const Real*>(a.dy);
+  Real* const dx = static_cast<Real*>(a.dx);
+  const bool stream = Streams(3 * bytes * a.rows * n) && dx != x && dx != dy;
   const auto row_at = [=](int64_t row) {
-    return Row{a.x + row * n, a.dy + row * n, a.mean[row], a.rstd[row]};
+    return Row<Real>{x + row * n, dy + row * n, a.mean[row], a.rstd[row]};
   };
   // Called after the sums of dgamma and dbeta have taken the row, which dx may overwrite.
   const auto gradient = [=](int64_t row) {
-    const Row r = row_at(row);
+    const Row<Real> r = row_at(row);
     const TwoSums sums = SumFixedTwo(
-        n, [=](int64_t j) { return r.dy[j] * gamma[j]; },
-        [=](int64_t j) {
-          return math::Product(r.dy[j] * gamma[j], math::LayerNormXhat(r.x[j], r.mean, r.rstd));
-        });
+        n, [=](int64_t j) { return r.Dy(j) * gamma[j]; },
+        [=](int64_t j) { return math::Product(r.Dy(j) * gamma[j], r.XHat(j)); });
     const float mean_g = static_cast<float>(sums.one / static_cast<double>(n));
     const float mean_g_x_hat = static_cast<float>(sums.two / static_cast<double>(n));
-    MapRow(n, r.x, r.dy, a.dx + row * n, stream, [=](auto x, auto dy, int64_t j) {
-      using T = decltype(x);
-      const T x_hat = math::LayerNormXhat(x, T(r.mean), T(r.rstd));
-      return math::LayerNormGradient(dy * LoadAs<T>(gamma + j), x_hat, T(r.rstd), T(mean_g),
+    MapRow(n, r.x, r.dy, dx + row * n, stream, [=](auto v, auto dv, int64_t j) {
+      using T = decltype(v);
+      const T x_hat = math::LayerNormXhat(v, T(r.mean), T(r.rstd));
+      return math::LayerNormGradient(dv * LoadAs<T>(gamma + j), x_hat, T(r.rstd), T(mean_g),
                                      T(mean_g_x_hat));
     });
   };
@@ -88,21 +89,21 @@ qt_status layer_norm_backward(qt_context& ctx, const qt_layer_norm_backward_args
     int64_t row = begin;
     // Two rows at a time, one after the other in each sum, halve the traffic of the sums.
     for (; row + 2 <= end; row += 2) {
-      const Row p = row_at(row), q = row_at(row + 1);
+      const Row<Real> p = row_at(row), q = row_at(row + 1);
 #pragma omp simd
       for (int64_t j = 0; j < n; ++j) {
-        dgamma[j] = dgamma[j] + GammaTerm(p, j) + GammaTerm(q, j);
-        dbeta[j] = dbeta[j] + static_cast<double>(p.dy[j]) + static_cast<double>(q.dy[j]);
+        dgamma[j] = dgamma[j] + p.GammaTerm(j) + q.GammaTerm(j);
+        dbeta[j] = dbeta[j] + p.BetaTerm(j) + q.BetaTerm(j);
       }
       gradient(row);
       gradient(row + 1);
     }
     if (row < end) {
-      const Row p = row_at(row);
+      const Row<Real> p = row_at(row);
 #pragma omp simd
       for (int64_t j = 0; j < n; ++j) {
-        dgamma[j] += GammaTerm(p, j);
-        dbeta[j] += static_cast<double>(p.dy[j]);
+        dgamma[j] += p.GammaTerm(j);
+        dbeta[j] += p.BetaTerm(j);
       }
       gradient(row);
     }
@@ -113,6 +114,20 @@ qt_status layer_norm_backward(qt_context& ctx, const qt_layer_norm_backward_args
     a.dbeta[j] = static_cast<float>(partials[n + j]);
   }
   return QT_OK;
+}
+
+}  // namespace
+
+qt_status layer_norm(qt_context& ctx, const qt_layer_norm_args& args) {
+  math::WithReal(args.element_type,
+                 [&](auto* type) { LayerNorm<math::Pointed<decltype(type)>>(ctx, args); });
+  return QT_OK;
+}
+
+qt_status layer_norm_backward(qt_context& ctx, const qt_layer_norm_backward_args& args) {
+  return math::WithReal(args.element_type, [&](auto* type) {
+    return Backward<math::Pointed<decltype(type)>>(ctx, args);
+  });
 }
 
 }  // namespace qt::cpu::QT_ISA

@@ -13,21 +13,22 @@ struct Dense {
   __device__ float Apply(float a, float b) const { return math::Binary<kKind>(a, b); }
 };
 
-template <int kKind>
+template <int kKind, class Real>
 struct Broadcast {
-  const float* a;
-  const float* b;
-  float* y;
+  const Real* a;
+  const Real* b;
+  Real* y;
   __device__ void Apply(int64_t i, const int64_t (&offset)[2]) const {
-    y[i] = math::Binary<kKind>(a[offset[0]], b[offset[1]]);
+    math::Narrow(math::Binary<kKind>(math::Widen(a[offset[0]]), math::Widen(b[offset[1]])), &y[i]);
   }
 };
 
+template <class Real>
 struct Where {
   const float* condition;
-  const float* a;
-  const float* b;
-  float* y;
+  const Real* a;
+  const Real* b;
+  Real* y;
   __device__ void Apply(int64_t i, const int64_t (&offset)[3]) const {
     y[i] = math::Where(condition[offset[0]], a[offset[1]], b[offset[2]]);
   }
@@ -40,16 +41,30 @@ cudaError_t binary(const Stream& stream, const qt_binary_args& args) {
   const bool dense = math::IsDense(s, 0) && math::IsDense(s, 1);
   return math::WithBinary(args.kind, [&](auto kind) {
     constexpr int kKind = decltype(kind)::value;
-    return dense ? Map(stream, Dense<kKind>{}, {args.a, args.b, args.y, QT_ELEMENT_F32},
-                       s.elements())
-                 : ForStrided(stream, Broadcast<kKind>{args.a, args.b, args.y}, s);
+    if (dense) {
+      return Map(stream, Dense<kKind>{}, {args.a, args.b, args.y, args.element_type},
+                 s.elements());
+    }
+    return math::WithReal(args.element_type, [&](auto* type) {
+      using Real = math::Pointed<decltype(type)>;
+      return ForStrided(stream,
+                        Broadcast<kKind, Real>{static_cast<const Real*>(args.a),
+                                               static_cast<const Real*>(args.b),
+                                               static_cast<Real*>(args.y)},
+                        s);
+    });
   });
 }
 
 cudaError_t where(const Stream& stream, const qt_where_args& args) {
-  return ForStrided(
-      stream, Where{args.condition, args.a, args.b, args.y},
-      math::Collapsed<3>(args.size, {args.condition_stride, args.a_stride, args.b_stride}));
+  return math::WithReal(args.element_type, [&](auto* type) {
+    using Real = math::Pointed<decltype(type)>;
+    return ForStrided(
+        stream,
+        Where<Real>{args.condition, static_cast<const Real*>(args.a),
+                    static_cast<const Real*>(args.b), static_cast<Real*>(args.y)},
+        math::Collapsed<3>(args.size, {args.condition_stride, args.a_stride, args.b_stride}));
+  });
 }
 
 }  // namespace qt::cuda

@@ -50,15 +50,16 @@ struct ChannelSum {
 }  // namespace
 
 cudaError_t relu(const Stream& stream, const qt_relu_args& args) {
-  return Map(stream, Relu{args.upper}, {args.x, nullptr, args.y, QT_ELEMENT_F32}, args.n);
+  return Map(stream, Relu{args.upper}, {args.x, nullptr, args.y, args.element_type}, args.n);
 }
 
 cudaError_t relu_backward(const Stream& stream, const qt_relu_backward_args& args) {
-  return Map(stream, ReluGradient{args.upper}, {args.y, args.dy, args.dx, QT_ELEMENT_F32}, args.n);
+  return Map(stream, ReluGradient{args.upper}, {args.y, args.dy, args.dx, args.element_type},
+             args.n);
 }
 
 cudaError_t add(const Stream& stream, const qt_add_args& args) {
-  return Map(stream, Sum{}, {args.a, args.b, args.y, QT_ELEMENT_F32}, args.n);
+  return Map(stream, Sum{}, {args.a, args.b, args.y, args.element_type}, args.n);
 }
 
 cudaError_t add_bias(const Stream& stream, const qt_add_bias_args& args) {

@@ -19,11 +19,11 @@ struct LeakyReluGradient {
 }  // namespace
 
 cudaError_t leaky_relu(const Stream& stream, const qt_leaky_relu_args& a) {
-  return Map(stream, LeakyRelu{a.slope}, {a.x, nullptr, a.y, QT_ELEMENT_F32}, a.n);
+  return Map(stream, LeakyRelu{a.slope}, {a.x, nullptr, a.y, a.element_type}, a.n);
 }
 
 cudaError_t leaky_relu_backward(const Stream& stream, const qt_leaky_relu_backward_args& a) {
-  return Map(stream, LeakyReluGradient{a.slope}, {a.x, a.dy, a.dx, QT_ELEMENT_F32}, a.n);
+  return Map(stream, LeakyReluGradient{a.slope}, {a.x, a.dy, a.dx, a.element_type}, a.n);
 }
 
 }  // namespace qt::cuda

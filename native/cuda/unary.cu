@@ -25,14 +25,14 @@ struct UnaryGradient {
 cudaError_t unary(const Stream& stream, const qt_unary_args& a) {
   return math::WithUnary(a.kind, [&](auto kind) {
     return Map(stream, Unary<decltype(kind)::value>{a.alpha, a.beta},
-               {a.x, nullptr, a.y, QT_ELEMENT_F32}, a.n);
+               {a.x, nullptr, a.y, a.element_type}, a.n);
   });
 }
 
 cudaError_t unary_backward(const Stream& stream, const qt_unary_backward_args& a) {
   return math::WithUnary(a.kind, [&](auto kind) {
     return Map(stream, UnaryGradient<decltype(kind)::value>{a.alpha, a.beta},
-               {a.x, a.dy, a.dx, QT_ELEMENT_F32}, a.n);
+               {a.x, a.dy, a.dx, a.element_type}, a.n);
   });
 }
 

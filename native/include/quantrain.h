@@ -10,9 +10,10 @@
  * [1, K, R*S*C], a tensor with one scale is [1, 1, n]; so any axis works without a permuted copy.
  *
  * Types. A field called "real" below is QT_ELEMENT_F32 or QT_ELEMENT_BF16, as element_type says: bf16 is widened
- * exactly when it is read and rounded to nearest even when it is written; what lies between, and every scale,
- * gradient of a scale and statistic, is float32. Per group: a group of g consecutive elements of a weight's inner
- * dimension is a channel of its own, [1, channels * (inner / g), g].
+ * exactly when it is read and rounded to nearest even, once, when it is written (a NaN becomes quiet); what lies between,
+ * and every scale, statistic and parameter of a layer with its gradient, is float32. So activations and their gradients
+ * are real, and a bf16 result is that of float32, rounded. Per group: a group of g consecutive elements of a weight's
+ * inner dimension is a channel of its own, [1, channels * (inner / g), g].
  * float is IEEE binary32, codes are 8-bit containers (qt_code_type) but where 16 bits are named, accumulators int32. A mask holds
  * one bit per element: element i is bit (i % 8) of byte (i / 8); a mask buffer has (n + 7) / 8 bytes and its
  * unused bits are written as 0.
@@ -1429,49 +1430,54 @@ QT_API qt_status qt_batch_norm_backward(qt_context* ctx, const qt_batch_norm_bac
 
 /* y = min(max(x, 0), upper); upper = inf for ReLU, 6 for ReLU6. NaN stays NaN. */
 typedef struct qt_relu_args {
-  const float* x;
-  float* y; /* may be x */
+  const void* x; /* real */
+  void* y;       /* real; may be x */
   int64_t n;
   float upper;
+  int32_t element_type; /* of x and y */
 } qt_relu_args;
 QT_API qt_status qt_relu(qt_context* ctx, const qt_relu_args* args);
 
 /* dx = 0 < y < upper ? dy : 0. */
 typedef struct qt_relu_backward_args {
-  const float* y;
-  const float* dy;
-  float* dx; /* may be dy */
+  const void* y;  /* real */
+  const void* dy; /* real */
+  void* dx;       /* real; may be dy */
   int64_t n;
   float upper;
+  int32_t element_type; /* of y, dy and dx */
 } qt_relu_backward_args;
 QT_API qt_status qt_relu_backward(qt_context* ctx, const qt_relu_backward_args* args);
 
 /* y = x where x > 0, else slope * x. NaN stays NaN. Source: Maas et al. 2013, "Rectifier Nonlinearities Improve Neural
  * Network Acoustic Models", equation 2. */
 typedef struct qt_leaky_relu_args {
-  const float* x;
-  float* y; /* may be x */
+  const void* x; /* real */
+  void* y;       /* real; may be x */
   int64_t n;
   float slope; /* finite, >= 0 */
+  int32_t element_type; /* of x and y */
 } qt_leaky_relu_args;
 QT_API qt_status qt_leaky_relu(qt_context* ctx, const qt_leaky_relu_args* args);
 
 /* dx = dy where x > 0, else slope * dy. */
 typedef struct qt_leaky_relu_backward_args {
-  const float* x;
-  const float* dy;
-  float* dx; /* may be x or dy */
+  const void* x;  /* real */
+  const void* dy; /* real */
+  void* dx;       /* real; may be x or dy */
   int64_t n;
   float slope;
+  int32_t element_type; /* of x, dy and dx */
 } qt_leaky_relu_backward_args;
 QT_API qt_status qt_leaky_relu_backward(qt_context* ctx, const qt_leaky_relu_backward_args* args);
 
 /* y = a + b. */
 typedef struct qt_add_args {
-  const float* a;
-  const float* b;
-  float* y; /* may be a or b */
+  const void* a; /* real */
+  const void* b; /* real */
+  void* y;       /* real; may be a or b */
   int64_t n;
+  int32_t element_type; /* of a, b and y */
 } qt_add_args;
 QT_API qt_status qt_add(qt_context* ctx, const qt_add_args* args);
 
@@ -1554,8 +1560,9 @@ QT_API qt_status qt_transpose(qt_context* ctx, const qt_transpose_args* args);
 /* ---- tensors: elementwise, broadcast, copies, rows -------------------------------------------------------
  *
  * What imported float networks need beside the layers above. Where results are numbers, a NaN operand (the first of
- * them) is the result with its bits, and a NaN that an operation makes itself has the bits 0x7fc00000: so elementwise
- * results are the same bits everywhere, NaN included. Formulas and gradients: NUMERICS.md, "Tensors".
+ * them) is the result with its bits, and a NaN that an operation makes itself has the bits 0x7fc00000, before it is
+ * narrowed: so elementwise results are the same bits everywhere, NaN included. Formulas and gradients: NUMERICS.md,
+ * "Tensors".
  *
  * Strides. size is 6 dimensions, outermost first; dimensions that a tensor lacks are 1 and stand in front. Strides count
  * elements, and a stride of 0 repeats what lies along the dimension: that is broadcasting. */
@@ -1586,23 +1593,25 @@ typedef enum qt_unary_kind {
 /* y = f(x). Source of GELU: Hendrycks and Gimpel 2016, arXiv:1606.08415; of hard swish: Howard et al. 2019,
  * arXiv:1905.02244, section 5.2; of ELU: Clevert et al. 2016, arXiv:1511.07289, equation 16. */
 typedef struct qt_unary_args {
-  const float* x;
-  float* y; /* may be x */
+  const void* x; /* real */
+  void* y;       /* real; may be x */
   int64_t n;
   int32_t kind;      /* qt_unary_kind */
   float alpha, beta; /* no NaN; clip: alpha <= beta */
+  int32_t element_type; /* of x and y */
 } qt_unary_args;
 QT_API qt_status qt_unary(qt_context* ctx, const qt_unary_args* args);
 
 /* dx = dy * f'(x). At kinks: 0 for |x|, hard sigmoid and both ends of clip; hard swish 0 at -3 and 1 at 3; leaky ReLU and
  * ELU take the side of x < 0. */
 typedef struct qt_unary_backward_args {
-  const float* x;
-  const float* dy;
-  float* dx; /* may be x or dy */
+  const void* x;  /* real */
+  const void* dy; /* real */
+  void* dx;       /* real; may be x or dy */
   int64_t n;
   int32_t kind;
   float alpha, beta;
+  int32_t element_type; /* of x, dy and dx */
 } qt_unary_backward_args;
 QT_API qt_status qt_unary_backward(qt_context* ctx, const qt_unary_backward_args* args);
 
@@ -1620,21 +1629,23 @@ typedef enum qt_binary_kind {
 
 /* y = f(a, b), either operand broadcast. */
 typedef struct qt_binary_args {
-  const float* a;
-  const float* b;
-  float* y; /* dense in size; may be a or b where that is dense */
+  const void* a; /* real */
+  const void* b; /* real */
+  void* y;       /* real, dense in size; may be a or b where that is dense */
   int64_t size[6], a_stride[6], b_stride[6]; /* strides >= 0 */
-  int32_t kind; /* qt_binary_kind */
+  int32_t kind;         /* qt_binary_kind */
+  int32_t element_type; /* of a, b and y */
 } qt_binary_args;
 QT_API qt_status qt_binary(qt_context* ctx, const qt_binary_args* args);
 
 /* y = condition != 0 ? a : b, bit by bit, each of the three broadcast; a NaN is not 0. */
 typedef struct qt_where_args {
   const float* condition;
-  const float* a;
-  const float* b;
-  float* y; /* dense in size; may be a or b where that is dense */
+  const void* a; /* real */
+  const void* b; /* real */
+  void* y;       /* real, dense in size; may be a or b where that is dense */
   int64_t size[6], condition_stride[6], a_stride[6], b_stride[6]; /* strides >= 0 */
+  int32_t element_type; /* of a, b and y */
 } qt_where_args;
 QT_API qt_status qt_where(qt_context* ctx, const qt_where_args* args);
 
@@ -1655,57 +1666,62 @@ typedef enum qt_reduce_kind { QT_REDUCE_SUM = 0, QT_REDUCE_MEAN = 1, QT_REDUCE_M
 /* y[o, i] of x[o, 0 .. n - 1, i]: sum and mean in double and rounded once; max and min are NaN where an element is, and +0
  * where they are -0. */
 typedef struct qt_reduce_args {
-  const float* x; /* [outer, n, inner] */
-  float* y;       /* [outer, inner] */
+  const void* x; /* real, [outer, n, inner] */
+  void* y;       /* real, [outer, inner] */
   int64_t outer, n, inner; /* n >= 1 */
-  int32_t kind;   /* qt_reduce_kind */
+  int32_t kind;            /* qt_reduce_kind */
+  int32_t element_type;    /* of x and y */
 } qt_reduce_args;
 QT_API qt_status qt_reduce(qt_context* ctx, const qt_reduce_args* args);
 
 /* y[r, i] = e^(x[r, i] - m) / sum over the row of e^(x - m), m = max of the row. A row with a NaN or +Inf, or with -Inf
  * only, is NaN throughout. */
 typedef struct qt_softmax_args {
-  const float* x; /* [rows, n] */
-  float* y;       /* may be x */
+  const void* x; /* real, [rows, n] */
+  void* y;       /* real; may be x */
   int64_t rows, n;
+  int32_t element_type; /* of x and y */
 } qt_softmax_args;
 QT_API qt_status qt_softmax(qt_context* ctx, const qt_softmax_args* args);
 
 /* dx = y * (dy - sum over the row of dy * y). */
 typedef struct qt_softmax_backward_args {
-  const float* y;  /* [rows, n], of qt_softmax */
-  const float* dy;
-  float* dx;       /* may be dy */
+  const void* y;  /* real, [rows, n], of qt_softmax */
+  const void* dy; /* real */
+  void* dx;       /* real; may be dy */
   int64_t rows, n;
+  int32_t element_type; /* of y, dy and dx */
 } qt_softmax_backward_args;
 QT_API qt_status qt_softmax_backward(qt_context* ctx, const qt_softmax_backward_args* args);
 
 /* y = (x - mean) * rstd * gamma + beta, mean and rstd = 1 / sqrt(var + epsilon) of each row, var biased.
  * Source: Ba et al. 2016, arXiv:1607.06450, equation 4. */
 typedef struct qt_layer_norm_args {
-  const float* x;     /* [rows, n], n >= 1 */
+  const void* x;      /* real, [rows, n], n >= 1 */
   const float* gamma; /* [n] */
   const float* beta;  /* [n] */
-  float* y;           /* may be x */
+  void* y;            /* real; may be x */
   float* mean;        /* [rows], or null */
   float* rstd;        /* [rows], or null */
   int64_t rows, n;
   float epsilon;
+  int32_t element_type; /* of x and y */
 } qt_layer_norm_args;
 QT_API qt_status qt_layer_norm(qt_context* ctx, const qt_layer_norm_args* args);
 
 /* With g = dy * gamma and x_hat = (x - mean) * rstd: dx = rstd * (g - mean(g) - x_hat * mean(g * x_hat)), means over a row;
  * dgamma = sum of dy * x_hat and dbeta = sum of dy, over the rows. */
 typedef struct qt_layer_norm_backward_args {
-  const float* x;
-  const float* dy;
+  const void* x;     /* real */
+  const void* dy;    /* real */
   const float* gamma;
   const float* mean; /* of qt_layer_norm */
   const float* rstd;
-  float* dx;         /* may be dy */
+  void* dx;          /* real; may be dy */
   float* dgamma;     /* [n] */
   float* dbeta;      /* [n] */
   int64_t rows, n;
+  int32_t element_type; /* of x, dy and dx */
 } qt_layer_norm_backward_args;
 QT_API qt_status qt_layer_norm_backward(qt_context* ctx, const qt_layer_norm_backward_args* args);
 

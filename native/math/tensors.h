@@ -162,7 +162,10 @@ QT_HD float Binary(float a, float b) {
   }
 }
 
-QT_HD float Where(float condition, float a, float b) { return condition != 0.0f ? a : b; }
+template <class Real>
+QT_HD Real Where(float condition, Real a, Real b) {
+  return condition != 0.0f ? a : b;
+}
 
 // ---- reductions: sums are double; of extremes a NaN stays, and the zero that remains is +0
 

@@ -34,39 +34,44 @@ double SumBound(int64_t terms, double largest) {
   return count * largest * (ldexp(1.0, -23) + ldexp(count, -52));
 }
 
-void Elementwise(Suite& suite, int64_t n) {
+void Elementwise(Suite& suite, int64_t n, int32_t real) {
   for (const float upper : {INFINITY, 6.0f}) {
-    auto& forward = suite.Add("relu", upper == 6.0f ? "relu6" : "", qt_relu);
-    forward.In(&forward.args.x, Values(n, 0.1f, -127, 127, 0, 3));
-    forward.Out(&forward.args.y, n);
+    const std::string variant = InType(upper == 6.0f ? "relu6" : "", real);
+    auto& forward = suite.Add("relu", variant, qt_relu);
+    forward.RealIn(&forward.args.x, real, Values(n, 0.1f, -127, 127, 0, 3));
+    forward.RealOut(&forward.args.y, real, n);
     forward.MayBe(&forward.args.x);
     forward.args.n = n;
     forward.args.upper = upper;
+    forward.args.element_type = real;
     forward.elements = n;
 
-    auto& backward = suite.Add("relu_backward", upper == 6.0f ? "relu6" : "", qt_relu_backward);
-    backward.In(&backward.args.y, Values(n, 0.1f, 0, 60, 0, 4));
-    backward.In(&backward.args.dy, Values(n, 0.1f, -127, 127, 0, 5));
-    backward.Out(&backward.args.dx, n);
+    auto& backward = suite.Add("relu_backward", variant, qt_relu_backward);
+    backward.RealIn(&backward.args.y, real, Values(n, 0.1f, 0, 60, 0, 4));
+    backward.RealIn(&backward.args.dy, real, Values(n, 0.1f, -127, 127, 0, 5));
+    backward.RealOut(&backward.args.dx, real, n);
     backward.MayBe(&backward.args.dy);
     backward.args.n = n;
     backward.args.upper = upper;
+    backward.args.element_type = real;
     backward.elements = n;
     if (suite.timed()) break;
   }
-  auto& forward = suite.Add("leaky_relu", "", qt_leaky_relu);
-  forward.In(&forward.args.x, Values(n, 0.1f, -127, 127, 0, 3));
-  forward.Out(&forward.args.y, n);
+  auto& forward = suite.Add("leaky_relu", InType("", real), qt_leaky_relu);
+  forward.RealIn(&forward.args.x, real, Values(n, 0.1f, -127, 127, 0, 3));
+  forward.RealOut(&forward.args.y, real, n);
   forward.MayBe(&forward.args.x);
   forward.args.n = n;
   forward.args.slope = 0.01f;
+  forward.args.element_type = real;
   forward.elements = n;
 
   for (const bool in_x : {false, true}) {
-    auto& c = suite.Add("leaky_relu_backward", in_x ? "in place of x" : "", qt_leaky_relu_backward);
-    c.In(&c.args.x, Values(n, 0.1f, -127, 127, 0, 4));
-    c.In(&c.args.dy, Values(n, 0.1f, -127, 127, 0, 5));
-    c.Out(&c.args.dx, n);
+    auto& c = suite.Add("leaky_relu_backward", InType(in_x ? "in place of x" : "", real),
+                        qt_leaky_relu_backward);
+    c.RealIn(&c.args.x, real, Values(n, 0.1f, -127, 127, 0, 4));
+    c.RealIn(&c.args.dy, real, Values(n, 0.1f, -127, 127, 0, 5));
+    c.RealOut(&c.args.dx, real, n);
     if (in_x) {
       c.MayBe(&c.args.x);
     } else {
@@ -74,21 +79,23 @@ void Elementwise(Suite& suite, int64_t n) {
     }
     c.args.n = n;
     c.args.slope = 0.01f;
+    c.args.element_type = real;
     c.elements = n;
     if (suite.timed()) break;
   }
 
   for (const bool in_b : {false, true}) {
-    auto& c = suite.Add("add", in_b ? "in place of b" : "", qt_add);
-    c.In(&c.args.a, Ordinary(n, 6));
-    c.In(&c.args.b, Ordinary(n, 7));
-    c.Out(&c.args.y, n);
+    auto& c = suite.Add("add", InType(in_b ? "in place of b" : "", real), qt_add);
+    c.RealIn(&c.args.a, real, Ordinary(n, 6));
+    c.RealIn(&c.args.b, real, Ordinary(n, 7));
+    c.RealOut(&c.args.y, real, n);
     if (in_b) {
       c.MayBe(&c.args.b);
     } else {
       c.MayBe(&c.args.a);
     }
     c.args.n = n;
+    c.args.element_type = real;
     c.elements = n;
     if (suite.timed()) break;
   }
@@ -342,7 +349,7 @@ void Transposes(Suite& suite) {
 
 void LayersCases(Suite& suite) {
   for (const int64_t size : suite.Sizes()) {
-    Elementwise(suite, size);
+    for (const int32_t real : kReals) Elementwise(suite, size, real);
     for (const Rows& shape : RowsOf(suite, size)) {
       for (const int32_t type : kReals) {
         AddBias(suite, shape, type);

@@ -8,6 +8,11 @@
 namespace qt::check {
 namespace {
 
+// Whether a kernel has one case in this type.
+bool OneOfAll(const Suite& suite, int32_t real) {
+  return suite.timed() && real == QT_ELEMENT_BF16;
+}
+
 // Both zeros, denormals, infinities and NaN between ordinary values.
 Data<float> Edges(int64_t n, uint32_t seed) { return Values(n, 0.05f, -127, 127, 0, seed); }
 
@@ -52,26 +57,28 @@ constexpr UnaryKind kUnaryKinds[] = {
     {"clip", QT_UNARY_CLIP, -1.0f, 2.5f},
 };
 
-void Unary(Suite& suite, int64_t n, const UnaryKind& k) {
-  auto& forward = suite.Add("unary", k.name, qt_unary);
-  forward.In(&forward.args.x, Edges(n, 1));
-  forward.Out(&forward.args.y, n);
+void Unary(Suite& suite, int64_t n, const UnaryKind& k, int32_t real) {
+  auto& forward = suite.Add("unary", InType(k.name, real), qt_unary);
+  forward.RealIn(&forward.args.x, real, Edges(n, 1));
+  forward.RealOut(&forward.args.y, real, n);
   forward.MayBe(&forward.args.x);
   forward.args.n = n;
   forward.args.kind = k.kind;
   forward.args.alpha = k.alpha;
   forward.args.beta = k.beta;
+  forward.args.element_type = real;
   forward.elements = n;
 
-  auto& backward = suite.Add("unary_backward", k.name, qt_unary_backward);
-  backward.In(&backward.args.x, Edges(n, 2));
-  backward.In(&backward.args.dy, Edges(n, 3));
-  backward.Out(&backward.args.dx, n);
+  auto& backward = suite.Add("unary_backward", InType(k.name, real), qt_unary_backward);
+  backward.RealIn(&backward.args.x, real, Edges(n, 2));
+  backward.RealIn(&backward.args.dy, real, Edges(n, 3));
+  backward.RealOut(&backward.args.dx, real, n);
   backward.MayBe(&backward.args.dy);
   backward.args.n = n;
   backward.args.kind = k.kind;
   backward.args.alpha = k.alpha;
   backward.args.beta = k.beta;
+  backward.args.element_type = real;
   backward.elements = n;
 }
 
@@ -121,13 +128,13 @@ std::vector<BinaryShape> BinaryShapes(const Suite& suite, int64_t n) {
           {"6 dimensions", {{2, 3, 2, 2, 3, (n + 71) / 72}}, 45, 19}};
 }
 
-void Binary(Suite& suite, const BinaryShape& s, int32_t kind, const char* kind_name) {
-  auto& c = suite.Add("binary", std::string(kind_name) + ", " + s.name, qt_binary);
+void Binary(Suite& suite, const BinaryShape& s, int32_t kind, const char* kind_name, int32_t real) {
+  auto& c = suite.Add("binary", InType(std::string(kind_name) + ", " + s.name, real), qt_binary);
   const int64_t a = Operand(s.dims, s.a, c.args.a_stride);
   const int64_t b = Operand(s.dims, s.b, c.args.b_stride);
-  c.In(&c.args.a, Edges(a, 4));
-  c.In(&c.args.b, Edges(b, 5));
-  c.Out(&c.args.y, s.dims.elements());
+  c.RealIn(&c.args.a, real, Edges(a, 4));
+  c.RealIn(&c.args.b, real, Edges(b, 5));
+  c.RealOut(&c.args.y, real, s.dims.elements());
   if (s.a == kAll) {
     c.MayBe(&c.args.a);
   } else if (s.b == kAll) {
@@ -135,37 +142,46 @@ void Binary(Suite& suite, const BinaryShape& s, int32_t kind, const char* kind_n
   }
   std::copy(s.dims.size, s.dims.size + 6, c.args.size);
   c.args.kind = kind;
+  c.args.element_type = real;
   c.elements = s.dims.elements();
 }
 
-void Binaries(Suite& suite, int64_t n) {
+void Binaries(Suite& suite, int64_t n, int32_t real) {
   constexpr const char* kNames[] = {"add", "sub",   "mul",   "div", "min",
                                     "max", "slope", "equal", "less"};
   for (const BinaryShape& s : BinaryShapes(suite, n)) {
     for (int32_t kind = 0; kind <= QT_BINARY_LESS; ++kind) {
-      Binary(suite, s, kind, kNames[kind]);
+      Binary(suite, s, kind, kNames[kind], real);
       if (suite.timed()) break;
     }
+    if (OneOfAll(suite, real)) break;
     if (suite.timed()) continue;
     // The second operand in another order in memory.
-    auto& c = suite.Add("binary", std::string("strided, ") + s.name, qt_binary);
+    auto& c = suite.Add("binary", InType(std::string("strided, ") + s.name, real), qt_binary);
     Operand(s.dims, kAll, c.args.a_stride);
     int64_t stride = 1;
     for (int d = 0; d < 6; ++d) {
       c.args.b_stride[d] = stride;
       stride *= s.dims.size[d];
     }
-    c.In(&c.args.a, Edges(stride, 6));
-    c.In(&c.args.b, Edges(stride, 7));
-    c.Out(&c.args.y, stride);
+    c.RealIn(&c.args.a, real, Edges(stride, 6));
+    c.RealIn(&c.args.b, real, Edges(stride, 7));
+    c.RealOut(&c.args.y, real, stride);
     std::copy(s.dims.size, s.dims.size + 6, c.args.size);
     c.args.kind = QT_BINARY_SUB;
+    c.args.element_type = real;
     c.elements = stride;
   }
 }
 
-void Where(Suite& suite, const BinaryShape& s, unsigned condition) {
-  auto& c = suite.Add("where", s.name, qt_where);
+// Bits that arithmetic would not keep: a NaN of bf16 that is not quiet.
+template <class T>
+Data<T> Bits(int64_t n, uint32_t seed) {
+  return Integers<T>(n, 0, static_cast<T>(~T{0}), seed);
+}
+
+void Where(Suite& suite, const BinaryShape& s, unsigned condition, int32_t real) {
+  auto& c = suite.Add("where", InType(s.name, real), qt_where);
   const int64_t n = Operand(s.dims, condition, c.args.condition_stride);
   c.In(&c.args.condition, Data<float>([n] {
          std::vector<float> values(n);
@@ -174,11 +190,20 @@ void Where(Suite& suite, const BinaryShape& s, unsigned condition) {
          }
          return values;
        }));
-  c.In(&c.args.a, Edges(Operand(s.dims, s.a, c.args.a_stride), 8));
-  c.In(&c.args.b, Edges(Operand(s.dims, s.b, c.args.b_stride), 9));
-  c.Out(&c.args.y, s.dims.elements());
+  const int64_t a = Operand(s.dims, s.a, c.args.a_stride);
+  const int64_t b = Operand(s.dims, s.b, c.args.b_stride);
+  if (real == QT_ELEMENT_BF16) {
+    c.In(&c.args.a, Bits<uint16_t>(a, 8));
+    c.In(&c.args.b, Bits<uint16_t>(b, 9));
+  } else {
+    c.In(&c.args.a, Bits<uint32_t>(a, 8));
+    c.In(&c.args.b, Bits<uint32_t>(b, 9));
+  }
+  c.RealOut(&c.args.y, real, s.dims.elements());
+  c.copies = true;
   if (s.a == kAll) c.MayBe(&c.args.a);
   std::copy(s.dims.size, s.dims.size + 6, c.args.size);
+  c.args.element_type = real;
   c.elements = s.dims.elements();
 }
 
@@ -291,21 +316,23 @@ std::vector<ReduceShape> ReduceShapes(const Suite& suite, int64_t n) {
           {"many columns", 1, 2, 66000}};
 }
 
-void Reduce(Suite& suite, const ReduceShape& s, int32_t kind) {
+void Reduce(Suite& suite, const ReduceShape& s, int32_t kind, int32_t real) {
   constexpr const char* kNames[] = {"sum", "mean", "max", "min"};
   const int64_t elements = s.outer * s.n * s.inner, results = s.outer * s.inner;
-  auto& c = suite.Add("reduce", std::string(kNames[kind]) + ", " + s.name, qt_reduce);
-  if (kind == QT_REDUCE_MAX || kind == QT_REDUCE_MIN) {
-    c.In(&c.args.x, Edges(elements, 13));
-    c.Out(&c.args.y, results);
+  auto& c = suite.Add("reduce", InType(std::string(kNames[kind]) + ", " + s.name, real), qt_reduce);
+  const bool extreme = kind == QT_REDUCE_MAX || kind == QT_REDUCE_MIN;
+  c.RealIn(&c.args.x, real, extreme ? Edges(elements, 13) : Uniform(elements, -3.0f, 3.0f, 14));
+  if (extreme || real == QT_ELEMENT_BF16) {
+    // Double sums of these numbers of bf16, multiples of 2^-29, are exact in any order.
+    c.RealOut(&c.args.y, real, results);
   } else {
-    c.In(&c.args.x, Uniform(elements, -3.0f, 3.0f, 14));
     c.OutSum(&c.args.y, results, SumBound(s.n, 3.0));
   }
   c.args.outer = s.outer;
   c.args.n = s.n;
   c.args.inner = s.inner;
   c.args.kind = kind;
+  c.args.element_type = real;
   c.elements = elements;
 }
 
@@ -314,36 +341,41 @@ std::vector<int64_t> RowLengths(const Suite& suite) {
   return {1, 3, 16, 31, 197, 768};
 }
 
-void Softmax(Suite& suite, int64_t rows, int64_t n) {
-  const std::string name = "rows of " + std::to_string(n);
+void Softmax(Suite& suite, int64_t rows, int64_t n, int32_t real) {
+  const std::string name = InType("rows of " + std::to_string(n), real);
   auto& forward = suite.Add("softmax", name, qt_softmax);
-  forward.In(&forward.args.x, suite.timed() ? Uniform(rows * n, -4.0f, 4.0f, 15)
-                                            : Values(rows * n, 0.5f, -127, 127, 0, 15));
-  forward.Out(&forward.args.y, rows * n);
+  forward.RealIn(&forward.args.x, real,
+                 suite.timed() ? Uniform(rows * n, -4.0f, 4.0f, 15)
+                               : Values(rows * n, 0.5f, -127, 127, 0, 15));
+  forward.RealOut(&forward.args.y, real, rows * n);
   forward.MayBe(&forward.args.x);
   forward.args.rows = rows;
   forward.args.n = n;
+  forward.args.element_type = real;
   forward.elements = rows * n;
 
   auto& backward = suite.Add("softmax_backward", name, qt_softmax_backward);
-  backward.In(&backward.args.y, Uniform(rows * n, 0.0f, 1.0f, 16));
-  backward.In(&backward.args.dy, Ordinary(rows * n, 17));
-  backward.Out(&backward.args.dx, rows * n);
+  backward.RealIn(&backward.args.y, real, Uniform(rows * n, 0.0f, 1.0f, 16));
+  backward.RealIn(&backward.args.dy, real, Ordinary(rows * n, 17));
+  backward.RealOut(&backward.args.dx, real, rows * n);
   backward.MayBe(&backward.args.dy);
   backward.args.rows = rows;
   backward.args.n = n;
+  backward.args.element_type = real;
   backward.elements = rows * n;
 }
 
-void LayerNorm(Suite& suite, int64_t rows, int64_t n) {
-  const std::string name = "rows of " + std::to_string(n);
+void LayerNorm(Suite& suite, int64_t rows, int64_t n, int32_t real) {
+  const std::string name = InType("rows of " + std::to_string(n), real);
+  // Far from 0 in units of the deviation: where sums of squares that are not shifted lose everything.
+  // (bf16 has 8 bits for both.)
+  const float middle = real == QT_ELEMENT_BF16 ? 16.0f : 1000.0f;
   for (const bool saved : {true, false}) {
     auto& c = suite.Add("layer_norm", name + (saved ? "" : ", nothing saved"), qt_layer_norm);
-    // Far from 0 in units of the deviation: where sums of squares that are not shifted lose everything.
-    c.In(&c.args.x, Uniform(rows * n, 999.0f, 1001.0f, 18));
+    c.RealIn(&c.args.x, real, Uniform(rows * n, middle - 1.0f, middle + 1.0f, 18));
     c.In(&c.args.gamma, Uniform(n, -1.5f, 1.5f, 19));
     c.In(&c.args.beta, Uniform(n, -1.0f, 1.0f, 20));
-    c.Out(&c.args.y, rows * n);
+    c.RealOut(&c.args.y, real, rows * n);
     c.MayBe(&c.args.x);
     if (saved) {
       c.Out(&c.args.mean, rows);
@@ -352,21 +384,23 @@ void LayerNorm(Suite& suite, int64_t rows, int64_t n) {
     c.args.rows = rows;
     c.args.n = n;
     c.args.epsilon = 1e-5f;
+    c.args.element_type = real;
     c.elements = rows * n;
   }
 
   auto& c = suite.Add("layer_norm_backward", name, qt_layer_norm_backward);
-  c.In(&c.args.x, Uniform(rows * n, -2.0f, 2.0f, 21));
-  c.In(&c.args.dy, Uniform(rows * n, -1.0f, 1.0f, 22));
+  c.RealIn(&c.args.x, real, Uniform(rows * n, -2.0f, 2.0f, 21));
+  c.RealIn(&c.args.dy, real, Uniform(rows * n, -1.0f, 1.0f, 22));
   c.In(&c.args.gamma, Uniform(n, -1.5f, 1.5f, 23));
   c.In(&c.args.mean, Uniform(rows, -0.5f, 0.5f, 24));
   c.In(&c.args.rstd, Uniform(rows, 0.5f, 2.0f, 25));
-  c.Out(&c.args.dx, rows * n);
+  c.RealOut(&c.args.dx, real, rows * n);
   c.MayBe(&c.args.dy);
   c.OutSum(&c.args.dgamma, n, SumBound(rows, 5.0));
   c.OutSum(&c.args.dbeta, n, SumBound(rows, 1.0));
   c.args.rows = rows;
   c.args.n = n;
+  c.args.element_type = real;
   c.elements = rows * n;
 }
 
@@ -400,7 +434,7 @@ void Gather(Suite& suite, const GatherShape& s) {
 }
 
 void GatherBackward(Suite& suite, const GatherShape& s, int32_t type) {
-  auto& c = suite.Add("gather_backward", std::string(s.name) + TypeName(type), qt_gather_backward);
+  auto& c = suite.Add("gather_backward", InType(s.name, type), qt_gather_backward);
   c.RealIn(&c.args.dy, type, Ordinary(s.outer * s.count * s.inner, 28));
   c.args.element_type = type;
   c.In(&c.args.indices, Integers<int32_t>(s.count, 0, s.axis - 1, 29));
@@ -412,29 +446,43 @@ void GatherBackward(Suite& suite, const GatherShape& s, int32_t type) {
   c.elements = s.outer * s.count * s.inner;
 }
 
+// What takes real tensors.
+void Reals(Suite& suite, int64_t size, int32_t real) {
+  for (const UnaryKind& kind : kUnaryKinds) {
+    Unary(suite, size, kind, real);
+    if (OneOfAll(suite, real)) break;
+  }
+  Binaries(suite, size, real);
+  for (const BinaryShape& s : BinaryShapes(suite, size)) {
+    Where(suite, s, s.a | 1u, real);
+    if (OneOfAll(suite, real)) break;
+  }
+  for (const ReduceShape& s : ReduceShapes(suite, size)) {
+    for (const int32_t kind : {QT_REDUCE_SUM, QT_REDUCE_MEAN, QT_REDUCE_MAX, QT_REDUCE_MIN}) {
+      if (!suite.timed() || kind == QT_REDUCE_SUM || kind == QT_REDUCE_MAX) {
+        Reduce(suite, s, kind, real);
+      }
+    }
+    if (OneOfAll(suite, real)) break;
+  }
+  for (const int64_t n : RowLengths(suite)) {
+    const int64_t rows = suite.timed() ? size / n : (size + n - 1) / n;
+    Softmax(suite, rows, n, real);
+    LayerNorm(suite, rows, n, real);
+  }
+}
+
 }  // namespace
 
 void TensorsCases(Suite& suite) {
   for (const int64_t size : suite.Sizes()) {
-    for (const UnaryKind& kind : kUnaryKinds) Unary(suite, size, kind);
-    Binaries(suite, size);
-    for (const BinaryShape& s : BinaryShapes(suite, size)) Where(suite, s, s.a | 1u);
+    for (const int32_t real : kReals) Reals(suite, size, real);
     Copies<uint32_t>(suite, size);
     if (!suite.timed()) Copies<uint8_t>(suite, size);
-    for (const ReduceShape& s : ReduceShapes(suite, size)) {
-      for (const int32_t kind : {QT_REDUCE_SUM, QT_REDUCE_MEAN, QT_REDUCE_MAX, QT_REDUCE_MIN}) {
-        if (!suite.timed() || kind == QT_REDUCE_SUM || kind == QT_REDUCE_MAX) Reduce(suite, s, kind);
-      }
-    }
     for (const GatherShape& s : GatherShapes(suite, size)) {
       Gather<uint32_t>(suite, s);
       if (!suite.timed()) Gather<uint8_t>(suite, s);
       for (const int32_t type : kReals) GatherBackward(suite, s, type);
-    }
-    for (const int64_t n : RowLengths(suite)) {
-      const int64_t rows = suite.timed() ? size / n : (size + n - 1) / n;
-      Softmax(suite, rows, n);
-      LayerNorm(suite, rows, n);
     }
   }
 }

@@ -629,6 +629,7 @@ class BadArgumentsOfEveryFamilyTest {
                     .beta(6),
             QuantrainNative::qt_unary)
         .refuses("kind: expected 0..19, got 20", a -> a.kind(20))
+        .refuses("element_type: ", a -> a.element_type(QuantrainNative.QT_ELEMENT_U8))
         .refuses("kind: expected 0..19, got -1", a -> a.kind(-1))
         .refuses("alpha: expected a number", a -> a.alpha(Float.NaN))
         .refuses("alpha: expected at most beta", a -> a.alpha(7))
@@ -646,6 +647,7 @@ class BadArgumentsOfEveryFamilyTest {
             },
             QuantrainNative::qt_binary)
         .refuses("kind: expected 0..8, got 9", a -> a.kind(9))
+        .refuses("element_type: ", a -> a.element_type(QuantrainNative.QT_ELEMENT_U8))
         .refuses("a_stride: expected 0..", a -> a.a_stride(5, -1))
         .refuses("b_stride: expected 0..", a -> a.b_stride(4, Long.MAX_VALUE))
         .refuses("size: expected sizes >= 0", a -> a.size(0, -1))
@@ -666,6 +668,7 @@ class BadArgumentsOfEveryFamilyTest {
             },
             QuantrainNative::qt_where)
         .refuses("condition: expected a pointer, got null", a -> a.condition(null))
+        .refuses("element_type: ", a -> a.element_type(QuantrainNative.QT_ELEMENT_U8))
         .refuses("condition_stride: expected 0..", a -> a.condition_stride(5, -4))
         .refuses("y: expected no overlap with condition", a -> a.y(a.condition()));
     new Family<>(
@@ -699,6 +702,7 @@ class BadArgumentsOfEveryFamilyTest {
             QuantrainNative::qt_reduce)
         .refuses("n: expected 1..", a -> a.n(0))
         .refuses("kind: expected 0..3, got 4", a -> a.kind(4))
+        .refuses("element_type: ", a -> a.element_type(QuantrainNative.QT_ELEMENT_U8))
         .refuses("outer, n, inner: expected sizes >= 0", a -> a.outer(-1))
         .refuses("y: expected no overlap with x", a -> a.y(a.x()));
     new Family<>(
@@ -706,6 +710,7 @@ class BadArgumentsOfEveryFamilyTest {
             () -> zeroed(new qt_softmax_args()).x(floats(1)).y(floats(0)).rows(ROWS).n(CHANNELS),
             QuantrainNative::qt_softmax)
         .refuses("x: expected a pointer, got null", a -> a.x(null))
+        .refuses("element_type: ", a -> a.element_type(QuantrainNative.QT_ELEMENT_U8))
         .refuses("rows, n: expected sizes >= 0", a -> a.rows(-1));
     new Family<>(
             "layer_norm",
@@ -721,6 +726,7 @@ class BadArgumentsOfEveryFamilyTest {
             QuantrainNative::qt_layer_norm)
         .refuses("n: expected 1..", a -> a.n(0))
         .refuses("epsilon: expected > 0", a -> a.epsilon(0))
+        .refuses("element_type: ", a -> a.element_type(QuantrainNative.QT_ELEMENT_U8))
         .refuses("mean: expected no overlap with gamma", a -> a.mean(a.gamma()));
     new Family<>(
             "gather",
