@@ -30,10 +30,14 @@ std::vector<uint16_t> ToBf16(const std::vector<float>& values);
 // bf16 widened.
 std::vector<float> FromBf16(const std::vector<uint16_t>& values);
 
-// The types of a real tensor, and what a variant's name says of one.
+// The types of a real tensor, what a variant's name says of one, and the name in it.
 constexpr int32_t kReals[] = {QT_ELEMENT_F32, QT_ELEMENT_BF16};
 inline const char* TypeName(int32_t element_type) {
   return element_type == QT_ELEMENT_BF16 ? ", bf16" : "";
+}
+inline std::string InType(const std::string& variant, int32_t element_type) {
+  if (!variant.empty()) return variant + TypeName(element_type);
+  return element_type == QT_ELEMENT_BF16 ? "bf16" : "";
 }
 
 // Values that are made when they are used: an input of a call that nobody wants never is, and large
@@ -92,6 +96,8 @@ class Call {
   int64_t elements = 0;
   // Whether somebody will run it; its buffers are empty otherwise.
   bool wanted = true;
+  // On bf16 it copies bits, also those of a NaN that widening and narrowing make quiet.
+  bool copies = false;
 
  protected:
   std::vector<Field> fields_;
@@ -151,7 +157,8 @@ class CallOf : public Call {
     Add(slot, std::vector<uint8_t>(wanted ? bytes : 0), /*input=*/false, /*output=*/true);
     fields_.back().alignment = alignment;
   }
-  // "real" tensors: float, or the values rounded to bf16.
+  // "real" tensors: float, or the values rounded to bf16. All of them, so that a call on bf16 can be
+  // compared with the same call in float.
   template <class P>
   void RealIn(P* slot, int32_t element_type, const std::vector<float>& values) {
     if (element_type == QT_ELEMENT_BF16) {

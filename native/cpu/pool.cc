@@ -234,17 +234,20 @@ qt_status max_pool(qt_context& ctx, const qt_max_pool_args& args) {
 }
 
 qt_status max_pool_backward(qt_context& ctx, const qt_max_pool_backward_args& a) {
-  math::WithReal(a.element_type, [&](auto* type) { MaxPoolBackward<math::Pointed<decltype(type)>>(ctx, a); });
+  math::WithReal(a.element_type,
+                 [&](auto* type) { MaxPoolBackward<math::Pointed<decltype(type)>>(ctx, a); });
   return QT_OK;
 }
 
 qt_status average_pool(qt_context& ctx, const qt_average_pool_args& a) {
-  math::WithReal(a.element_type, [&](auto* type) { AveragePool<math::Pointed<decltype(type)>>(ctx, a); });
+  math::WithReal(a.element_type,
+                 [&](auto* type) { AveragePool<math::Pointed<decltype(type)>>(ctx, a); });
   return QT_OK;
 }
 
 qt_status average_pool_backward(qt_context& ctx, const qt_average_pool_backward_args& a) {
-  math::WithReal(a.element_type, [&](auto* type) { AveragePoolBackward<math::Pointed<decltype(type)>>(ctx, a); });
+  math::WithReal(a.element_type,
+                 [&](auto* type) { AveragePoolBackward<math::Pointed<decltype(type)>>(ctx, a); });
   return QT_OK;
 }
 

@@ -1,7 +1,7 @@
 // Accumulators, the same bits as cpu/accumulator.cc: statistics are integers and range is min/max,
 // exact in any order (device/reduce.h); the rest is elementwise in the flat mapping of
-// device/rows.h: four elements per access, 16 bytes of accumulators and floats, 8 of bf16. Each input
-// is read once and each output written once.
+// device/rows.h: four elements per access, 16 bytes of accumulators and floats, 8 of bf16. Each
+// input is read once and each output written once.
 #include "cuda/device/reduce.h"
 #include "cuda/device/rows.h"
 #include "cuda/kernels.h"

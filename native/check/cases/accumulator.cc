@@ -282,8 +282,7 @@ void DequantizeAcc(Suite& suite, const Rows& shape, bool bias, int32_t type) {
 
 // Sums past 2^24, the first integers that no float holds.
 void FloatToAcc(Suite& suite, int64_t n, bool accumulate, int32_t type) {
-  auto& c = suite.Add("float_to_acc",
-                      std::string(accumulate ? "accumulate" : "") + TypeName(type),
+  auto& c = suite.Add("float_to_acc", InType(accumulate ? "accumulate" : "", type),
                       qt_float_to_acc);
   std::vector<float> x = Uniform(n, -16777215.0f, 16777215.0f, 91);
   for (float& v : x) v = rintf(v);

@@ -34,12 +34,6 @@ double SumBound(int64_t terms, double largest) {
   return count * largest * (ldexp(1.0, -23) + ldexp(count, -52));
 }
 
-// The name of a variant, which may have none, in this type.
-std::string InType(const std::string& variant, int32_t real) {
-  const std::string name = variant + TypeName(real);
-  return variant.empty() && !name.empty() ? name.substr(2) : name;
-}
-
 void Elementwise(Suite& suite, int64_t n, int32_t real) {
   for (const float upper : {INFINITY, 6.0f}) {
     const std::string variant = InType(upper == 6.0f ? "relu6" : "", real);

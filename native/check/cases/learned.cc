@@ -51,7 +51,7 @@ template <class Args>
 class Filler {
  public:
   Filler(const Suite& suite, CallOf<Args>* c, const Layout& layout, Type type)
-      : suite_(suite), c_(*c), layout_(layout), type_(type) {
+      : suite_(suite), c_(*c), layout_(layout) {
     c_.args.outer = layout.outer;
     c_.args.channels = layout.channels;
     c_.args.inner = layout.inner;
@@ -62,8 +62,7 @@ class Filler {
   void X(const Grid& g) { RealIn(&c_.args.x, Inputs(suite_, layout_.elements(), g)); }
   void Dy() { RealIn(&c_.args.dy, Uniform(layout_.elements(), -1.0f, 1.0f, 29)); }
   void Output(void** slot, const void** may_be) {
-    const int64_t bytes = type_ == Type::kFloat ? 4 : 2;
-    c_.OutBytes(slot, layout_.elements() * bytes, bytes);
+    c_.RealOut(slot, c_.args.element_type, layout_.elements());
     c_.MayBe(may_be);
   }
   // most: of a term's magnitude.
@@ -73,13 +72,12 @@ class Filler {
 
  private:
   void RealIn(const void** slot, const Data<float>& values) {
-    c_.RealIn(slot, type_ == Type::kFloat ? QT_ELEMENT_F32 : QT_ELEMENT_BF16, values);
+    c_.RealIn(slot, c_.args.element_type, values);
   }
 
   const Suite& suite_;
   CallOf<Args>& c_;
   const Layout& layout_;
-  Type type_;
 };
 
 std::string Variant(const Layout& layout, const char* grid, Type type, const char* more = "") {

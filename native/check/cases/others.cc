@@ -4,10 +4,6 @@
 namespace qt::check {
 namespace {
 
-std::string Name(const std::string& variant, int32_t type) {
-  return variant + TypeName(type);
-}
-
 std::vector<float> Scales(int64_t channels) {
   std::vector<float> scale(channels);
   for (int64_t i = 0; i < channels; ++i) scale[i] = 0.01f * static_cast<float>(i % 8 + 1);
@@ -40,7 +36,7 @@ void Draws(C* c) {
 
 void StochasticQuantize(Suite& suite, const Layout& layout, int32_t type, bool mask) {
   const int64_t n = layout.elements();
-  auto& c = suite.Add("stochastic_quantize", Name(layout.name, type), qt_stochastic_quantize);
+  auto& c = suite.Add("stochastic_quantize", InType(layout.name, type), qt_stochastic_quantize);
   c.RealIn(&c.args.x, type, Values(n, 0.01f, -7, 7, 0, 17));
   Grid(&c, layout);
   c.OutBytes(&c.args.codes, n, 1);
@@ -52,7 +48,8 @@ void StochasticQuantize(Suite& suite, const Layout& layout, int32_t type, bool m
 
 void StochasticFakeQuant(Suite& suite, const Layout& layout, int32_t type, bool mask) {
   const int64_t n = layout.elements();
-  auto& c = suite.Add("stochastic_fake_quant", Name(layout.name, type) + (mask ? "" : ", no mask"),
+  auto& c = suite.Add("stochastic_fake_quant",
+                      InType(layout.name, type) + (mask ? "" : ", no mask"),
                       qt_stochastic_fake_quant);
   c.RealIn(&c.args.x, type, Values(n, 0.01f, -7, 7, 0, 17));
   Grid(&c, layout);
@@ -65,7 +62,7 @@ void StochasticFakeQuant(Suite& suite, const Layout& layout, int32_t type, bool 
 
 void Ewgs(Suite& suite, const Layout& layout, int32_t type, bool dx) {
   const int64_t n = layout.elements();
-  auto& c = suite.Add("ewgs_backward", Name(layout.name, type) + (dx ? "" : ", no dx"),
+  auto& c = suite.Add("ewgs_backward", InType(layout.name, type) + (dx ? "" : ", no dx"),
                       qt_ewgs_backward);
   c.RealIn(&c.args.x, type, Values(n, 0.05f, -7, 7, 0, 17, /*finite=*/true));
   c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 3));
@@ -84,7 +81,7 @@ void Ewgs(Suite& suite, const Layout& layout, int32_t type, bool dx) {
 }
 
 void DorefaActivation(Suite& suite, int64_t n, int32_t type) {
-  auto& c = suite.Add("dorefa_activation", Name("", type), qt_dorefa_activation);
+  auto& c = suite.Add("dorefa_activation", InType("", type), qt_dorefa_activation);
   c.RealIn(&c.args.x, type, Values(n, 1.0f / 15.0f, 0, 15, 0, 3));
   c.RealOut(&c.args.y, type, n);
   c.MayBe(&c.args.x);
@@ -95,7 +92,8 @@ void DorefaActivation(Suite& suite, int64_t n, int32_t type) {
 }
 
 void DorefaActivationBackward(Suite& suite, int64_t n, int32_t type) {
-  auto& c = suite.Add("dorefa_activation_backward", Name("", type), qt_dorefa_activation_backward);
+  auto& c = suite.Add("dorefa_activation_backward", InType("", type),
+                      qt_dorefa_activation_backward);
   c.RealIn(&c.args.x, type, Values(n, 1.0f / 15.0f, 0, 15, 0, 3));
   c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 4));
   c.RealOut(&c.args.dx, type, n);
@@ -108,7 +106,8 @@ void DorefaActivationBackward(Suite& suite, int64_t n, int32_t type) {
 void DorefaWeight(Suite& suite, int64_t channels, int64_t inner, int32_t type, bool zeros) {
   const int64_t n = channels * inner;
   auto& c = suite.Add("dorefa_weight",
-                      Name(std::to_string(channels) + " channels" + (zeros ? ", zeros" : ""), type),
+                      std::to_string(channels) + " channels" + (zeros ? ", zeros" : "") +
+                          TypeName(type),
                       qt_dorefa_weight);
   c.RealIn(&c.args.w, type,
            zeros ? std::vector<float>(n) : std::vector<float>(Values(n, 0.1f, -15, 15, 0, 3)));
@@ -124,7 +123,8 @@ void DorefaWeight(Suite& suite, int64_t channels, int64_t inner, int32_t type, b
 
 void DorefaWeightBackward(Suite& suite, int64_t channels, int64_t inner, int32_t type) {
   const int64_t n = channels * inner;
-  auto& c = suite.Add("dorefa_weight_backward", Name(std::to_string(channels) + " channels", type),
+  auto& c = suite.Add("dorefa_weight_backward",
+                      InType(std::to_string(channels) + " channels", type),
                       qt_dorefa_weight_backward);
   c.RealIn(&c.args.w, type, Values(n, 0.1f, -15, 15, 0, 3, /*finite=*/true));
   c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 4));
@@ -140,7 +140,7 @@ void DorefaWeightBackward(Suite& suite, int64_t channels, int64_t inner, int32_t
 void DorefaGradient(Suite& suite, int64_t samples, int64_t inner, int32_t type, bool zeros) {
   const int64_t n = samples * inner;
   auto& c = suite.Add("dorefa_gradient",
-                      Name(std::to_string(samples) + " samples" + (zeros ? ", zeros" : ""), type),
+                      InType(std::to_string(samples) + " samples" + (zeros ? ", zeros" : ""), type),
                       qt_dorefa_gradient);
   c.RealIn(&c.args.dy, type,
            zeros ? std::vector<float>(n)
@@ -178,7 +178,7 @@ void TrackOscillations(Suite& suite, int64_t channels, int64_t inner) {
 
 void Dampening(Suite& suite, const Layout& layout, int32_t type) {
   const int64_t n = layout.elements();
-  auto& c = suite.Add("dampening", Name(layout.name, type), qt_dampening);
+  auto& c = suite.Add("dampening", InType(layout.name, type), qt_dampening);
   c.RealIn(&c.args.x, type, Values(n, 0.05f, -7, 7, 0, 17));
   c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 3));
   c.In(&c.args.scale, Scales(layout.channels));
@@ -205,7 +205,7 @@ std::string Bits(const Layout& layout, int32_t bits, bool is_signed) {
 
 void Apot(Suite& suite, const Layout& layout, int32_t type, int32_t bits, bool is_signed) {
   const int64_t n = layout.elements();
-  auto& c = suite.Add("apot", Name(Bits(layout, bits, is_signed), type), qt_apot);
+  auto& c = suite.Add("apot", InType(Bits(layout, bits, is_signed), type), qt_apot);
   c.RealIn(&c.args.x, type, Values(n, 0.1f, -10, 10, 0, 17));
   c.In(&c.args.alpha, Alphas(layout.channels));
   c.RealOut(&c.args.y, type, n);
@@ -218,7 +218,8 @@ void Apot(Suite& suite, const Layout& layout, int32_t type, int32_t bits, bool i
 void ApotBackward(Suite& suite, const Layout& layout, int32_t type, int32_t bits, bool is_signed,
                   bool pass_through) {
   const int64_t n = layout.elements();
-  auto& c = suite.Add("apot_backward", Name(Bits(layout, bits, is_signed), type), qt_apot_backward);
+  auto& c = suite.Add("apot_backward", InType(Bits(layout, bits, is_signed), type),
+                      qt_apot_backward);
   c.RealIn(&c.args.x, type, Values(n, 0.1f, -10, 10, 0, 17));
   c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 3));
   c.In(&c.args.alpha, Alphas(layout.channels));
@@ -253,7 +254,7 @@ void N2uqInputs(C* c, int64_t n, int32_t type, int32_t bits) {
 }
 
 void N2uq(Suite& suite, int64_t n, int32_t type, int32_t bits) {
-  auto& c = suite.Add("n2uq", Name(std::to_string(bits) + " bits", type), qt_n2uq);
+  auto& c = suite.Add("n2uq", InType(std::to_string(bits) + " bits", type), qt_n2uq);
   N2uqInputs(&c, n, type, bits);
   c.RealOut(&c.args.y, type, n);
   c.MayBe(&c.args.x);
@@ -261,7 +262,7 @@ void N2uq(Suite& suite, int64_t n, int32_t type, int32_t bits) {
 
 void N2uqBackward(Suite& suite, int64_t n, int32_t type, int32_t bits) {
   const int32_t segments = (1 << bits) - 1;
-  auto& c = suite.Add("n2uq_backward", Name(std::to_string(bits) + " bits", type),
+  auto& c = suite.Add("n2uq_backward", InType(std::to_string(bits) + " bits", type),
                       qt_n2uq_backward);
   N2uqInputs(&c, n, type, bits);
   c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 3));
@@ -279,7 +280,7 @@ void N2uqBackward(Suite& suite, int64_t n, int32_t type, int32_t bits) {
 
 void N2uqWeight(Suite& suite, const Layout& layout, int32_t type) {
   const int64_t n = layout.elements();
-  auto& c = suite.Add("n2uq_weight", Name(layout.name, type), qt_n2uq_weight);
+  auto& c = suite.Add("n2uq_weight", InType(layout.name, type), qt_n2uq_weight);
   c.RealIn(&c.args.x, type, Values(n, 0.1f, -10, 10, 0, 17));
   c.In(&c.args.mean_magnitude, Alphas(layout.channels));
   c.RealOut(&c.args.y, type, n);

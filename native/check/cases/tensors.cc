@@ -187,6 +187,7 @@ void Where(Suite& suite, const BinaryShape& s, unsigned condition, int32_t real)
   c.RealIn(&c.args.a, real, Edges(Operand(s.dims, s.a, c.args.a_stride), 8));
   c.RealIn(&c.args.b, real, Edges(Operand(s.dims, s.b, c.args.b_stride), 9));
   c.RealOut(&c.args.y, real, s.dims.elements());
+  c.copies = true;
   if (s.a == kAll) c.MayBe(&c.args.a);
   std::copy(s.dims.size, s.dims.size + 6, c.args.size);
   c.args.element_type = real;
@@ -423,7 +424,7 @@ void Gather(Suite& suite, const GatherShape& s) {
 }
 
 void GatherBackward(Suite& suite, const GatherShape& s, int32_t type) {
-  auto& c = suite.Add("gather_backward", std::string(s.name) + TypeName(type), qt_gather_backward);
+  auto& c = suite.Add("gather_backward", InType(s.name, type), qt_gather_backward);
   c.RealIn(&c.args.dy, type, Ordinary(s.outer * s.count * s.inner, 28));
   c.args.element_type = type;
   c.In(&c.args.indices, Integers<int32_t>(s.count, 0, s.axis - 1, 29));
