@@ -180,6 +180,11 @@ class Checker {
     if (ok() && qmin >= qmax) Failed("qmax", "expected > qmin = %d, got %d", qmin, qmax);
   }
 
+  // Of elements that are moved only.
+  void MovedBytes(int32_t bytes) {
+    Require(bytes == 1 || bytes == 2 || bytes == 4, "element_bytes", "1, 2 or 4");
+  }
+
   // A tensor of float or bf16 elements; may_be as in Out.
   void RealType(int32_t type) {
     Require(type == QT_ELEMENT_F32 || type == QT_ELEMENT_BF16, "element_type",

@@ -173,7 +173,7 @@ qt_status Check(qt_context& ctx, const qt_average_pool_backward_args& a) {
 
 qt_status Check(qt_context& ctx, const qt_transpose_args& a) {
   Checker c(ctx, "transpose");
-  c.Require(a.element_bytes == 1 || a.element_bytes == 4, "element_bytes", "1 or 4");
+  c.MovedBytes(a.element_bytes);
   const int64_t bytes = c.Sizes("n, h, w, c", {a.n, a.h, a.w, a.c, a.element_bytes});
   c.Flag("to_nchw", a.to_nchw);
   c.InBytes("x", a.x, bytes, a.element_bytes);

@@ -74,7 +74,7 @@ qt_status Check(qt_context& ctx, const qt_where_args& a) {
 
 qt_status Check(qt_context& ctx, const qt_strided_copy_args& a) {
   Checker c(ctx, "strided_copy");
-  c.Require(a.element_bytes == 1 || a.element_bytes == 4, "element_bytes", "1 or 4");
+  c.MovedBytes(a.element_bytes);
   const int64_t bytes = a.element_bytes;
   const Checker::Extent x = c.Strided("x_stride", a.size, a.x_stride, /*may_be_negative=*/true);
   const Checker::Extent y = c.Strided("y_stride", a.size, a.y_stride);
@@ -150,7 +150,7 @@ qt_status Check(qt_context& ctx, const qt_layer_norm_backward_args& a) {
 
 qt_status Check(qt_context& ctx, const qt_gather_args& a) {
   Checker c(ctx, "gather");
-  c.Require(a.element_bytes == 1 || a.element_bytes == 4, "element_bytes", "1 or 4");
+  c.MovedBytes(a.element_bytes);
   const int64_t x = c.Sizes("outer, axis, inner", {a.outer, a.axis, a.inner, a.element_bytes});
   const int64_t y = c.Sizes("outer, count, inner", {a.outer, a.count, a.inner, a.element_bytes});
   c.Range("axis", a.axis, 0, kMaxRows);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cpu/stream.h"
+#include "math/element_bytes.h"
 #include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
@@ -88,11 +89,9 @@ qt_status GatherBackward(qt_context& ctx, const qt_gather_backward_args& a) {
 
 qt_status gather(qt_context& ctx, const qt_gather_args& args) {
   if (args.inner == 0) return QT_OK;
-  if (args.element_bytes == 4) {
-    Gather<uint32_t>(ctx, args);
-  } else {
-    Gather<uint8_t>(ctx, args);
-  }
+  math::WithElementBytes(args.element_bytes, [&](auto* type) {
+    Gather<math::Pointed<decltype(type)>>(ctx, args);
+  });
   return QT_OK;
 }
 

@@ -5,6 +5,8 @@
 
 #include "cpu/strided.h"
 #include "cpu/tiles.h"
+#include "math/element_bytes.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
@@ -92,11 +94,9 @@ void Copy(qt_context& ctx, const qt_strided_copy_args& args) {
 }  // namespace
 
 qt_status strided_copy(qt_context& ctx, const qt_strided_copy_args& args) {
-  if (args.element_bytes == 4) {
-    Copy<uint32_t>(ctx, args);
-  } else {
-    Copy<uint8_t>(ctx, args);
-  }
+  math::WithElementBytes(args.element_bytes, [&](auto* type) {
+    Copy<math::Pointed<decltype(type)>>(ctx, args);
+  });
   return QT_OK;
 }
 

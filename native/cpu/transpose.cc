@@ -1,6 +1,8 @@
 // transpose: NHWC to NCHW and back, a matrix transpose per image. A block is bands of the tiles of
 // tiles.h.
 #include "cpu/tiles.h"
+#include "math/element_bytes.h"
+#include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
 namespace {
@@ -29,13 +31,10 @@ qt_status transpose(qt_context& ctx, const qt_transpose_args& args) {
   const int64_t pixels = args.h * args.w;
   const int64_t rows = args.to_nchw != 0 ? pixels : args.c;
   const int64_t cols = args.to_nchw != 0 ? args.c : pixels;
-  if (args.element_bytes == 4) {
-    Transpose(ctx, static_cast<const uint32_t*>(args.x), static_cast<uint32_t*>(args.y), args.n,
-              rows, cols);
-  } else {
-    Transpose(ctx, static_cast<const uint8_t*>(args.x), static_cast<uint8_t*>(args.y), args.n, rows,
-              cols);
-  }
+  math::WithElementBytes(args.element_bytes, [&](auto* type) {
+    using T = math::Pointed<decltype(type)>;
+    Transpose(ctx, static_cast<const T*>(args.x), static_cast<T*>(args.y), args.n, rows, cols);
+  });
   return QT_OK;
 }
 

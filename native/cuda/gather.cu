@@ -3,6 +3,7 @@
 // own. So both give the bits of cpu/gather.cc.
 #include "cuda/device/strided.h"
 #include "cuda/kernels.h"
+#include "math/element_bytes.h"
 #include "math/types.h"
 
 namespace qt::cuda {
@@ -64,7 +65,9 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
 }  // namespace
 
 cudaError_t gather(const Stream& stream, const qt_gather_args& a) {
-  return a.element_bytes == 4 ? GatherAll<uint32_t>(stream, a) : GatherAll<uint8_t>(stream, a);
+  return math::WithElementBytes(a.element_bytes, [&](auto* type) {
+    return GatherAll<math::Pointed<decltype(type)>>(stream, a);
+  });
 }
 
 cudaError_t gather_backward(const Stream& stream, const qt_gather_backward_args& a) {

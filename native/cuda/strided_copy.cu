@@ -3,6 +3,8 @@
 // shared memory, so that reads and writes are both rows of neighbours (as in transpose.cu).
 #include "cuda/device/strided.h"
 #include "cuda/kernels.h"
+#include "math/element_bytes.h"
+#include "math/types.h"
 
 namespace qt::cuda {
 namespace {
@@ -82,8 +84,9 @@ cudaError_t CopyAll(const Stream& stream, const qt_strided_copy_args& args) {
 }  // namespace
 
 cudaError_t strided_copy(const Stream& stream, const qt_strided_copy_args& args) {
-  return args.element_bytes == 4 ? CopyAll<uint32_t>(stream, args)
-                                 : CopyAll<uint8_t>(stream, args);
+  return math::WithElementBytes(args.element_bytes, [&](auto* type) {
+    return CopyAll<math::Pointed<decltype(type)>>(stream, args);
+  });
 }
 
 }  // namespace qt::cuda

@@ -5,6 +5,8 @@
 // one element longer than they need to be: a column then touches every bank of shared memory.
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
+#include "math/element_bytes.h"
+#include "math/types.h"
 
 namespace qt::cuda {
 namespace {
@@ -62,8 +64,9 @@ cudaError_t Transpose(const Stream& stream, const qt_transpose_args& args) {
 }  // namespace
 
 cudaError_t transpose(const Stream& stream, const qt_transpose_args& args) {
-  return args.element_bytes == 4 ? Transpose<uint32_t>(stream, args)
-                                 : Transpose<uint8_t>(stream, args);
+  return math::WithElementBytes(args.element_bytes, [&](auto* type) {
+    return Transpose<math::Pointed<decltype(type)>>(stream, args);
+  });
 }
 
 }  // namespace qt::cuda

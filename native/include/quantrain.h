@@ -1547,7 +1547,7 @@ typedef struct qt_average_pool_backward_args {
 } qt_average_pool_backward_args;
 QT_API qt_status qt_average_pool_backward(qt_context* ctx, const qt_average_pool_backward_args* args);
 
-/* NHWC to NCHW order (to_nchw = 1) or back, elements of 1 or 4 bytes: what Flatten needs before a linear layer. */
+/* NHWC to NCHW order (to_nchw = 1) or back, elements of 1, 2 or 4 bytes: what Flatten needs before a linear layer. */
 typedef struct qt_transpose_args {
   const void* x;
   void* y;
@@ -1656,7 +1656,7 @@ typedef struct qt_strided_copy_args {
   const void* x; /* the element at index 0 of every dimension, or null */
   void* y;       /* likewise; only these elements are written */
   int64_t size[6], x_stride[6], y_stride[6]; /* y's: >= 0, and no element twice */
-  int32_t element_bytes; /* 1 or 4 */
+  int32_t element_bytes; /* 1, 2 or 4 */
   uint32_t fill_bits;    /* an element, in the lowest element_bytes bytes */
 } qt_strided_copy_args;
 QT_API qt_status qt_strided_copy(qt_context* ctx, const qt_strided_copy_args* args);
@@ -1731,7 +1731,7 @@ typedef struct qt_gather_args {
   const int32_t* indices; /* [count], in [0, axis) */
   void* y;                /* [outer, count, inner] */
   int64_t outer, axis, inner, count;
-  int32_t element_bytes;  /* 1 or 4 */
+  int32_t element_bytes;  /* 1, 2 or 4 */
 } qt_gather_args;
 QT_API qt_status qt_gather(qt_context* ctx, const qt_gather_args* args);
 

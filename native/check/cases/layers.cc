@@ -340,6 +340,7 @@ void Transposes(Suite& suite) {
                          {1, 1, 1, 207}, {1, 1021, 1, 5}}) {
     for (const bool to_nchw : {true, false}) {
       Transpose<uint32_t>(suite, s.n, s.h, s.w, s.channels, to_nchw);
+      Transpose<uint16_t>(suite, s.n, s.h, s.w, s.channels, to_nchw);
       Transpose<uint8_t>(suite, s.n, s.h, s.w, s.channels, to_nchw);
     }
   }

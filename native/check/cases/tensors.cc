@@ -468,10 +468,16 @@ void TensorsCases(Suite& suite) {
   for (const int64_t size : suite.Sizes()) {
     for (const int32_t real : kReals) Reals(suite, size, real);
     Copies<uint32_t>(suite, size);
-    if (!suite.timed()) Copies<uint8_t>(suite, size);
+    if (!suite.timed()) {
+      Copies<uint16_t>(suite, size);
+      Copies<uint8_t>(suite, size);
+    }
     for (const GatherShape& s : GatherShapes(suite, size)) {
       Gather<uint32_t>(suite, s);
-      if (!suite.timed()) Gather<uint8_t>(suite, s);
+      if (!suite.timed()) {
+        Gather<uint16_t>(suite, s);
+        Gather<uint8_t>(suite, s);
+      }
       for (const int32_t type : kReals) GatherBackward(suite, s, type);
     }
   }

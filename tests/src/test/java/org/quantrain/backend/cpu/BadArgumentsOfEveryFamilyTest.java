@@ -682,7 +682,7 @@ class BadArgumentsOfEveryFamilyTest {
               return args;
             },
             QuantrainNative::qt_strided_copy)
-        .refuses("element_bytes: expected 1 or 4", a -> a.element_bytes(2))
+        .refuses("element_bytes: expected 1, 2 or 4", a -> a.element_bytes(3))
         .refuses("y_stride: expected 0..", a -> a.y_stride(4, -CHANNELS))
         .refuses("y_stride: expected strides that reach no element twice", a -> a.y_stride(4, 0))
         .refuses(
@@ -743,7 +743,7 @@ class BadArgumentsOfEveryFamilyTest {
             QuantrainNative::qt_gather)
         .refuses("indices[2]: expected 0..3, got 4", a -> a.indices().put(2, ROWS))
         .refuses("indices[0]: expected 0..3, got -1", a -> a.indices().put(0, -1))
-        .refuses("element_bytes: expected 1 or 4", a -> a.element_bytes(8));
+        .refuses("element_bytes: expected 1, 2 or 4", a -> a.element_bytes(8));
     new Family<>(
             "gather_backward",
             () ->
