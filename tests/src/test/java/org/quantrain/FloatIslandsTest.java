@@ -196,7 +196,16 @@ class FloatIslandsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"bert_13", "bert_21", "gpt_17", "gpt_20"})
+  @ValueSource(
+      strings = {
+        "bert_13",
+        "bert_21",
+        "bert_newer_17",
+        "bert_newer_18",
+        "gpt_17",
+        "gpt_20",
+        "gpt_newer_18"
+      })
   void everyIntegerOfAnImportedTextTransformerIsTheRuntimes(String file) throws IOException {
     check(verifiedText(OnnxReader.read(pathOf(file))));
   }

@@ -1,15 +1,17 @@
 package org.quantrain.onnx;
 
 import java.util.Arrays;
+import java.util.function.IntFunction;
 import java.util.function.IntUnaryOperator;
+import java.util.stream.IntStream;
 import org.quantrain.tensor.Shape;
 
 /**
  * A tensor that is known when a network is read: an initializer, or what follows from constants and
  * from shapes.
  *
- * <p>Integers may depend on the batch size N: element i is {@link #fixed}(i) + N * {@link
- * #perBatch}(i). A tensor with a dimension N holds one sample's values, which all samples share.
+ * <p>Integers may depend on the batch size. A tensor with a dimension N holds one sample's values,
+ * which all samples share but for what {@link Affine#perSample} says.
  */
 final class Constant {
   /** What the elements are; integers of any width are 64 bits wide here. */
@@ -25,30 +27,30 @@ final class Constant {
   private final Kind kind;
   private final Shape shape;
 
-  /** Where the values are: one of these, and in addition perBatch for integers. */
+  /** Where the values are: one of these, or none if only the shape is known. */
   private final OnnxTensor file;
 
   private final float[] reals;
-  private final long[] integers;
-  private final long[] perBatch;
+  private final Integers integers;
 
   /** The matrix that this is the transpose of, or null. */
   private final Constant transposeOf;
+
+  /** The parts of affine numbers; null in place of only zeros. */
+  private record Integers(long[] fixed, long[] perBatch, long[] perSample) {}
 
   private Constant(
       Kind kind,
       Shape shape,
       OnnxTensor file,
       float[] reals,
-      long[] integers,
-      long[] perBatch,
+      Integers integers,
       Constant transposeOf) {
     this.kind = kind;
     this.shape = shape;
     this.file = file;
     this.reals = reals;
     this.integers = integers;
-    this.perBatch = perBatch;
     this.transposeOf = transposeOf;
   }
 
@@ -66,32 +68,48 @@ final class Constant {
               Kind.INTEGER;
           default -> throw new IllegalArgumentException("constant of type " + tensor.typeName());
         };
-    return new Constant(kind, tensor.shape(), tensor, null, null, null, null);
+    return new Constant(kind, tensor.shape(), tensor, null, null, null);
   }
 
   static Constant of(Shape shape, float... reals) {
-    return new Constant(Kind.REAL, shape, null, reals, null, null, null);
+    return new Constant(Kind.REAL, shape, null, reals, null, null);
   }
 
   static Constant of(Kind kind, Shape shape, long... integers) {
-    return new Constant(kind, shape, null, null, integers, null, null);
+    return new Constant(kind, shape, null, null, new Integers(integers, null, null), null);
+  }
+
+  /** Integers that may depend on the batch, by their place. */
+  static Constant of(Kind kind, Shape shape, IntFunction<Affine> integer) {
+    int n = count(shape);
+    long[] fixed = new long[n];
+    long[] perBatch = new long[n];
+    long[] perSample = new long[n];
+    for (int i = 0; i < n; i++) {
+      Affine number = integer.apply(i);
+      fixed[i] = number.fixed();
+      perBatch[i] = number.perBatch();
+      perSample[i] = number.perSample();
+    }
+    Integers integers = new Integers(fixed, orNull(perBatch), orNull(perSample));
+    return new Constant(kind, shape, null, null, integers, null);
+  }
+
+  private static long[] orNull(long[] values) {
+    return Arrays.stream(values).allMatch(v -> v == 0) ? null : values;
+  }
+
+  /** Integers that depend on the sample in a way that is not computed: only the shape is known. */
+  static Constant unknown(Shape shape) {
+    return new Constant(Kind.INTEGER, shape, null, null, null, null);
   }
 
   /** A list of sizes, of which -k stands for k times the batch size. */
   static Constant ofSizes(int... sizes) {
-    long[] fixed = new long[sizes.length];
-    long[] perBatch = new long[sizes.length];
-    for (int i = 0; i < sizes.length; i++) {
-      fixed[i] = Math.max(sizes[i], 0);
-      perBatch[i] = Math.max(-sizes[i], 0);
-    }
-    return symbolic(Shape.of(sizes.length), fixed, perBatch);
-  }
-
-  /** Integers that may depend on the batch size. */
-  static Constant symbolic(Shape shape, long[] fixed, long[] perBatch) {
-    boolean plain = Arrays.stream(perBatch).allMatch(k -> k == 0);
-    return new Constant(Kind.INTEGER, shape, null, null, fixed, plain ? null : perBatch, null);
+    return of(
+        Kind.INTEGER,
+        Shape.of(sizes.length),
+        i -> new Affine(Math.max(sizes[i], 0), Math.max(-sizes[i], 0), 0));
   }
 
   /** How many elements are computed for this shape; refuses what no exporter means. */
@@ -129,8 +147,15 @@ final class Constant {
     return transposeOf;
   }
 
+  /** Whether an element is no plain number. */
   boolean dependsOnBatch() {
-    return perBatch != null;
+    return dependsOnSample() || (integers != null && integers.perBatch != null);
+  }
+
+  /** Whether samples have different values. */
+  boolean dependsOnSample() {
+    boolean known = file != null || reals != null || integers != null || transposeOf != null;
+    return !known || (integers != null && integers.perSample != null);
   }
 
   float real(int i) {
@@ -155,18 +180,26 @@ final class Constant {
     return values;
   }
 
-  /** Element i, which must not depend on the batch size. */
+  /** Element i, which must not depend on the batch. */
   long integer(int i) {
-    if (perBatch(i) != 0) {
-      throw new IllegalArgumentException("a number that depends on the batch size");
-    }
-    return fixed(i);
+    return file != null ? stored(i) : number(i).plain();
   }
 
-  long fixed(int i) {
-    if (file == null) {
-      return integers[i];
+  /** Element i of integers. */
+  Affine number(int i) {
+    if (file != null) {
+      return Affine.of(stored(i));
     }
+    if (integers == null) {
+      throw new IllegalArgumentException("a number that depends on the sample");
+    }
+    return new Affine(
+        integers.fixed[i],
+        integers.perBatch == null ? 0 : integers.perBatch[i],
+        integers.perSample == null ? 0 : integers.perSample[i]);
+  }
+
+  private long stored(int i) {
     return switch (file.type()) {
       case OnnxTensor.INT64 -> file.buffer().getLong(8 * i);
       case OnnxTensor.INT32 -> file.buffer().getInt(4 * i);
@@ -174,10 +207,6 @@ final class Constant {
       case OnnxTensor.BOOL -> file.contents().get(i) != 0 ? 1 : 0;
       default -> file.contents().get(i) & 0xff;
     };
-  }
-
-  long perBatch(int i) {
-    return perBatch == null ? 0 : perBatch[i];
   }
 
   /** All values; none depends on the batch size. */
@@ -197,11 +226,26 @@ final class Constant {
     if (to.withBatch(1).elements() != elements()) {
       throw new IllegalArgumentException("shape " + to + " for a constant of " + shape);
     }
+    if (front(shape) != front(to) && !isUniform()) {
+      throw new IllegalArgumentException("shape " + to + " mixes the samples of " + shape);
+    }
     OnnxTensor tensor =
         file == null ? null : new OnnxTensor(file.name(), file.type(), to, file.contents());
     return transposeOf == null
-        ? new Constant(kind, to, tensor, reals, integers, perBatch, null)
+        ? new Constant(kind, to, tensor, reals, integers, null)
         : of(to, floats());
+  }
+
+  /** Elements in front of the batch: one sample's lie together if they stay as many. */
+  private static long front(Shape shape) {
+    return ShapeRules.product(Arrays.copyOf(shape.dims(), Math.max(shape.batchDim(), 0)));
+  }
+
+  private boolean isUniform() {
+    return kind == Kind.REAL
+        ? IntStream.range(1, elements()).allMatch(i -> real(i) == real(0))
+        : !dependsOnSample()
+            && IntStream.range(1, elements()).allMatch(i -> number(i).equals(number(0)));
   }
 
   /** The transpose of a matrix of reals, which remembers what it is. */
@@ -210,29 +254,19 @@ final class Constant {
       return transposeOf;
     }
     Shape turned = Shape.of(shape.dim(1), shape.dim(0));
-    return new Constant(kind, turned, null, null, null, null, this);
+    return new Constant(kind, turned, null, null, null, this);
   }
 
   /** A tensor whose i-th element is this one's from.applyAsInt(i)-th. */
   Constant pick(Shape to, IntUnaryOperator from) {
-    int n = count(to);
-    if (kind == Kind.REAL) {
-      float[] values = new float[n];
-      for (int i = 0; i < n; i++) {
-        values[i] = real(from.applyAsInt(i));
-      }
-      return of(to, values);
+    if (kind != Kind.REAL) {
+      return of(kind, to, i -> number(from.applyAsInt(i)));
     }
-    long[] values = new long[n];
-    long[] more = perBatch == null ? null : new long[n];
-    for (int i = 0; i < n; i++) {
-      int k = from.applyAsInt(i);
-      values[i] = fixed(k);
-      if (more != null) {
-        more[i] = perBatch(k);
-      }
+    float[] values = new float[count(to)];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = real(from.applyAsInt(i));
     }
-    return new Constant(kind, to, null, null, values, more, null);
+    return of(to, values);
   }
 
   @Override

@@ -1,7 +1,6 @@
 package org.quantrain.onnx;
 
 import static org.quantrain.onnx.Arguments.require;
-import static org.quantrain.onnx.Arguments.requireIndex;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -55,12 +54,15 @@ final class ConstantFolding {
     RULES.put("Split", ConstantFolding::split);
     rule("Concat", ConstantFolding::concat);
     rule("Gather", ConstantFolding::gather);
+    rule("GatherND", ConstantFolding::gatherTuples);
+    rule("GatherElements", ConstantFolding::gatherElements);
+    rule("CumSum", ConstantFolding::sums);
     rule("Expand", ConstantFolding::expand);
     rule("Tile", ConstantFolding::tile);
     rule("ConstantOfShape", ConstantFolding::constantOfShape);
     rule("Range", ConstantFolding::range);
     rule("Trilu", ConstantFolding::trilu);
-    rule("Size", (a, in) -> scalar(in.get(0).elements()));
+    rule("Size", (a, in) -> size(in.get(0).shape()));
     rule("Shape", (a, in) -> shape(a, in.get(0).shape()));
   }
 
@@ -92,8 +94,9 @@ final class ConstantFolding {
     return a.node().integer("keepdims", 1) == 1 ? scalar.reshaped(Shape.of(1)) : scalar;
   }
 
-  private static Constant scalar(long value) {
-    return Constant.of(Constant.Kind.INTEGER, Shape.of(), value);
+  private static Constant size(Shape x) {
+    int elements = Arguments.size(ShapeRules.product(x.dims()));
+    return Constant.ofSizes(elements).reshaped(Shape.of());
   }
 
   /** Shape, of opset 15 with bounds. */
@@ -194,8 +197,7 @@ final class ConstantFolding {
     int width = to.dim(axis) * row;
     boolean real = parts.get(0).kind() == Constant.Kind.REAL;
     float[] reals = new float[real ? n : 0];
-    long[] fixed = new long[real ? 0 : n];
-    long[] perBatch = new long[real ? 0 : n];
+    Affine[] integers = new Affine[real ? 0 : n];
     int column = 0;
     for (Constant part : parts) {
       require(part.kind() == parts.get(0).kind(), "joins " + part + " to " + parts.get(0));
@@ -205,42 +207,100 @@ final class ConstantFolding {
         if (real) {
           reals[at] = part.real(i);
         } else {
-          fixed[at] = part.fixed(i);
-          perBatch[at] = part.perBatch(i);
+          integers[at] = part.number(i);
         }
       }
       column += own;
     }
-    if (real) {
-      return Constant.of(to, reals);
-    }
-    return parts.get(0).kind() == Constant.Kind.BOOLEAN
-        ? Constant.of(Constant.Kind.BOOLEAN, to, fixed)
-        : Constant.symbolic(to, fixed, perBatch);
+    return real
+        ? Constant.of(to, reals)
+        : Constant.of(parts.get(0).kind(), to, i -> integers[i]);
   }
 
   private static Constant gather(Arguments a, List<Constant> in) {
     Constant data = in.get(0);
-    Constant indices = a.known(1, "indices");
-    int axis = a.axis("axis", 0, data.rank());
-    int dim = data.shape().dim(axis);
-    require(dim >= 0, "picks from the batch");
-    int[] rows = new int[indices.elements()];
-    for (int i = 0; i < rows.length; i++) {
-      long at = indices.integer(i) < 0 ? indices.integer(i) + dim : indices.integer(i);
-      requireIndex(at, dim);
-      rows[i] = (int) at;
-    }
+    return gather(a, data, a.known(1, "indices"), a.axis("axis", 0, data.rank()));
+  }
+
+  private static Constant gatherTuples(Arguments a, List<Constant> in) {
+    IndexTuples tuples = IndexTuples.of(a, in.get(0).shape());
+    return gather(a, in.get(0).reshaped(tuples.data()), tuples.indices(), 0);
+  }
+
+  private static Constant gather(Arguments a, Constant data, Constant indices, int axis) {
+    int size = data.shape().dim(axis);
+    PickedRows picked = PickedRows.of(a, indices, size);
+    int[] rows = picked.rows();
+    int dim = Math.abs(size);
     int inner = Strides.of(data.shape()).steps()[axis];
-    Shape to = ShapeRules.gather(axis, data.shape(), indices.shape());
+    Shape to = ShapeRules.gather(axis, data.shape(), picked.shape());
     return data.pick(
         to,
         i -> (i / inner / rows.length * dim + rows[i / inner % rows.length]) * inner + i % inner);
   }
 
+  /** Element i of the indices is replaced by the one at its place but for this dimension. */
+  private static Constant gatherElements(Arguments a, List<Constant> in) {
+    Constant data = in.get(0);
+    Constant indices = a.known(1, "indices");
+    Shape to = indices.shape();
+    int axis = a.axis("axis", 0, data.rank());
+    int dim = data.shape().dim(axis);
+    require(dim >= 0, "picks from the batch");
+    require(to.rank() == data.rank(), "indices " + to + " for " + data);
+    for (int d = 0; d < to.rank(); d++) {
+      int size = data.shape().dim(d);
+      boolean fits = d == axis || to.dim(d) == size || (to.dim(d) >= 0 && to.dim(d) <= size);
+      require(fits, "indices " + to + " for " + data);
+    }
+    Strides from = Strides.of(data.shape());
+    int step = from.steps()[axis];
+    int[] steps = from.steps().clone();
+    steps[axis] = 0;
+    Strides others = new Strides(Strides.of(to).dims(), steps, 0);
+    int[] rows = PickedRows.of(a, indices, dim).rows();
+    return data.pick(to, i -> others.index(i) + rows[i] * step);
+  }
+
+  /** CumSum. */
+  private static Constant sums(Arguments a, List<Constant> in) {
+    Constant x = in.get(0);
+    Constant at = a.known(1, "axis");
+    require(at.elements() == 1, "axis: expected one number, got " + at);
+    int axis = Arguments.axis(at.integer(0), x.rank());
+    int dim = x.shape().dim(axis);
+    require(dim >= 0, "adds up the batch");
+    boolean reverse = a.node().integer("reverse", 0) == 1;
+    boolean exclusive = a.node().integer("exclusive", 0) == 1;
+    int step = Strides.of(x.shape()).steps()[axis];
+    boolean real = x.kind() == Constant.Kind.REAL;
+    float[] reals = new float[real ? x.elements() : 0];
+    Affine[] integers = new Affine[real ? 0 : x.elements()];
+    for (int line = 0; line < x.elements() / Math.max(dim, 1); line++) {
+      int start = line / step * step * dim + line % step;
+      double sum = 0;
+      Affine count = Affine.of(0);
+      for (int k = 0; k < dim; k++) {
+        int i = start + (reverse ? dim - 1 - k : k) * step;
+        double sumBefore = sum;
+        Affine countBefore = count;
+        if (real) {
+          sum += x.real(i);
+          reals[i] = (float) (exclusive ? sumBefore : sum);
+        } else {
+          count = count.plus(x.number(i));
+          integers[i] = exclusive ? countBefore : count;
+        }
+      }
+    }
+    return real
+        ? Constant.of(x.shape(), reals)
+        : Constant.of(x.kind(), x.shape(), i -> integers[i]);
+  }
+
   private static Constant expand(Arguments a, List<Constant> in) {
     Constant x = in.get(0);
-    Shape to = ShapeRules.broadcast(x.shape(), ShapeRules.shapeOf(a.known(1, "shape")));
+    Shape to = ShapeRules.expand(a, x.shape());
     return x.pick(to, Strides.of(to).broadcastFrom(x.shape())::index);
   }
 
@@ -251,6 +311,7 @@ final class ConstantFolding {
     List<Integer> dims = new ArrayList<>();
     for (int i = 0; i < repeats.length; i++) {
       require(repeats[i] >= 0 && repeats[i] <= Integer.MAX_VALUE, "repeats " + repeats[i]);
+      require(repeats[i] == 1 || x.shape().dim(i) >= 0, "repeats the batch");
       dims.add(Arguments.size(repeats[i] * x.shape().dim(i)));
     }
     Shape to = Arguments.shape(dims);
@@ -296,6 +357,10 @@ final class ConstantFolding {
     }
     long step = delta.integer(0);
     require(step != 0, "step 0");
+    Affine span = limit.number(0).minus(start.number(0));
+    if (span.perBatch() != 0) {
+      return sampleNumbers(start.integer(0), span, step);
+    }
     double count = Math.ceil(((double) limit.integer(0) - start.integer(0)) / step);
     require(count <= Integer.MAX_VALUE, "count " + count);
     long[] values = new long[Constant.count(Shape.of((int) Math.max(count, 0)))];
@@ -305,9 +370,22 @@ final class ConstantFolding {
     return Constant.of(Constant.Kind.INTEGER, Shape.of(values.length), values);
   }
 
+  /** A Range of k N numbers, of which each sample has the k that are its own. */
+  private static Constant sampleNumbers(long start, Affine span, long step) {
+    require(
+        span.fixed() == 0 && span.perSample() == 0 && span.perBatch() > 0 && step == 1,
+        "counts something else than samples");
+    long k = span.perBatch();
+    return Constant.of(
+        Constant.Kind.INTEGER,
+        Shape.of(Arguments.size(-k)),
+        i -> new Affine(start + i, 0, k));
+  }
+
   private static Constant trilu(Arguments a, List<Constant> in) {
     Constant x = in.get(0);
     require(x.rank() >= 2, "expected a matrix, got " + x);
+    require(x.shape().batchDim() < x.rank() - 2, "cuts the batch");
     boolean upper = a.node().integer("upper", 1) == 1;
     long k = a.has(1) ? a.known(1, "k").integer(0) : 0;
     int columns = x.shape().dim(x.rank() - 1);

@@ -80,15 +80,17 @@ final class ConvolutionReaders {
     Constant w = a.known(1, "the weights");
     int spatial = w.rank() - 2;
     require(spatial == 1 || spatial == 2, "only 1-D and 2-D, got weights " + w);
-    require(!a.node().attributes().containsKey("output_shape"), "output_shape");
-    require(!auto(a).startsWith("SAME"), "auto_pad " + auto(a));
     requireRank(in.value(a, 0), spatial);
     Value x = in.image(in.value(a, 0));
     Shape shape = imageShape(w.shape(), spatial);
     int[] kernel = {shape.dim(2), shape.dim(3)};
-    ConvGeometry geometry =
-        Window.of(a.node(), x.spec().shape(), spatial, kernel).convolution(groups(a));
+    Window window = Window.of(a.node(), x.spec().shape(), spatial, kernel);
     int[] extra = Window.pair(a.node(), "output_padding", 0, spatial);
+    int[] size = sizeOfTransposed(a, x.spec().shape(), spatial, window.stride());
+    if (size != null) {
+      window = window.cutTo(size, x.spec().shape(), extra, auto(a).equals("SAME_UPPER"));
+    }
+    ConvGeometry geometry = window.convolution(groups(a));
     ConvTranspose2d op = new ConvTranspose2d(geometry, extra[0], extra[1]);
     Value weights = in.weights(a, 1, false, shape);
     Value[] operands = {x, weights};
@@ -97,6 +99,16 @@ final class ConvolutionReaders {
       operands = new Value[] {x, weights, in.vector(a, 2, channels, Value.Role.PARAM)};
     }
     in.passImage(a, in.builder().node(a.node().output(), op, operands).output(0), spatial == 1);
+  }
+
+  /** The height and width that a transposed convolution is to have; null if its pads say them. */
+  private static int[] sizeOfTransposed(Arguments a, Shape x, int spatial, int[] stride) {
+    if (a.node().attributes().containsKey("output_shape")) {
+      return Window.pair(a.node(), "output_shape", 1, spatial);
+    }
+    return auto(a).startsWith("SAME")
+        ? new int[] {x.dim(2) * stride[0], x.dim(3) * stride[1]}
+        : null;
   }
 
   private static void resize(Importing in, Arguments a) {

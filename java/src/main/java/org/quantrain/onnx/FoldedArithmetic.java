@@ -5,29 +5,20 @@ import static org.quantrain.onnx.Arguments.require;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BinaryOperator;
 import java.util.function.DoubleBinaryOperator;
 import java.util.function.DoublePredicate;
 import java.util.function.DoubleUnaryOperator;
 import java.util.function.Function;
+import java.util.function.LongBinaryOperator;
 import java.util.stream.IntStream;
 import org.quantrain.tensor.Shape;
 
 /**
  * Arithmetic on constants, with broadcasting. Reals are computed in double and rounded to float32;
- * integers may depend on the batch size N, a number a + b N, as long as the result has this form.
+ * integers may depend on the batch as long as the result is again an {@link Affine} number.
  */
 final class FoldedArithmetic {
-  /** An integer operation on a + b N and c + d N; refuses what has no such form. */
-  private interface SizeRule {
-    Size apply(Size x, Size y);
-  }
-
-  private record Size(long fixed, long perBatch) {
-    static Size of(long fixed) {
-      return new Size(fixed, 0);
-    }
-  }
-
   private static final Map<String, Function<List<Constant>, Constant>> RULES = new HashMap<>();
 
   private FoldedArithmetic() {}
@@ -38,14 +29,14 @@ final class FoldedArithmetic {
   }
 
   static {
-    binary("Add", Double::sum, (x, y) -> sum(x, y, 1));
-    binary("Sub", (x, y) -> x - y, (x, y) -> sum(x, y, -1));
-    binary("Mul", (x, y) -> x * y, FoldedArithmetic::product);
-    binary("Div", (x, y) -> x / y, FoldedArithmetic::quotient);
-    binary("Mod", (x, y) -> x % y, FoldedArithmetic::rest);
-    binary("Pow", Math::pow, (x, y) -> Size.of((long) Math.pow(plain(x), plain(y))));
-    binary("Min", Math::min, (x, y) -> Size.of(Math.min(plain(x), plain(y))));
-    binary("Max", Math::max, (x, y) -> Size.of(Math.max(plain(x), plain(y))));
+    binary("Add", Double::sum, Affine::plus);
+    binary("Sub", (x, y) -> x - y, Affine::minus);
+    binary("Mul", (x, y) -> x * y, Affine::times);
+    binary("Div", (x, y) -> x / y, Affine::over);
+    binary("Mod", (x, y) -> x % y, Affine::modulo);
+    binary("Pow", Math::pow, plain((x, y) -> (long) Math.pow(x, y)));
+    extreme("Min", Math::min, plain(Math::min));
+    extreme("Max", Math::max, plain(Math::max));
     compare("Equal", difference -> difference == 0);
     compare("Less", difference -> difference < 0);
     compare("LessOrEqual", difference -> difference <= 0);
@@ -69,54 +60,20 @@ final class FoldedArithmetic {
     signed("Abs", Math::abs);
     RULES.put("Not", in -> map(in.get(0), Constant.Kind.BOOLEAN, x -> 1 - x));
     RULES.put("Where", FoldedArithmetic::where);
-    reduce("ReduceProd", FoldedArithmetic::product);
-    reduce("ReduceSum", (x, y) -> sum(x, y, 1));
-    reduce("ReduceMax", (x, y) -> Size.of(Math.max(plain(x), plain(y))));
-    reduce("ReduceMin", (x, y) -> Size.of(Math.min(plain(x), plain(y))));
+    reduce("ReduceProd", Affine::times);
+    reduce("ReduceSum", Affine::plus);
+    reduce("ReduceMax", plain(Math::max));
+    reduce("ReduceMin", plain(Math::min));
   }
 
-  private static long plain(Size x) {
-    require(x.perBatch == 0, "a number that depends on the batch size");
-    return x.fixed;
-  }
-
-  private static Size sum(Size x, Size y, int sign) {
-    return new Size(x.fixed + sign * y.fixed, x.perBatch + sign * y.perBatch);
-  }
-
-  private static Size product(Size x, Size y) {
-    require(x.perBatch == 0 || y.perBatch == 0, "the square of the batch size");
-    return new Size(x.fixed * y.fixed, x.fixed * y.perBatch + x.perBatch * y.fixed);
-  }
-
-  /** Rounded to zero. */
-  private static Size quotient(Size x, Size y) {
-    if (y.perBatch != 0) {
-      require(
-          x.fixed == 0 && y.fixed == 0 && x.perBatch % y.perBatch == 0,
-          "divides by the batch size");
-      return Size.of(x.perBatch / y.perBatch);
-    }
-    require(y.fixed != 0, "divides by 0");
-    require(
-        x.perBatch == 0 || (x.fixed % y.fixed == 0 && x.perBatch % y.fixed == 0),
-        "divides what depends on the batch size");
-    return new Size(x.fixed / y.fixed, x.perBatch / y.fixed);
-  }
-
-  private static Size rest(Size x, Size y) {
-    long by = plain(y);
-    require(by != 0, "divides by 0");
-    require(x.perBatch % by == 0, "divides what depends on the batch size");
-    return Size.of(Math.floorMod(x.fixed, by));
-  }
-
-  private static Size size(Constant c, int i) {
-    return new Size(c.fixed(i), c.perBatch(i));
+  /** An operation on numbers that do not depend on the batch. */
+  private static BinaryOperator<Affine> plain(LongBinaryOperator f) {
+    return (x, y) -> Affine.of(f.applyAsLong(x.plain(), y.plain()));
   }
 
   /** Applies a rule to all inputs, two at a time. */
-  private static void binary(String op, DoubleBinaryOperator real, SizeRule integer) {
+  private static void binary(
+      String op, DoubleBinaryOperator real, BinaryOperator<Affine> integer) {
     RULES.put(
         op,
         in -> {
@@ -130,7 +87,7 @@ final class FoldedArithmetic {
   }
 
   private static Constant binary(
-      Constant x, Constant y, DoubleBinaryOperator real, SizeRule integer) {
+      Constant x, Constant y, DoubleBinaryOperator real, BinaryOperator<Affine> integer) {
     require(
         (x.kind() == Constant.Kind.REAL) == (y.kind() == Constant.Kind.REAL),
         "mixes " + x + " and " + y);
@@ -145,14 +102,27 @@ final class FoldedArithmetic {
       }
       return Constant.of(to, values);
     }
-    long[] fixed = new long[n];
-    long[] perBatch = new long[n];
-    for (int i = 0; i < n; i++) {
-      Size value = integer.apply(size(x, p.index(i)), size(y, q.index(i)));
-      fixed[i] = value.fixed;
-      perBatch[i] = value.perBatch;
-    }
-    return Constant.symbolic(to, fixed, perBatch);
+    return Constant.of(
+        Constant.Kind.INTEGER,
+        to,
+        i -> integer.apply(x.number(p.index(i)), y.number(q.index(i))));
+  }
+
+  /**
+   * Min and Max. Those of sample numbers have no affine form, but exporters write them for their
+   * shape only, to which they then expand the operands.
+   */
+  private static void extreme(
+      String op, DoubleBinaryOperator real, BinaryOperator<Affine> integer) {
+    binary(op, real, integer);
+    Function<List<Constant>, Constant> known = RULES.get(op);
+    RULES.put(
+        op,
+        in ->
+            in.contains(null) || in.stream().noneMatch(Constant::dependsOnSample)
+                ? known.apply(in)
+                : Constant.unknown(
+                    in.stream().map(Constant::shape).reduce(ShapeRules::broadcast).orElseThrow()));
   }
 
   /**
@@ -165,20 +135,22 @@ final class FoldedArithmetic {
         in -> {
           require(in.size() == 2 && in.get(1) != null, "expected two inputs");
           Constant difference =
-              binary(in.get(0), in.get(1), (x, y) -> x == y ? 0 : x - y, (x, y) -> sum(x, y, -1));
+              binary(in.get(0), in.get(1), (x, y) -> x == y ? 0 : x - y, Affine::minus);
           long[] values = new long[difference.elements()];
           for (int i = 0; i < values.length; i++) {
-            double k = difference.kind() == Constant.Kind.REAL ? 0 : difference.perBatch(i);
             double d =
-                k != 0
-                    ? k
-                    : difference.kind() == Constant.Kind.REAL
-                        ? difference.real(i)
-                        : difference.fixed(i);
+                difference.kind() == Constant.Kind.REAL
+                    ? difference.real(i)
+                    : sign(difference.number(i));
             values[i] = holds.test(d) ? 1 : 0;
           }
           return Constant.of(Constant.Kind.BOOLEAN, difference.shape(), values);
         });
+  }
+
+  private static double sign(Affine difference) {
+    require(difference.perSample() == 0, "compares numbers that depend on the sample");
+    return difference.perBatch() != 0 ? difference.perBatch() : difference.fixed();
   }
 
   private static void logic(String op, DoubleBinaryOperator f) {
@@ -191,7 +163,7 @@ final class FoldedArithmetic {
                   in.get(0),
                   in.get(1),
                   f,
-                  (x, y) -> Size.of((long) f.applyAsDouble(plain(x), plain(y))));
+                  plain((x, y) -> (long) f.applyAsDouble(x, y)));
           return Constant.of(Constant.Kind.BOOLEAN, values.shape(), values.longs());
         });
   }
@@ -250,33 +222,25 @@ final class FoldedArithmetic {
       }
       return Constant.of(to, values);
     }
-    long[] fixed = new long[n];
-    long[] perBatch = new long[n];
-    for (int i = 0; i < n; i++) {
-      Size value = first[i] ? size(a, p.index(i)) : size(b, q.index(i));
-      fixed[i] = value.fixed;
-      perBatch[i] = value.perBatch;
-    }
-    return a.kind() == Constant.Kind.BOOLEAN
-        ? Constant.of(Constant.Kind.BOOLEAN, to, fixed)
-        : Constant.symbolic(to, fixed, perBatch);
+    return Constant.of(
+        a.kind(), to, i -> first[i] ? a.number(p.index(i)) : b.number(q.index(i)));
   }
 
   /** A reduction of a whole list of integers: what exporters make of the product of sizes. */
-  private static void reduce(String op, SizeRule rule) {
+  private static void reduce(String op, BinaryOperator<Affine> rule) {
     RULES.put(
         op,
         in -> {
           Constant x = in.get(0);
           require(
-              x.kind() == Constant.Kind.INTEGER && x.rank() == 1 && x.elements() > 0,
+              x.kind() == Constant.Kind.INTEGER
+                  && x.rank() == 1
+                  && x.elements() > 0
+                  && !x.shape().hasBatch(),
               "expected a list of sizes, got " + x);
-          Size all =
-              IntStream.range(0, x.elements())
-                  .mapToObj(i -> size(x, i))
-                  .reduce(rule::apply)
-                  .orElseThrow();
-          return Constant.symbolic(Shape.of(), new long[] {all.fixed}, new long[] {all.perBatch});
+          Affine all =
+              IntStream.range(0, x.elements()).mapToObj(x::number).reduce(rule).orElseThrow();
+          return Constant.of(Constant.Kind.INTEGER, Shape.of(), i -> all);
         });
   }
 }

@@ -191,7 +191,7 @@ final class Importing {
 
   /** A constant as parameter or state, row-major. Integers become int32, truth values float32. */
   private Value stored(String tensor, Constant c, Shape shape, Value.Role asked) {
-    Value.Role role = isInitializer(c) ? asked : Value.Role.STATE;
+    Value.Role role = isInitializer(c) && !isMask(c) ? asked : Value.Role.STATE;
     if (role == Value.Role.PARAM && shape.rank() != 4) {
       return weights(c, tensor, false, shape);
     }
@@ -205,6 +205,16 @@ final class Importing {
           Value vector = persistent(tensor, contentsOf(c, flat), role);
           return builder.add(tensor + ".shaped", new Reshape(shape), vector);
         });
+  }
+
+  /** An attention mask that a tool computed: what holds float32's lowest number is not trained. */
+  private static boolean isMask(Constant c) {
+    for (int i = 0; i < c.elements(); i++) {
+      if (c.real(i) <= -Float.MAX_VALUE) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static HostTensor contentsOf(Constant c, Shape shape) {

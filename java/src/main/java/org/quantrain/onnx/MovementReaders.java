@@ -1,7 +1,6 @@
 package org.quantrain.onnx;
 
 import static org.quantrain.onnx.Arguments.require;
-import static org.quantrain.onnx.Arguments.requireIndex;
 
 import java.util.Arrays;
 import java.util.List;
@@ -35,6 +34,7 @@ final class MovementReaders {
     readers.put("Expand", MovementReaders::expand);
     readers.put("Tile", MovementReaders::tile);
     readers.put("Gather", MovementReaders::gather);
+    readers.put("GatherND", MovementReaders::gatherTuples);
   }
 
   private static void shape(
@@ -129,8 +129,7 @@ final class MovementReaders {
 
   private static void expand(Importing in, Arguments a) {
     Value x = in.operand(a, 0, Value.Role.PARAM);
-    Shape to = ShapeRules.shapeOf(a.known(1, "shape"));
-    in.pass(a, expanded(in, a, "", x, ShapeRules.broadcast(x.spec().shape(), to)));
+    in.pass(a, expanded(in, a, "", x, ShapeRules.expand(a, x.spec().shape())));
   }
 
   private static void tile(Importing in, Arguments a) {
@@ -159,30 +158,55 @@ final class MovementReaders {
       in.add(a, new Gather(axis), data, in.rowMajor(rows));
       return;
     }
-    require(shape.dim(axis) >= 0, "picks from the batch");
-    int[] rows = rows(indices, shape.dim(axis));
-    Slice run = run(rows, axis);
-    if (run != null) {
-      boolean all = run.size() == shape.dim(axis) && run.step() == 1;
-      Value picked = all ? data : in.step(a, "picked", run, data);
-      Shape to = ShapeRules.gather(axis, shape, indices.shape().withBatch(1));
-      in.pass(a, in.reshaped(a.node().output(), picked, to));
-    } else {
-      HostTensor held = HostTensor.of(indices.shape().withBatch(1), rows);
-      Value at = in.persistent(a.node().output() + ".indices", held, Value.Role.STATE);
-      in.add(a, new Gather(axis), data, in.rowMajor(at));
-    }
+    gather(in, a, data, axis, indices);
   }
 
-  /** Indices counted from the front. */
-  private static int[] rows(Constant indices, int dim) {
-    int[] rows = new int[indices.elements()];
-    for (int i = 0; i < rows.length; i++) {
-      long at = indices.integer(i) < 0 ? indices.integer(i) + dim : indices.integer(i);
-      requireIndex(at, dim);
-      rows[i] = (int) at;
+  private static void gatherTuples(Importing in, Arguments a) {
+    Value data = in.rowMajor(in.value(a, 0));
+    IndexTuples tuples = IndexTuples.of(a, data.spec().shape());
+    Value rows = in.reshaped(a.node().output() + ".rows", data, tuples.data());
+    gather(in, a, rows, 0, tuples.indices());
+  }
+
+  private static void gather(
+      Importing in, Arguments a, Value data, int axis, Constant indices) {
+    Shape shape = data.spec().shape();
+    PickedRows picked = PickedRows.of(a, indices, shape.dim(axis));
+    boolean own = shape.dim(axis) < 0;
+    Shape where = own ? picked.shape() : picked.shape().withBatch(1);
+    Value from = own ? in.reshaped(a.node().output() + ".own", data, own(shape, axis)) : data;
+    int at = own ? axis + 1 : axis;
+    Slice run = run(picked.rows(), at);
+    if (run == null && !own) {
+      in.add(a, new Gather(axis), data, indices(in, a, where, picked.rows()));
+      return;
     }
-    return rows;
+    Value taken = from;
+    if (run == null) {
+      Shape list = Shape.of(picked.rows().length);
+      taken = in.step(a, "taken", new Gather(at), from, indices(in, a, list, picked.rows()));
+    } else if (run.size() < from.spec().shape().dim(at) || run.step() != 1) {
+      taken = in.step(a, "picked", run, from);
+    }
+    Shape to = ShapeRules.gather(axis, shape, where);
+    in.pass(a, in.reshaped(a.node().output(), taken, to));
+  }
+
+  private static Value indices(Importing in, Arguments a, Shape shape, int[] rows) {
+    HostTensor held = HostTensor.of(shape, rows);
+    String name = a.node().output() + ".indices";
+    return in.rowMajor(in.persistent(name, held, Value.Role.STATE));
+  }
+
+  /** The shape with a dimension k N as N and k. */
+  private static Shape own(Shape shape, int axis) {
+    int[] dims = new int[shape.rank() + 1];
+    for (int i = 0; i < dims.length; i++) {
+      dims[i] = shape.dim(i > axis ? i - 1 : i);
+    }
+    dims[axis] = Shape.BATCH;
+    dims[axis + 1] = -shape.dim(axis);
+    return Shape.of(dims);
   }
 
   /** The rows as every step-th from a start on; null if they are not. */

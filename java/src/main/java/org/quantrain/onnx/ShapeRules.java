@@ -26,12 +26,12 @@ final class ShapeRules {
       if (dims[i] == 0 && zeroKeeps) {
         require(i < x.rank(), "shape " + Arrays.toString(dims) + " keeps a dimension of " + x);
         dims[i] = x.dim(i);
-      } else if (dims[i] == -1 && to.perBatch(i) == 0) {
+      } else if (dims[i] == -1 && to.number(i).perBatch() == 0) {
         require(open < 0, "shape has two open dimensions");
         open = i;
         continue;
       } else {
-        require(dims[i] >= 0 || to.perBatch(i) != 0, "shape " + Arrays.toString(dims));
+        require(dims[i] >= 0 || to.number(i).perBatch() != 0, "shape " + Arrays.toString(dims));
       }
       known *= dims[i];
     }
@@ -96,10 +96,12 @@ final class ShapeRules {
   private static int[] sizes(Constant list) {
     int[] sizes = new int[list.elements()];
     for (int i = 0; i < sizes.length; i++) {
-      long k = list.perBatch(i);
+      Affine size = list.number(i);
+      long k = size.perBatch();
       require(
-          k == 0 || (k > 0 && list.fixed(i) == 0), "a size that is not a multiple of the batch");
-      sizes[i] = Arguments.size(k == 0 ? list.fixed(i) : -k);
+          size.perSample() == 0 && (k == 0 || (k > 0 && size.fixed() == 0)),
+          "a size that is not a multiple of the batch");
+      sizes[i] = Arguments.size(k == 0 ? size.fixed() : -k);
     }
     return sizes;
   }
@@ -108,9 +110,20 @@ final class ShapeRules {
   static Shape shapeOf(Constant list) {
     int[] dims = sizes(list);
     for (int i = 0; i < dims.length; i++) {
-      require(dims[i] >= 0 || list.perBatch(i) != 0, "shape " + Arrays.toString(dims));
+      require(dims[i] >= 0 || list.number(i).perBatch() != 0, "shape " + Arrays.toString(dims));
     }
     return Shape.of(dims);
+  }
+
+  /** Expand. In a file for one batch size, what fits that of the operand is its batch. */
+  static Shape expand(Arguments a, Shape x) {
+    Shape to = shapeOf(a.known(1, "shape"));
+    int batch = to.rank() - x.rank() + x.batchDim();
+    if (a.fixedBatch() > 0 && x.hasBatch() && batch >= 0) {
+      int own = x.dim(x.batchDim());
+      to = to.dim(batch) == -own * a.fixedBatch() ? to.with(batch, own) : to;
+    }
+    return broadcast(x, to);
   }
 
   static Shape flatten(Arguments a, Shape x) {
@@ -191,7 +204,11 @@ final class ShapeRules {
       require(axis < x.rank(), "more starts than dimensions of " + x);
       int dim = x.dim(axis);
       if (dim < 0) {
-        boolean all = ends.perBatch(i) >= -(long) dim || ends.integer(i) >= Integer.MAX_VALUE;
+        Affine end = ends.number(i);
+        boolean all =
+            end.perBatch() == 0
+                ? end.plain() >= Integer.MAX_VALUE
+                : end.perBatch() >= -(long) dim && end.fixed() >= 0 && end.perSample() == 0;
         require(all && step == 1 && starts.integer(i) == 0, "cuts the batch");
         continue;
       }

@@ -74,6 +74,26 @@ record Window(int[] kernel, int[] stride, int[] dilation, int[] pads) {
     return new Window(kernel, stride, dilation, sum);
   }
 
+  /**
+   * The window of a transposed convolution with the padding that cuts its output to a size.
+   *
+   * @param x the image that is convolved
+   * @param extra rows and columns more at the end, increased where the output is smaller
+   * @param upper of an odd padding, the end gets the larger half
+   */
+  Window cutTo(int[] size, Shape x, int[] extra, boolean upper) {
+    int[] cut = new int[4];
+    for (int i = 0; i < 2; i++) {
+      int span = dilation[i] * (kernel[i] - 1) + 1;
+      int total = stride[i] * (x.dim(2 + i) - 1) + span + extra[i] - size[i];
+      extra[i] += Math.max(0, -total);
+      total = Math.max(0, total);
+      cut[i] = upper ? total / 2 : total - total / 2;
+      cut[2 + i] = total - cut[i];
+    }
+    return new Window(kernel, stride, dilation, cut);
+  }
+
   ConvGeometry convolution(int groups) {
     return new ConvGeometry(
         stride[0], stride[1], pads[0], pads[1], pads[2], pads[3], dilation[0], dilation[1], groups);

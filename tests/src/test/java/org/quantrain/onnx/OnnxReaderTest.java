@@ -376,6 +376,52 @@ class OnnxReaderTest {
     f.output("y").refused("Reshape \"the y\"", "[2, 24] for [Nx4x6]");
   }
 
+  /** "n": the numbers of the samples of x [N,6], "flat": their elements in one row. */
+  private static Foreign samples() {
+    Foreign f = new Foreign().input(-1, 6).shape("list", -1).shape("two", 2).shape("six", 6);
+    f.graph.addInitializerBuilder().setName("0").setDataType(7).addInt64Data(0);
+    f.graph.addInitializerBuilder().setName("1").setDataType(7).addInt64Data(1);
+    f.node("Shape", "x", "sizes");
+    f.node("Gather", "sizes 0", "size");
+    f.node("Range", "0 size 1", "n");
+    f.node("Reshape", "x list", "flat");
+    return f;
+  }
+
+  @Test
+  void aSampleThatReadsAnotherIsRefused() {
+    Foreign turned = samples();
+    turned.node("Sub", "size n", "back");
+    turned.node("Mul", "back six", "at");
+    turned.node("Gather", "flat at", "y");
+    turned.output("y").refused("Gather \"the y\"", "picks other samples from the batch");
+    Foreign next = samples();
+    next.node("Mul", "n six", "own");
+    next.node("Add", "own six", "at");
+    next.node("Gather", "flat at", "y");
+    next.output("y").refused("Gather \"the y\"", "index 6 of 6");
+    Foreign dense = samples();
+    dense.node("Gather", "flat n", "y");
+    dense.output("y").refused("Gather \"the y\"", "picks other samples from the batch");
+    Foreign all = samples();
+    all.node("Gather", "flat six", "y");
+    all.output("y").refused("Gather \"the y\"", "picks from the batch");
+  }
+
+  @Test
+  void numbersOfSamplesAreNoValuesOfTheNetwork() {
+    Foreign f = samples();
+    f.node("Cast", "n", "real").addAttribute(number("to", 1));
+    f.output("real").refused("Cast \"the real\"", "depends on the sample");
+    Foreign largest = samples();
+    largest.node("Max", "n two", "at");
+    largest.node("Gather", "flat at", "y");
+    largest.output("y").refused("Gather \"the y\"", "depends on the sample");
+    Foreign compared = samples();
+    compared.node("Less", "n two", "few");
+    compared.output("few").refused("Less \"the few\"", "depend on the sample");
+  }
+
   @Test
   void nodesBehindAnUnsupportedOneAreNotBlamed() {
     Foreign f = classifier();

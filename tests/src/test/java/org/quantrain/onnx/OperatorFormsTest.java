@@ -6,6 +6,7 @@ import static org.quantrain.onnx.Foreign.number;
 import static org.quantrain.onnx.Foreign.real;
 import static org.quantrain.onnx.Foreign.text;
 
+import ai.onnx.proto.OnnxMl.NodeProto;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -186,6 +187,7 @@ class OperatorFormsTest {
             f.input(-1, 4, 5, 3)
                 .node("Transpose", "x", "y")
                 .addAttribute(ints("perm", 0, 3, 1, 2)));
+    rowsOfSamples();
     matrices();
     convolutions();
     pools();
@@ -276,6 +278,103 @@ class OperatorFormsTest {
     f.input(-1, 4, 3).shape("at", rows).node("Gather", "x at", "y").addAttribute(number("axis", 1));
   }
 
+  /** How exporters look a mask up for each sample, query and key. */
+  private static void rowsOfSamples() {
+    form("Gather of each sample's rows", f -> rowsByNumber(f, 0, 1, 2, 3, 4, 5));
+    form("Gather of each sample's rows in another order", f -> rowsByNumber(f, 4, 0, 5, 0));
+    form("Gather of one row of each sample", f -> rowsByNumber(f, 3));
+    form(
+        "Gather of each sample's rows in a batch of 3",
+        f -> {
+          f.input(3, 6, 2).shape("flat", 18, 2).shape("list", 1, 4, 7, 10, 13, 16);
+          f.shape("to", 3, 1, 2);
+          f.node("Reshape", "list to", "at");
+          f.node("Reshape", "x flat", "rows");
+          f.node("Gather", "rows at", "y");
+        });
+    form("GatherND of each sample's tokens", f -> tokensByTuple(f, 0, 1, 2, 3));
+    form("GatherND of some tokens of each sample", f -> tokensByTuple(f, 3, 1));
+    form(
+        "GatherND in a batch of 3",
+        f -> {
+          f.input(3, 4, 2).shape("list", 0, 3, 0, 1, 1, 3, 1, 1, 2, 3, 2, 1).shape("to", 3, 2, 2);
+          f.node("Reshape", "list to", "at");
+          f.node("GatherND", "x at", "y");
+        });
+    form(
+        "GatherND of the same for all samples",
+        f -> {
+          f.input(-1, 4).weights("table", 3, 4).shape("list", 2, 1, 0, -1, 1, 0, 0, 2);
+          f.shape("to", 4, 2);
+          f.node("Reshape", "list to", "at");
+          f.node("GatherND", "table at", "row");
+          f.node("Add", "x row", "y");
+        });
+    for (String kind : List.of("", "reverse", "exclusive")) {
+      form(
+          "CumSum of a constant " + kind,
+          f -> {
+            f.input(-1, 2, 3).weights("table", 2, 3);
+            f.node("CumSum", "table " + integer(f, "axis", -1), "sums")
+                .addAttribute(number(kind.isEmpty() ? "reverse" : kind, kind.isEmpty() ? 0 : 1));
+            f.node("Add", "x sums", "y");
+          });
+    }
+    form(
+        "GatherElements of a constant expanded to the batch",
+        f -> {
+          f.input(-1, 2).shape("table", 5, 9, 2, 6).shape("columns", 3, 1);
+          f.shape("4", 4).shape("2", 2);
+          samples(f);
+          f.node("Concat", "size 4", "to").addAttribute(number("axis", 0));
+          f.node("Expand", "table to", "tables");
+          f.node("Concat", "size 2", "narrow").addAttribute(number("axis", 0));
+          f.node("Expand", "columns narrow", "picked");
+          f.node("GatherElements", "tables picked", "row").addAttribute(number("axis", 1));
+          f.node("Cast", "row", "real").addAttribute(number("to", 1));
+          f.node("Add", "x real", "y");
+        });
+  }
+
+  private static String integer(Foreign f, String name, long value) {
+    f.graph.addInitializerBuilder().setName(name).setDataType(7).addInt64Data(value);
+    return name;
+  }
+
+  /** The size of the batch as list "size", and "n": 0, 1, 2.. for the samples. */
+  private static void samples(Foreign f) {
+    f.node("Shape", "x", "sizes");
+    f.shape("first", 0).node("Gather", "sizes first", "size");
+    f.node("Gather", "sizes " + integer(f, "0", 0), "count");
+    f.node("Range", "0 count " + integer(f, "1", 1), "n");
+  }
+
+  /** Rows of x [N,6,2] seen as [6N,2], by n 6 + row. */
+  private static void rowsByNumber(Foreign f, long... rows) {
+    f.input(-1, 6, 2).shape("flat", -1, 2).shape("rows", rows).shape("behind", 1).shape("6", 6);
+    samples(f);
+    f.node("Unsqueeze", "n behind", "column");
+    f.node("Mul", "column 6", "starts");
+    f.node("Add", "rows starts", "at");
+    f.node("Reshape", "x flat", "all");
+    f.node("Gather", "all at", "y");
+  }
+
+  /** Tokens of x [N,4,2], by pairs of n and token that are expanded to what Max has as shape. */
+  private static void tokensByTuple(Foreign f, long... tokens) {
+    f.input(-1, 4, 2).shape("tokens", tokens).shape("behind", 1).shape("last", -1);
+    samples(f);
+    f.node("Unsqueeze", "n behind", "column");
+    f.node("Max", "column tokens", "larger");
+    f.node("Shape", "larger", "common");
+    f.node("Expand", "column common", "a");
+    f.node("Expand", "tokens common", "b");
+    f.node("Unsqueeze", "a last", "a1");
+    f.node("Unsqueeze", "b last", "b1");
+    f.node("Concat", "a1 b1", "pairs").addAttribute(number("axis", -1));
+    f.node("GatherND", "x pairs", "y");
+  }
+
   private static void matrices() {
     form("MatMul of rows", f -> f.input(-1, 3, 4).weights("w", 4, 5).node("MatMul", "x w", "y"));
     form(
@@ -339,7 +438,7 @@ class OperatorFormsTest {
       int[] x,
       int[] w,
       boolean bias,
-      Consumer<ai.onnx.proto.OnnxMl.NodeProto.Builder> attributes) {
+      Consumer<NodeProto.Builder> attributes) {
     form(
         name,
         f -> {
@@ -408,10 +507,39 @@ class OperatorFormsTest {
                 .weights("w", 4, 3, 3)
                 .node("ConvTranspose", "x w", "y")
                 .addAttribute(ints("strides", 2)));
+    transposed("SAME_UPPER", n -> n.addAttribute(text("auto_pad", "SAME_UPPER")));
+    transposed("SAME_LOWER", n -> n.addAttribute(text("auto_pad", "SAME_LOWER")));
+    transposed("VALID", n -> n.addAttribute(text("auto_pad", "VALID")));
+    transposed("size", n -> n.addAttribute(ints("output_shape", 10, 7)));
+    transposed("larger size", n -> n.addAttribute(ints("output_shape", 12, 11)));
+    transposed(
+        "size, SAME_UPPER",
+        n ->
+            n.addAttribute(ints("output_shape", 10, 7))
+                .addAttribute(text("auto_pad", "SAME_UPPER")));
+    form(
+        "ConvTranspose of a line, size",
+        f ->
+            f.input(-1, 4, 5)
+                .weights("w", 4, 3, 4)
+                .node("ConvTranspose", "x w", "y")
+                .addAttribute(ints("strides", 2))
+                .addAttribute(ints("output_shape", 9)));
     form(
         "PRelu of images",
         f -> f.input(-1, 3, 2, 2).weights("s", 3, 1, 1).node("PRelu", "x s", "y"));
     form("PRelu of one slope", f -> f.input(-1, 3, 2).weights("s", 1).node("PRelu", "x s", "y"));
+  }
+
+  /** Of 5 x 3 by strides 2 and 3 to 11 x 10 where nothing is cut. */
+  private static void transposed(String name, Consumer<NodeProto.Builder> attributes) {
+    form(
+        "ConvTranspose, " + name,
+        f -> {
+          f.input(-1, 2, 5, 3).weights("w", 2, 3, 3, 4);
+          attributes.accept(
+              f.node("ConvTranspose", "x w", "y").addAttribute(ints("strides", 2, 3)));
+        });
   }
 
   private static void pools() {
