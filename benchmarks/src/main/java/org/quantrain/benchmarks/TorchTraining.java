@@ -78,7 +78,8 @@ final class TorchTraining {
 
   /** One step. */
   void step() {
-    try (PointerScope scope = new PointerScope()) {
+    PointerScope scope = new PointerScope();
+    try {
       torch.set_autocast_cache_enabled(false);
       torch.set_autocast_dtype(torch.DeviceType.CPU, torch.ScalarType.BFloat16);
       torch.set_autocast_enabled(torch.DeviceType.CPU, bf16);
@@ -88,6 +89,8 @@ final class TorchTraining {
       result.backward();
       optimizer.step();
       loss = result.item_float();
+    } finally {
+      scope.close(); // the tensors that the step made
     }
   }
 
