@@ -426,7 +426,8 @@ final class QdqParser {
     long start = bounds[0];
     long axis = bounds[2];
     long step = bounds[3];
-    require(axis >= 0 && axis < x.rank(), node.label() + ": axis " + axis + " of " + x);
+    boolean known = axis >= 0 && axis < x.rank() && x.dim((int) axis) >= 0;
+    require(known, node.label() + ": axis " + axis + " of " + x);
     int dim = x.dim((int) axis);
     require(
         start >= 0
