@@ -24,7 +24,8 @@ final class Sampler {
     int[] repeats = new int[calls.size()];
     for (int i = 0; i < calls.size(); i++) {
       calls.get(i).run(); // memory, code and threads are there afterwards
-      repeats[i] = (int) Math.max(1, Math.ceil(SAMPLE_SECONDS / Math.max(1e-7, once(calls.get(i), 1))));
+      double seconds = Math.max(1e-7, once(calls.get(i), 1));
+      repeats[i] = (int) Math.max(1, Math.ceil(SAMPLE_SECONDS / seconds));
     }
     double[][] seconds = new double[calls.size()][samples];
     for (int s = 0; s < samples; s++) {

@@ -186,7 +186,12 @@ final class StepBench implements Callable<Integer> {
   }
 
   private static Contender open(
-      String name, Quantrain quantrain, Model model, int batch, int count, List<TrainingStep> ours) {
+      String name,
+      Quantrain quantrain,
+      Model model,
+      int batch,
+      int count,
+      List<TrainingStep> ours) {
     boolean qat = name.contains("QAT");
     if (name.startsWith("libtorch")) {
       org.bytedeco.pytorch.global.torch.set_num_threads(count);

@@ -30,7 +30,12 @@ final class TrainingStep implements AutoCloseable {
   private final Sgd optimizer;
 
   private TrainingStep(
-      Backend backend, Model model, Phase phase, Lowering lowering, HostTensor images, int classes) {
+      Backend backend,
+      Model model,
+      Phase phase,
+      Lowering lowering,
+      HostTensor images,
+      int classes) {
     TrainingGraph training = Pipelines.training(model.graph(), phase, lowering, 0);
     int batch = images.shape().dim(0);
     store = new ParameterStore(backend, training.graph().persistent(), model.contents());

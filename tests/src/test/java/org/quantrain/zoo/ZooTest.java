@@ -4,11 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.quantrain.graph.Model;
+import org.quantrain.graph.Value;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.Relu;
 import org.quantrain.tensor.Shape;
@@ -42,6 +44,22 @@ class ZooTest {
     long classifier = 2 * 128 + 2;
     assertEquals(
         4_385_920, parameters(Zoo.buildText("bert-tiny", 512, 30_522, 2, 1)) - classifier);
+  }
+
+  /** He et al. 2015, equation 14: variance 2 / (outputs of a channel * window). */
+  @Test
+  void convolutionsStartAsThePaperSays() {
+    Model model = Zoo.build("resnet18", 3, 64, 64, 10, 1);
+    List<Value> large =
+        model.graph().params().stream()
+            .filter(v -> v.spec().shape().rank() == 4 && v.spec().shape().elements() > 30_000)
+            .toList();
+    assertTrue(large.size() > 15, large::toString);
+    for (Value v : large) {
+      Shape w = v.spec().shape();
+      double expected = Math.sqrt(2.0 / (w.dim(0) * w.dim(2) * w.dim(3)));
+      assertEquals(1, deviation(model, v.name()) / expected, 0.02, v.name());
+    }
   }
 
   @Test
