@@ -199,20 +199,26 @@ public final class QuantizedNetwork {
    * {@link SampledInterpreter} runs it.
    */
   public VerificationReport verify(Path exported, DataSource images) throws IOException {
-    return verify(exported, ImageBatches.of(images), ImageBatches.BATCH);
+    return verify(exported, () -> ImageBatches.of(images));
   }
 
   /**
    * Likewise of a network with any inputs, such as tokens.
    *
-   * @param batches of {@code rows} rows each
+   * @param batches with as many rows each; {@link ImageBatch#count} of them are compared
+   * @throws IllegalArgumentException if a batch does not fit the inputs, or there is none
    */
-  public VerificationReport verify(Path exported, Iterator<ImageBatch> batches, int rows)
+  public VerificationReport verify(Path exported, Iterable<ImageBatch> batches)
       throws IOException {
+    Iterator<ImageBatch> first = batches.iterator();
+    if (!first.hasNext()) {
+      throw new IllegalArgumentException("nothing to verify on: there is no batch");
+    }
+    int rows = model.graph().rows(first.next().inputs());
     IntegerModel integer = IntegerModel.read(exported);
     try (SampledInterpreter interpreter = SampledInterpreter.of(backend, integer, rows);
         EvaluationCodes training = new EvaluationCodes(backend, model, rows)) {
-      return BitExactVerifier.of(exported).verify(interpreter, training, batches);
+      return BitExactVerifier.of(exported).verify(interpreter, training, batches.iterator());
     }
   }
 }

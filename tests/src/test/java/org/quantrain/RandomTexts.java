@@ -51,6 +51,6 @@ final class RandomTexts {
         Calibrated.contents(quantized.model(), quantrain.backend(), first.inputs()));
     quantized.export(file);
     List<ImageBatch> batches = List.of(first, of(model, words, 2));
-    return quantized.verify(file, batches.iterator(), TEXTS);
+    return quantized.verify(file, batches);
   }
 }

@@ -40,12 +40,18 @@ class TextNetworkTest {
       network.calibrate(List.of(first.inputs(), second.inputs()), Calibrator.MINMAX);
       Path file = folder.resolve("bert.int8.onnx");
       network.export(file);
-      int rows = first.inputs().get(0).shape().dim(0);
-      VerificationReport report =
-          network.verify(file, List.of(first, second).iterator(), rows);
+      VerificationReport report = network.verify(file, List.of(first, second));
       assertEquals(2, report.claims().size());
       assertTrue(report.holds(), report::toString);
       report.claims().forEach(claim -> assertTrue(claim.compared() > 1000, report::toString));
+
+      List<HostTensor> three =
+          first.inputs().stream().map(t -> HostTensor.of(Shape.of(3, 12), new int[36])).toList();
+      List<ImageBatch> uneven = List.of(first, new ImageBatch(three, 3, null));
+      IllegalArgumentException refusal =
+          assertThrows(IllegalArgumentException.class, () -> network.verify(file, uneven));
+      assertTrue(refusal.getMessage().contains("16x12"), refusal.getMessage());
+      assertThrows(IllegalArgumentException.class, () -> network.verify(file, List.of()));
     }
   }
 

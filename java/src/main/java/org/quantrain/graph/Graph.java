@@ -6,6 +6,8 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.TensorSpec;
 
 /**
  * An immutable graph. Nodes are in topological order and run in that order, so a node sees what
@@ -33,6 +35,23 @@ public final class Graph {
 
   public List<Value> inputs() {
     return inputs;
+  }
+
+  /**
+   * Rows of a batch: the first dimension of all its tensors.
+   *
+   * @param batch a tensor for each input, in memory order
+   * @throws IllegalArgumentException if the batch does not fit the inputs
+   */
+  public int rows(List<HostTensor> batch) {
+    int first = batch.isEmpty() ? 0 : batch.get(0).shape().dim(0);
+    int rows = Math.max(1, first);
+    List<TensorSpec> expected = inputs.stream().map(v -> v.spec().withBatch(rows)).toList();
+    List<TensorSpec> given = batch.stream().map(HostTensor::spec).toList();
+    if (!expected.equals(given)) {
+      throw new IllegalArgumentException("expected a batch of %s, got %s".formatted(expected, given));
+    }
+    return rows;
   }
 
   public List<Node> nodes() {

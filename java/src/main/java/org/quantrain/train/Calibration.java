@@ -22,7 +22,6 @@ import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
-import org.quantrain.tensor.TensorSpec;
 
 /**
  * Finds the ranges of a network's activations from images or texts, without training. Every one
@@ -115,7 +114,7 @@ public final class Calibration {
     Plan plan = null;
     try {
       for (List<HostTensor> batch : batches) {
-        int rows = rows(graph, batch);
+        int rows = graph.rows(batch);
         if (plan == null || plan.batch() != rows) {
           if (plan != null) {
             plan.close();
@@ -133,19 +132,6 @@ public final class Calibration {
         plan.close();
       }
     }
-  }
-
-  /** Of a batch that fits the network's inputs. */
-  private static int rows(Graph graph, List<HostTensor> batch) {
-    int rows = batch.isEmpty() ? 0 : batch.get(0).shape().dim(0);
-    List<TensorSpec> expected =
-        graph.inputs().stream().map(v -> v.spec().withBatch(Math.max(1, rows))).toList();
-    List<TensorSpec> given = batch.stream().map(HostTensor::spec).toList();
-    if (!expected.equals(given)) {
-      throw new IllegalArgumentException(
-          "calibration: expected a batch of %s, got %s".formatted(expected, given));
-    }
-    return rows;
   }
 
   /** The images in order; the last batch has those that are left over. */
