@@ -15,6 +15,7 @@ import org.quantrain.onnx.OnnxReader;
 import org.quantrain.onnx.OnnxWriter;
 import org.quantrain.zoo.Zoo;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
@@ -47,14 +48,7 @@ final class ImportBench implements Callable<Integer> {
       description = "Samples that a median is of (default: ${DEFAULT-VALUE}).")
   private int samples;
 
-  @Option(names = "--json", description = "Print one JSON object instead of text.")
-  private boolean json;
-
-  @Option(
-      names = {"-h", "--help"},
-      usageHelp = true,
-      description = "Print this help.")
-  private boolean help;
+  @Mixin private Printing printing;
 
   @Override
   public Integer call() throws IOException, InterruptedException {
@@ -95,7 +89,7 @@ final class ImportBench implements Callable<Integer> {
 
   private void say(long bytes, FirstTime.Result first, double read, double write) {
     double growth = (double) first.bytes() / bytes;
-    if (json) {
+    if (printing.json()) {
       ObjectNode row = new ObjectMapper().createObjectNode();
       row.put("name", name).put("bytes", bytes);
       row.put("firstImportSeconds", first.read()).put("firstExportSeconds", first.write());

@@ -32,6 +32,7 @@ import org.quantrain.testkit.Calibrated;
 import org.quantrain.testkit.EdgeValues;
 import org.quantrain.zoo.Zoo;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
@@ -91,14 +92,7 @@ final class InterpreterBench implements Callable<Integer> {
       description = "Samples that a median is of (default: ${DEFAULT-VALUE}).")
   private int samples;
 
-  @Option(names = "--json", description = "Print one JSON object instead of the table.")
-  private boolean json;
-
-  @Option(
-      names = {"-h", "--help"},
-      usageHelp = true,
-      description = "Print this help.")
-  private boolean help;
+  @Mixin private Printing printing;
 
   private final ObjectMapper mapper = new ObjectMapper();
   private final ArrayNode rows = mapper.createArrayNode();
@@ -107,7 +101,7 @@ final class InterpreterBench implements Callable<Integer> {
   public Integer call() throws IOException, OrtException {
     OrtEnvironment environment =
         OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
-    if (!json) {
+    if (!printing.json()) {
       System.out.printf(
           "%-28s %6s %8s %10s %10s %6s%n", "model", "batch", "threads", "ms", "ORT ms", "ratio");
     }
@@ -126,7 +120,7 @@ final class InterpreterBench implements Callable<Integer> {
       Files.deleteIfExists(file);
       Files.delete(folder);
     }
-    if (json) {
+    if (printing.json()) {
       ObjectNode result = mapper.createObjectNode();
       result.put("peer", "onnxruntime " + environment.getVersion());
       result.set("rows", rows);
@@ -205,7 +199,7 @@ final class InterpreterBench implements Callable<Integer> {
   }
 
   private void say(String model, int batch, int count, double ours, double peer) {
-    if (!json) {
+    if (!printing.json()) {
       System.out.printf(
           Locale.ROOT,
           "%-28s %6d %8d %10.3f %10.3f %6.2f%n",

@@ -11,6 +11,7 @@ import java.util.concurrent.Callable;
 import org.quantrain.internal.bind.QuantrainNative;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
@@ -68,14 +69,7 @@ final class KernelBench implements Callable<Integer> {
   @Option(names = "--list", description = "Print the names of the timed cases.")
   private boolean list;
 
-  @Option(names = "--json", description = "Print one JSON object instead of the table.")
-  private boolean json;
-
-  @Option(
-      names = {"-h", "--help"},
-      usageHelp = true,
-      description = "Print this help.")
-  private boolean help;
+  @Mixin private Printing printing;
 
   private final ObjectMapper mapper = new ObjectMapper();
   private final ArrayNode rows = mapper.createArrayNode();
@@ -110,7 +104,7 @@ final class KernelBench implements Callable<Integer> {
       }
       NativeCases.qt_cases_copies_close();
     }
-    if (json) {
+    if (printing.json()) {
       ObjectNode result = mapper.createObjectNode();
       result.put("version", QuantrainNative.qt_version().getString());
       result.put("threads", threads);
@@ -121,7 +115,7 @@ final class KernelBench implements Callable<Integer> {
   }
 
   private void heading(long n) {
-    if (!json) {
+    if (!printing.json()) {
       System.out.printf(Locale.ROOT, "%n%,d elements, %d threads%n", n, threads);
       System.out.printf(
           "%-48s %7s %9s %7s %7s %8s %9s %6s%n",
@@ -150,7 +144,7 @@ final class KernelBench implements Callable<Integer> {
     NativeCases.qt_cases_close();
     double gigabytes = bytes / ours / 1e9;
     double theirs = peer == null ? Double.NaN : seconds[1 + copies];
-    if (!json) {
+    if (!printing.json()) {
       System.out.printf(
           Locale.ROOT,
           "%-48s %7.3f %9.3f %7.1f %7.1f %8.2f %9s %6s%n",

@@ -21,6 +21,9 @@ final class Sampler {
    * the side that is timed sleep by then, and must be awake.
    */
   static double[] medians(int samples, long restMillis, List<Runnable> calls) {
+    if (samples < 1) {
+      throw new IllegalArgumentException("--samples: expected 1 or more, got " + samples);
+    }
     int[] repeats = new int[calls.size()];
     for (int i = 0; i < calls.size(); i++) {
       calls.get(i).run(); // memory, code and threads are there afterwards

@@ -18,6 +18,7 @@ import org.quantrain.quant.Quantizer;
 import org.quantrain.quant.Target;
 import org.quantrain.zoo.Zoo;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
@@ -33,10 +34,11 @@ import picocli.CommandLine.Option;
     optionListHeading = "%nOptions:%n",
     footer = {
       "",
-      "A step is forward, backward and update on one batch in memory. integer: forward on codes,",
-      "simulated: on integer-valued floats, both with gradients in float32. libtorch runs",
-      "channels-last; quantized, it has fused_moving_avg_obs_fake_quant on weights and activations.",
-      "of first time over that of the first step of the table",
+      "A step is forward, backward and update on one batch in memory. integer: the",
+      "forward pass on codes, simulated: on integer-valued floats; gradients are float32",
+      "in both. libtorch runs channels-last; quantized, it has the operator",
+      "fused_moving_avg_obs_fake_quant on weights and activations.",
+      "of first  time over that of the first step of the table",
       "",
       "Example:",
       "  ./quantrain bench step --model resnet20 --batch 128 --threads 2",
@@ -107,14 +109,7 @@ final class StepBench implements Callable<Integer> {
       description = "Instead: our W8A8 step, node by node.")
   private boolean profile;
 
-  @Option(names = "--json", description = "Print one JSON object instead of the table.")
-  private boolean json;
-
-  @Option(
-      names = {"-h", "--help"},
-      usageHelp = true,
-      description = "Print this help.")
-  private boolean help;
+  @Mixin private Printing printing;
 
   private final ObjectMapper mapper = new ObjectMapper();
   private final ArrayNode rows = mapper.createArrayNode();
@@ -124,6 +119,11 @@ final class StepBench implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    for (int batch : batches) {
+      if (batch < 1) {
+        throw new IllegalArgumentException("--batch: expected 1 or more, got " + batch);
+      }
+    }
     for (String name : models) {
       Model model = Zoo.build(name, 3, size, size, CLASSES, 1);
       for (int batch : batches) {
@@ -137,7 +137,7 @@ final class StepBench implements Callable<Integer> {
         }
       }
     }
-    if (json) {
+    if (printing.json()) {
       System.out.println(mapper.createObjectNode().set("rows", rows));
     }
     return 0;
@@ -153,7 +153,7 @@ final class StepBench implements Callable<Integer> {
             TrainingStep.quantized(
                 quantrain.backend(), model, policy(8), Lowering.INTEGER, batch, CLASSES)) {
       StepProfile result = StepProfile.of(step, samples, count);
-      if (json) {
+      if (printing.json()) {
         ObjectNode row = rows.addObject();
         row.put("model", name).put("size", size).put("batch", batch).put("threads", count);
         result.writeTo(row);
@@ -210,7 +210,7 @@ final class StepBench implements Callable<Integer> {
 
   private void print(
       String model, int batch, int count, Map<String, Contender> contenders, double[] seconds) {
-    if (!json) {
+    if (!printing.json()) {
       System.out.printf("%n%s, %dx%d, batch %d, %d threads%n", model, size, size, batch, count);
       System.out.printf(
           "%-30s %9s %9s %8s %8s%n", "step", "ms", "images/s", "of first", "loss");
@@ -219,7 +219,7 @@ final class StepBench implements Callable<Integer> {
     for (Map.Entry<String, Contender> entry : contenders.entrySet()) {
       double time = seconds[i++];
       double loss = entry.getValue().loss().getAsDouble();
-      if (!json) {
+      if (!printing.json()) {
         System.out.printf(
             Locale.ROOT,
             "%-30s %9.1f %9.0f %8.2f %8.4f%n",

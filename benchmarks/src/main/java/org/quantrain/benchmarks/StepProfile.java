@@ -46,6 +46,7 @@ final class StepProfile {
   }
 
   static StepProfile of(TrainingStep step, int samples, int threads) {
+    double copy = copyBandwidth(samples, threads);
     Plan plan = step.plan();
     int count = plan.graph().nodes().size();
     double[][] seconds = new double[count][samples];
@@ -58,7 +59,7 @@ final class StepProfile {
         seconds[i][s] = nanoseconds[i] * 1e-9;
       }
     }
-    StepProfile profile = new StepProfile(copyBandwidth(samples, threads));
+    StepProfile profile = new StepProfile(copy);
     for (int i = 0; i < count; i++) {
       Arrays.sort(seconds[i]);
       Node node = plan.graph().nodes().get(i);
