@@ -35,8 +35,8 @@ import picocli.CommandLine.Option;
     footer = {
       "",
       "A step is forward, backward and update on one batch in memory. integer: the",
-      "forward pass on codes, simulated: on integer-valued floats; gradients are float32",
-      "in both. libtorch runs channels-last; quantized, it has the operator",
+      "forward pass on codes, simulated: on integer-valued floats; gradients are",
+      "float32 in both. libtorch runs channels-last; quantized, it has the operator",
       "fused_moving_avg_obs_fake_quant on weights and activations.",
       "of first  time over that of the first step of the table",
       "",
