@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.function.BiConsumer;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
@@ -113,6 +114,17 @@ class Bf16ActivationsTest {
             }));
   }
 
+  /** Likewise of a kernel that writes one real tensor. */
+  private void test(String name, int n, BiConsumer<KernelMemory, Pointer> call) {
+    test(
+        name,
+        memory -> {
+          Pointer result = unwritten(memory, n);
+          call.accept(memory, result);
+          return new Written(memory.real(result, n));
+        });
+  }
+
   private static Written run(Call call, boolean bf16) {
     try (Kernels kernels = Kernels.open(null);
         KernelMemory memory = new KernelMemory(kernels, bf16)) {
@@ -161,83 +173,73 @@ class Bf16ActivationsTest {
     for (float upper : new float[] {Float.POSITIVE_INFINITY, 6}) {
       test(
           "relu up to " + upper,
-          memory -> {
-            Pointer y = unwritten(memory, N);
-            memory.run(
-                QuantrainNative::qt_relu,
-                new qt_relu_args()
-                    .x(memory.real(edges(N, 1)))
-                    .y(y)
-                    .n(N)
-                    .upper(upper)
-                    .element_type(memory.elementType()));
-            return new Written(memory.real(y, N));
-          });
+          N,
+          (memory, y) ->
+              memory.run(
+                  QuantrainNative::qt_relu,
+                  new qt_relu_args()
+                      .x(memory.real(edges(N, 1)))
+                      .y(y)
+                      .n(N)
+                      .upper(upper)
+                      .element_type(memory.elementType())));
       test(
           "relu_backward up to " + upper,
-          memory -> {
-            Pointer dx = unwritten(memory, N);
-            memory.run(
-                QuantrainNative::qt_relu_backward,
-                new qt_relu_backward_args()
-                    .y(memory.real(edges(N, 2)))
-                    .dy(memory.real(edges(N, 3)))
-                    .dx(dx)
-                    .n(N)
-                    .upper(upper)
-                    .element_type(memory.elementType()));
-            return new Written(memory.real(dx, N));
-          });
+          N,
+          (memory, dx) ->
+              memory.run(
+                  QuantrainNative::qt_relu_backward,
+                  new qt_relu_backward_args()
+                      .y(memory.real(edges(N, 2)))
+                      .dy(memory.real(edges(N, 3)))
+                      .dx(dx)
+                      .n(N)
+                      .upper(upper)
+                      .element_type(memory.elementType())));
     }
   }
 
   private void leakyRelu() {
     test(
         "leaky_relu",
-        memory -> {
-          Pointer y = unwritten(memory, N);
-          memory.run(
-              QuantrainNative::qt_leaky_relu,
-              new qt_leaky_relu_args()
-                  .x(memory.real(edges(N, 4)))
-                  .y(y)
-                  .n(N)
-                  .slope(0.01f)
-                  .element_type(memory.elementType()));
-          return new Written(memory.real(y, N));
-        });
+        N,
+        (memory, y) ->
+            memory.run(
+                QuantrainNative::qt_leaky_relu,
+                new qt_leaky_relu_args()
+                    .x(memory.real(edges(N, 4)))
+                    .y(y)
+                    .n(N)
+                    .slope(0.01f)
+                    .element_type(memory.elementType())));
     test(
         "leaky_relu_backward",
-        memory -> {
-          Pointer dx = unwritten(memory, N);
-          memory.run(
-              QuantrainNative::qt_leaky_relu_backward,
-              new qt_leaky_relu_backward_args()
-                  .x(memory.real(edges(N, 5)))
-                  .dy(memory.real(edges(N, 6)))
-                  .dx(dx)
-                  .n(N)
-                  .slope(0.01f)
-                  .element_type(memory.elementType()));
-          return new Written(memory.real(dx, N));
-        });
+        N,
+        (memory, dx) ->
+            memory.run(
+                QuantrainNative::qt_leaky_relu_backward,
+                new qt_leaky_relu_backward_args()
+                    .x(memory.real(edges(N, 5)))
+                    .dy(memory.real(edges(N, 6)))
+                    .dx(dx)
+                    .n(N)
+                    .slope(0.01f)
+                    .element_type(memory.elementType())));
   }
 
   private void add() {
     test(
         "add",
-        memory -> {
-          Pointer y = unwritten(memory, N);
-          memory.run(
-              QuantrainNative::qt_add,
-              new qt_add_args()
-                  .a(memory.real(edges(N, 7)))
-                  .b(memory.real(edges(N, 8)))
-                  .y(y)
-                  .n(N)
-                  .element_type(memory.elementType()));
-          return new Written(memory.real(y, N));
-        });
+        N,
+        (memory, y) ->
+            memory.run(
+                QuantrainNative::qt_add,
+                new qt_add_args()
+                    .a(memory.real(edges(N, 7)))
+                    .b(memory.real(edges(N, 8)))
+                    .y(y)
+                    .n(N)
+                    .element_type(memory.elementType())));
   }
 
   private void unary() {
@@ -245,37 +247,33 @@ class Bf16ActivationsTest {
       int kind = k;
       test(
           "unary of kind " + kind,
-          memory -> {
-            Pointer y = unwritten(memory, N);
-            memory.run(
-                QuantrainNative::qt_unary,
-                new qt_unary_args()
-                    .x(memory.real(edges(N, 9)))
-                    .y(y)
-                    .n(N)
-                    .kind(kind)
-                    .alpha(0.2f)
-                    .beta(0.5f)
-                    .element_type(memory.elementType()));
-            return new Written(memory.real(y, N));
-          });
+          N,
+          (memory, y) ->
+              memory.run(
+                  QuantrainNative::qt_unary,
+                  new qt_unary_args()
+                      .x(memory.real(edges(N, 9)))
+                      .y(y)
+                      .n(N)
+                      .kind(kind)
+                      .alpha(0.2f)
+                      .beta(0.5f)
+                      .element_type(memory.elementType())));
       test(
           "unary_backward of kind " + kind,
-          memory -> {
-            Pointer dx = unwritten(memory, N);
-            memory.run(
-                QuantrainNative::qt_unary_backward,
-                new qt_unary_backward_args()
-                    .x(memory.real(edges(N, 10)))
-                    .dy(memory.real(edges(N, 11)))
-                    .dx(dx)
-                    .n(N)
-                    .kind(kind)
-                    .alpha(0.2f)
-                    .beta(0.5f)
-                    .element_type(memory.elementType()));
-            return new Written(memory.real(dx, N));
-          });
+          N,
+          (memory, dx) ->
+              memory.run(
+                  QuantrainNative::qt_unary_backward,
+                  new qt_unary_backward_args()
+                      .x(memory.real(edges(N, 10)))
+                      .dy(memory.real(edges(N, 11)))
+                      .dx(dx)
+                      .n(N)
+                      .kind(kind)
+                      .alpha(0.2f)
+                      .beta(0.5f)
+                      .element_type(memory.elementType())));
     }
   }
 
@@ -286,8 +284,8 @@ class Bf16ActivationsTest {
       for (int[] strides : new int[][] {{COLUMNS, 1}, {0, 1}, {1, 0}, {0, 0}, {1, ROWS}}) {
         test(
             "binary of kind " + kind + ", strides " + strides[0] + " and " + strides[1],
-            memory -> {
-              Pointer y = unwritten(memory, N);
+            N,
+            (memory, y) -> {
               qt_binary_args args =
                   new qt_binary_args()
                       .a(memory.real(edges(N, 12)))
@@ -301,7 +299,6 @@ class Bf16ActivationsTest {
                 args.b_stride(d, d < 4 ? 0 : strides[d - 4]);
               }
               memory.run(QuantrainNative::qt_binary, args);
-              return new Written(memory.real(y, N));
             });
       }
     }
@@ -310,12 +307,12 @@ class Bf16ActivationsTest {
   private void where() {
     test(
         "where",
-        memory -> {
+        N,
+        (memory, y) -> {
           float[] condition = new float[N];
           for (int i = 0; i < N; i++) {
             condition[i] = i % 3 == 0 ? 0 : i % 7 == 0 ? Float.NaN : 1;
           }
-          Pointer y = unwritten(memory, N);
           qt_where_args args =
               new qt_where_args()
                   .condition(memory.floats(condition))
@@ -325,7 +322,6 @@ class Bf16ActivationsTest {
                   .element_type(memory.elementType());
           dense(args, N);
           memory.run(QuantrainNative::qt_where, args);
-          return new Written(memory.real(y, N));
         });
   }
 
@@ -342,21 +338,18 @@ class Bf16ActivationsTest {
                   + shape[1]
                   + " elements"
                   + (numbers ? "" : " with NaN and infinities"),
-              memory -> {
-                int results = shape[0] * shape[2];
-                Pointer y = unwritten(memory, results);
-                memory.run(
-                    QuantrainNative::qt_reduce,
-                    new qt_reduce_args()
-                        .x(memory.real(numbers ? ordinary(N, 16) : edges(N, 17)))
-                        .y(y)
-                        .outer(shape[0])
-                        .n(shape[1])
-                        .inner(shape[2])
-                        .kind(kind)
-                        .element_type(memory.elementType()));
-                return new Written(memory.real(y, results));
-              });
+              shape[0] * shape[2],
+              (memory, y) ->
+                  memory.run(
+                      QuantrainNative::qt_reduce,
+                      new qt_reduce_args()
+                          .x(memory.real(numbers ? ordinary(N, 16) : edges(N, 17)))
+                          .y(y)
+                          .outer(shape[0])
+                          .n(shape[1])
+                          .inner(shape[2])
+                          .kind(kind)
+                          .element_type(memory.elementType())));
         }
       }
     }
@@ -366,34 +359,30 @@ class Bf16ActivationsTest {
     for (boolean numbers : new boolean[] {true, false}) {
       test(
           "softmax" + (numbers ? "" : " with NaN and infinities"),
-          memory -> {
-            Pointer y = unwritten(memory, N);
-            memory.run(
-                QuantrainNative::qt_softmax,
-                new qt_softmax_args()
-                    .x(memory.real(numbers ? ordinary(N, 18) : edges(N, 19)))
-                    .y(y)
-                    .rows(ROWS)
-                    .n(COLUMNS)
-                    .element_type(memory.elementType()));
-            return new Written(memory.real(y, N));
-          });
+          N,
+          (memory, y) ->
+              memory.run(
+                  QuantrainNative::qt_softmax,
+                  new qt_softmax_args()
+                      .x(memory.real(numbers ? ordinary(N, 18) : edges(N, 19)))
+                      .y(y)
+                      .rows(ROWS)
+                      .n(COLUMNS)
+                      .element_type(memory.elementType())));
     }
     test(
         "softmax_backward",
-        memory -> {
-          Pointer dx = unwritten(memory, N);
-          memory.run(
-              QuantrainNative::qt_softmax_backward,
-              new qt_softmax_backward_args()
-                  .y(memory.real(ordinary(N, 20)))
-                  .dy(memory.real(ordinary(N, 21)))
-                  .dx(dx)
-                  .rows(ROWS)
-                  .n(COLUMNS)
-                  .element_type(memory.elementType()));
-          return new Written(memory.real(dx, N));
-        });
+        N,
+        (memory, dx) ->
+            memory.run(
+                QuantrainNative::qt_softmax_backward,
+                new qt_softmax_backward_args()
+                    .y(memory.real(ordinary(N, 20)))
+                    .dy(memory.real(ordinary(N, 21)))
+                    .dx(dx)
+                    .rows(ROWS)
+                    .n(COLUMNS)
+                    .element_type(memory.elementType())));
   }
 
   private void layerNorm() {
