@@ -1,5 +1,7 @@
 package org.quantrain.integer;
 
+import static org.quantrain.integer.QdqAttributes.require;
+
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -8,19 +10,15 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.IntStream;
 import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.onnx.MemoryOrder;
 import org.quantrain.onnx.OnnxFile;
 import org.quantrain.onnx.OnnxNode;
-import org.quantrain.onnx.OnnxReader;
 import org.quantrain.onnx.OnnxTensor;
-import org.quantrain.op.Concat;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.Gather;
 import org.quantrain.op.Lowering;
@@ -69,20 +67,13 @@ final class QdqParser {
 
   private final Map<String, Shape> pendingShapes = new HashMap<>();
 
-  /** Inputs of the network and float results of layers. */
-  private final Map<String, TensorSpec> given = new LinkedHashMap<>();
-
-  /** Float operators by what they compute. */
-  private final Map<String, OnnxNode> floats = new LinkedHashMap<>();
-
-  /** Float operators that led to codes or to the output. */
-  private final Set<OnnxNode> used = new HashSet<>();
-
   /** Codes that are row-major though of rank 4. */
   private final Set<String> rowMajor = new HashSet<>();
 
   /** Clip nodes that were read together with their QuantizeLinear. */
   private final Set<String> clipped = new HashSet<>();
+
+  private final FloatParts floats;
 
   /** The network's, as {@link IntegerModel#inputs} has them. */
   private final Map<String, TensorSpec> inputs = new LinkedHashMap<>();
@@ -90,6 +81,7 @@ final class QdqParser {
   QdqParser(OnnxFile file) {
     this.file = file;
     this.consumers = file.consumers();
+    this.floats = new FloatParts(file, real, rowMajor);
   }
 
   Map<String, TensorSpec> inputs() {
@@ -106,7 +98,7 @@ final class QdqParser {
     file.nodes().forEach(this::readNode);
     readOutput(file.outputs().get(0));
     List<String> left = new ArrayList<>(pending.values().stream().map(OnnxNode::label).toList());
-    floats.values().stream().filter(n -> !used.contains(n)).forEach(n -> left.add(n.label()));
+    floats.unused().forEach(n -> left.add(n.label()));
     require(left.isEmpty(), "not quantized: " + left);
     return layers;
   }
@@ -132,28 +124,13 @@ final class QdqParser {
         "the output \""
             + output
             + "\" is neither dequantized codes nor the float result of a Gemm on codes";
-    require(floats.containsKey(output), problem);
+    require(floats.makes(output), problem);
     // Before a model is made of them: a file that is not quantized may have any number.
-    Set<String> operators = floatOperators(output);
+    Set<String> operators = floats.operators(output);
     require(MOVEMENTS.containsAll(operators), problem + ", but of " + operators);
-    IntegerLayer.Floats shaped = floats(output);
+    IntegerLayer.Floats shaped = floats.behind(output);
     require(shaped.reads().isEmpty(), problem + ", but of codes in floats");
     layers.add(new IntegerLayer.Output(shaped, output));
-  }
-
-  /** Kinds of the float nodes that make a tensor, from it backwards. */
-  private Set<String> floatOperators(String tensor) {
-    Set<String> operators = new LinkedHashSet<>();
-    Set<String> seen = new HashSet<>();
-    Deque<String> open = new ArrayDeque<>(List.of(tensor));
-    while (!open.isEmpty()) {
-      OnnxNode node = floats.get(open.poll());
-      if (node != null && seen.add(node.output())) {
-        operators.add(node.op());
-        open.addAll(node.inputs());
-      }
-    }
-    return operators;
   }
 
   private void readInput(OnnxFile.Input input) {
@@ -169,7 +146,7 @@ final class QdqParser {
     int[] d = dims.stream().mapToInt(Long::intValue).toArray();
     d[0] = Shape.BATCH;
     inputs.put(input.name(), new TensorSpec(tokens ? DType.S32 : DType.F32, Shape.of(d)));
-    given.put(input.name(), inputs.get(input.name()));
+    floats.give(input.name(), inputs.get(input.name()));
   }
 
   private void readNode(OnnxNode node) {
@@ -180,7 +157,7 @@ final class QdqParser {
       require(
           node.inputs().stream().noneMatch(constants::containsKey),
           node.label() + " is no part of a quantized file of Quantrain");
-      floats.put(node.output(), node);
+      floats.add(node);
       return;
     }
     switch (node.op()) {
@@ -193,7 +170,8 @@ final class QdqParser {
               node.label() + ": only directly after a QuantizeLinear without another reader");
       case "Conv" -> {
         CodesTensor x = operand(node, 0);
-        wait(node, geometry(node).output(x.shape(), weightShape(node, 4)));
+        Shape w = weightShape(node, 4);
+        wait(node, QdqAttributes.geometry(node, w).output(x.shape(), w));
       }
       case "Gemm" -> {
         CodesTensor x = operand(node, 0);
@@ -212,7 +190,7 @@ final class QdqParser {
           wait(node, y);
         } else {
           layers.add(new IntegerLayer.Logits(x, weights(node, x), node.output()));
-          given.put(node.output(), new TensorSpec(DType.F32, y));
+          floats.give(node.output(), new TensorSpec(DType.F32, y));
         }
       }
       case "MatMul" -> {
@@ -243,8 +221,8 @@ final class QdqParser {
             node.label() + ": expected equal shapes, got " + a.shape() + " and " + b.shape());
         wait(node, a.shape());
       }
-      case "Concat" -> wait(node, joined(node, operands(node)));
-      case "AveragePool" -> wait(node, window(node).output(operand(node, 0).shape()));
+      case "Concat" -> wait(node, QdqAttributes.joined(node, operands(node)));
+      case "AveragePool" -> wait(node, QdqAttributes.window(node).output(operand(node, 0).shape()));
       case "GlobalAveragePool" -> {
         Shape x = operand(node, 0).shape();
         require(x.rank() == 4, node.label() + ": expected [N,C,H,W], got " + x);
@@ -254,7 +232,7 @@ final class QdqParser {
       }
       case "MaxPool" -> {
         CodesTensor x = codes(node, 0);
-        PoolWindow window = window(node);
+        PoolWindow window = QdqAttributes.window(node);
         CodesTensor y = x.as(node.output(), window.output(x.shape()));
         add(new IntegerLayer.MaxPool(x, window, y));
       }
@@ -269,17 +247,18 @@ final class QdqParser {
       }
       case "Reshape" -> {
         CodesTensor x = codes(node, 0);
-        add(new IntegerLayer.Reshape(x, x.as(node.output(), reshaped(node, x.shape()))));
+        Shape y = QdqAttributes.reshaped(file, node, x.shape());
+        add(new IntegerLayer.Reshape(x, x.as(node.output(), y)));
       }
       case "Identity", "Transpose" -> {
         CodesTensor x = codes(node, 0);
-        List<Integer> perm = permutation(node, x.shape().rank());
+        List<Integer> perm = QdqAttributes.permutation(node, x.shape().rank());
         Transpose op = new Transpose(perm, Layout.ROW_MAJOR);
         add(new IntegerLayer.Transpose(x, perm, moved(node, x, op)));
       }
       case "Slice" -> {
         CodesTensor x = codes(node, 0);
-        Slice slice = slice(node, x.shape());
+        Slice slice = QdqAttributes.slice(file, node, x.shape());
         add(new IntegerLayer.Slice(x, slice, moved(node, x, slice)));
       }
       case "Gather" -> add(lookup(node));
@@ -307,15 +286,8 @@ final class QdqParser {
       case "Gather" -> isTable(file.constants().get(node.input(0)));
       case "MatMul", "Add", "Concat", "AveragePool", "GlobalAveragePool" ->
           isQuantized(node) && node.inputs().stream().allMatch(real::containsKey);
-      default -> MOVEMENTS.contains(node.op()) && !isFloat(node.input(0));
+      default -> MOVEMENTS.contains(node.op()) && !floats.isFloat(node.input(0));
     };
-  }
-
-  private boolean isFloat(String tensor) {
-    return floats.containsKey(tensor)
-        || given.containsKey(tensor)
-        || real.containsKey(tensor)
-        || file.isConstant(tensor);
   }
 
   private boolean isQuantized(OnnxNode node) {
@@ -324,120 +296,10 @@ final class QdqParser {
         && !file.outputs().contains(node.output());
   }
 
-  /** The float operators behind a tensor, back to codes, layers and the network's inputs. */
-  private IntegerLayer.Floats floats(String result) {
-    Set<OnnxNode> part = new HashSet<>();
-    Map<String, CodesTensor> reads = new LinkedHashMap<>();
-    Map<String, TensorSpec> inputs = new LinkedHashMap<>();
-    Map<String, OnnxTensor> values = new LinkedHashMap<>();
-    Deque<String> open = new ArrayDeque<>(List.of(result));
-    while (!open.isEmpty()) {
-      String tensor = open.pop();
-      if (floats.containsKey(tensor)) {
-        OnnxNode node = floats.get(tensor);
-        if (part.add(node)) {
-          node.inputs().stream().filter(t -> !t.isEmpty()).forEach(open::push);
-        }
-      } else if (real.containsKey(tensor)) {
-        CodesTensor x = real.get(tensor);
-        Layout layout = rowMajor.contains(x.name()) ? Layout.ROW_MAJOR : Layout.CHANNELS_LAST;
-        reads.put(tensor, x);
-        inputs.put(tensor, new TensorSpec(DType.F32, x.shape(), layout));
-      } else if (given.containsKey(tensor)) {
-        inputs.put(tensor, given.get(tensor));
-      } else {
-        require(file.isConstant(tensor), "\"" + tensor + "\" is neither float nor constant");
-        values.put(tensor, file.constants().get(tensor));
-      }
-    }
-    used.addAll(part);
-    List<OnnxNode> nodes = file.nodes().stream().filter(part::contains).toList();
-    List<OnnxFile.Input> parameters =
-        inputs.keySet().stream()
-            .map(name -> new OnnxFile.Input(name, OnnxTensor.FLOAT, List.of(), List.of()))
-            .toList();
-    OnnxFile whole =
-        new OnnxFile(
-            file.where(),
-            result,
-            file.producer(),
-            file.opset(),
-            Map.of(),
-            parameters,
-            List.of(result),
-            nodes,
-            values);
-    return new IntegerLayer.Floats(
-        OnnxReader.readPart(whole, inputs), reads, nodes.stream().map(OnnxNode::op).toList());
-  }
-
-  private Shape reshaped(OnnxNode node, Shape x) {
-    OnnxTensor t = file.constants().get(node.input(1));
-    require(
-        t != null && t.type() == OnnxTensor.INT64 && node.integer("allowzero", 0) == 0,
-        node.label() + ": expected a constant shape");
-    long[] to = t.longs();
-    require(to.length <= 8, node.label() + ": a shape of rank " + to.length);
-    int[] dims = new int[to.length];
-    long known = 1;
-    int open = -1;
-    for (int i = 0; i < dims.length; i++) {
-      boolean fits = to[i] == -1 ? open < 0 : to[i] >= 1 && to[i] <= Integer.MAX_VALUE;
-      require(fits, node.label() + ": shape " + Arrays.toString(to));
-      dims[i] = (int) to[i];
-      open = to[i] == -1 ? i : open;
-      known = to[i] == -1 ? known : Math.multiplyExact(known, to[i]);
-    }
-    long elements = Math.abs(Arrays.stream(x.dims()).asLongStream().reduce(1, (p, q) -> p * q));
-    require(
-        open >= 0 && x.hasBatch() && known > 0 && elements % known == 0,
-        node.label() + ": expected the batch to be left open in " + Arrays.toString(to));
-    dims[open] = -Math.toIntExact(elements / known);
-    return Shape.of(dims);
-  }
-
-  private static List<Integer> permutation(OnnxNode node, int rank) {
-    Object perm = node.attributes().get("perm");
-    if (node.op().equals("Identity")) {
-      return IntStream.range(0, rank).boxed().toList();
-    }
-    require(
-        perm instanceof List<?> list
-            && list.stream().allMatch(i -> i instanceof Long v && v >= 0 && v < rank),
-        node.label() + ": expected a permutation of " + rank + " dimensions, got " + perm);
-    return ((List<?>) perm).stream().map(i -> ((Long) i).intValue()).toList();
-  }
-
   /** What becomes of codes that an operation takes or leaves. */
   private static CodesTensor moved(OnnxNode node, CodesTensor x, Op op) {
     TensorSpec y = op.infer(List.of(new TensorSpec(DType.F32, x.shape()))).get(0);
     return x.as(node.output(), y.shape());
-  }
-
-  private Slice slice(OnnxNode node, Shape x) {
-    long[] bounds = new long[4];
-    for (int i = 0; i < 4; i++) {
-      OnnxTensor t = file.constants().get(node.input(i + 1));
-      require(
-          t != null && t.type() == OnnxTensor.INT64 && t.elements() == 1,
-          node.label() + ": expected constants for one start, end, axis and step");
-      bounds[i] = t.longs()[0];
-    }
-    long start = bounds[0];
-    long axis = bounds[2];
-    long step = bounds[3];
-    boolean known = axis >= 0 && axis < x.rank() && x.dim((int) axis) >= 0;
-    require(known, node.label() + ": axis " + axis + " of " + x);
-    int dim = x.dim((int) axis);
-    require(
-        start >= 0
-            && start < dim
-            && step >= 1
-            && step <= Integer.MAX_VALUE
-            && bounds[1] > start,
-        node.label() + ": start " + start + ", step " + step + " of " + dim);
-    long size = (Math.min(bounds[1], dim) - start + step - 1) / step;
-    return new Slice((int) axis, (int) start, (int) step, (int) size);
   }
 
   private static boolean isTable(OnnxTensor constant) {
@@ -599,8 +461,8 @@ final class QdqParser {
       add(
           new IntegerLayer.RequantizeCodes(
               wide, new CodesTensor(name, wide.shape(), scale, zeroPoint, qmin, qmax, relu)));
-    } else if (floats.containsKey(x)) {
-      IntegerLayer.Floats island = floats(x);
+    } else if (floats.makes(x)) {
+      IntegerLayer.Floats island = floats.behind(x);
       for (Value v : island.model().graph().inputs()) {
         require(
             island.reads().containsKey(v.name()) || inputs.containsKey(v.name()),
@@ -626,17 +488,20 @@ final class QdqParser {
         !y.relu() || Set.of("Conv", "Gemm", "Add").contains(node.op()),
         node.label() + ": its codes are clipped at the zero-point as behind a ReLU");
     return switch (node.op()) {
-      case "Conv" -> new IntegerLayer.Conv(x, weights(node, x), geometry(node), y);
+      case "Conv" -> {
+        ConvGeometry geometry = QdqAttributes.geometry(node, weightShape(node, 4));
+        yield new IntegerLayer.Conv(x, weights(node, x), geometry, y);
+      }
       case "Gemm" -> new IntegerLayer.Linear(x, weights(node, x), y);
       case "MatMul" -> new IntegerLayer.MatMul(x, operand(node, 1), y);
       case "Add" -> new IntegerLayer.Add(x, operand(node, 1), y);
       case "Concat" -> {
         List<CodesTensor> parts = operands(node);
-        yield new IntegerLayer.Concat(parts, axis(node, parts), y);
+        yield new IntegerLayer.Concat(parts, QdqAttributes.axis(node, parts), y);
       }
       case "AveragePool" -> {
         boolean countPadding = node.integer("count_include_pad", 0) == 1;
-        yield new IntegerLayer.AveragePool(x, window(node), countPadding, y);
+        yield new IntegerLayer.AveragePool(x, QdqAttributes.window(node), countPadding, y);
       }
       default -> new IntegerLayer.GlobalAveragePool(x, y);
     };
@@ -728,20 +593,6 @@ final class QdqParser {
     }
     require(!operands.isEmpty(), node.label() + " has no input");
     return operands;
-  }
-
-  private static int axis(OnnxNode concat, List<CodesTensor> parts) {
-    int rank = parts.get(0).shape().rank();
-    long axis = concat.integer("axis", 0);
-    require(
-        axis >= -rank && axis < rank,
-        concat.label() + ": axis " + axis + " of " + parts.get(0).shape());
-    return (int) (axis < 0 ? axis + rank : axis);
-  }
-
-  private static Shape joined(OnnxNode node, List<CodesTensor> parts) {
-    List<TensorSpec> real = parts.stream().map(p -> new TensorSpec(DType.F32, p.shape())).toList();
-    return new Concat(axis(node, parts)).infer(real).get(0).shape();
   }
 
   private void onlyReader(OnnxNode node, String tensor) {
@@ -868,58 +719,5 @@ final class QdqParser {
       }
     }
     require(zero, dequantize.label() + ": expected zero-points of 0");
-  }
-
-  // ---- attributes
-
-  private ConvGeometry geometry(OnnxNode node) {
-    requireNotAuto(node);
-    Shape w = weightShape(node, 4);
-    int[] kernel = node.sizes("kernel_shape", w.dim(2), w.dim(3));
-    require(
-        kernel[0] == w.dim(2) && kernel[1] == w.dim(3),
-        node.label() + ": kernel_shape differs from the weights " + w);
-    int[] stride = node.sizes("strides", 1, 1);
-    int[] pads = node.sizes("pads", 0, 0, 0, 0);
-    int[] dilation = node.sizes("dilations", 1, 1);
-    long groups = node.integer("group", 1);
-    require(groups >= 1 && groups <= w.dim(0), node.label() + ": group " + groups);
-    return new ConvGeometry(
-        stride[0],
-        stride[1],
-        pads[0],
-        pads[1],
-        pads[2],
-        pads[3],
-        dilation[0],
-        dilation[1],
-        (int) groups);
-  }
-
-  private PoolWindow window(OnnxNode node) {
-    requireNotAuto(node);
-    int[] dilation = node.sizes("dilations", 1, 1);
-    require(
-        node.integer("ceil_mode", 0) == 0
-            && node.integer("storage_order", 0) == 0
-            && dilation[0] == 1
-            && dilation[1] == 1,
-        node.label() + ": ceil_mode, storage_order or dilations");
-    int[] kernel = node.sizes("kernel_shape", 0, 0);
-    int[] stride = node.sizes("strides", 1, 1);
-    int[] pads = node.sizes("pads", 0, 0, 0, 0);
-    return new PoolWindow(
-        kernel[0], kernel[1], stride[0], stride[1], pads[0], pads[1], pads[2], pads[3]);
-  }
-
-  private static void requireNotAuto(OnnxNode node) {
-    String auto = node.text("auto_pad", "NOTSET");
-    require(auto.equals("NOTSET"), node.label() + ": auto_pad " + auto);
-  }
-
-  private static void require(boolean holds, String problem) {
-    if (!holds) {
-      throw new IllegalArgumentException(problem);
-    }
   }
 }
