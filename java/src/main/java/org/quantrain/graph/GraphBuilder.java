@@ -1,6 +1,7 @@
 package org.quantrain.graph;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -107,6 +108,11 @@ public final class GraphBuilder {
   /** Adds a node with one output and returns that output. */
   public Value add(String name, Op op, Value... in) {
     return node(name, op, in).output();
+  }
+
+  /** The nodes so far, each behind those it reads; a view. */
+  public List<Node> nodes() {
+    return Collections.unmodifiableList(nodes);
   }
 
   public Graph build(Value... outputs) {

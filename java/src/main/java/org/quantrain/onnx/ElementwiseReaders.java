@@ -137,6 +137,10 @@ final class ElementwiseReaders {
         in.pass(a, x);
       }
       case OnnxTensor.BOOL -> {
+        if (in.isTruth(x)) {
+          in.pass(a, x);
+          return;
+        }
         Value real = integers ? in.step(a, "real", new ToFloat(), x) : x;
         Value none = in.persistent(a.node().output() + ".0", HostTensor.of(Shape.of(), 0f), STATE);
         Value isZero = in.step(a, "isZero", new Binary(Binary.Kind.EQUAL), real, none);

@@ -42,6 +42,7 @@ final class Importing {
   /** Parameters and state that several nodes share, by what was asked for. */
   private final Map<String, Value> shared = new HashMap<>();
 
+  private final TruthValues truths = new TruthValues(builder, contents);
   private final Map<Value, Node> makers = new HashMap<>();
   private final Map<Value, Value> otherLayout = new HashMap<>();
   private final Map<Value, Value> images = new HashMap<>();
@@ -142,6 +143,11 @@ final class Importing {
     return builder.node(a.node().output() + "." + what, op, in).output(0);
   }
 
+  /** Whether all elements are 0 or 1, because of what computes the value. */
+  boolean isTruth(Value value) {
+    return truths.holds(value);
+  }
+
   /** The first output is this value. */
   void pass(Arguments a, Value value) {
     values.put(a.node().output(), value);
@@ -191,7 +197,7 @@ final class Importing {
 
   /** A constant as parameter or state, row-major. Integers become int32, truth values float32. */
   private Value stored(String tensor, Constant c, Shape shape, Value.Role asked) {
-    Value.Role role = isInitializer(c) && !isMask(c) ? asked : Value.Role.STATE;
+    Value.Role role = isInitializer(c) ? asked : Value.Role.STATE;
     if (role == Value.Role.PARAM && shape.rank() != 4) {
       return weights(c, tensor, false, shape);
     }
@@ -205,16 +211,6 @@ final class Importing {
           Value vector = persistent(tensor, contentsOf(c, flat), role);
           return builder.add(tensor + ".shaped", new Reshape(shape), vector);
         });
-  }
-
-  /** An attention mask that a tool computed: what holds float32's lowest number is not trained. */
-  private static boolean isMask(Constant c) {
-    for (int i = 0; i < c.elements(); i++) {
-      if (c.real(i) <= -Float.MAX_VALUE) {
-        return true;
-      }
-    }
-    return false;
   }
 
   private static HostTensor contentsOf(Constant c, Shape shape) {

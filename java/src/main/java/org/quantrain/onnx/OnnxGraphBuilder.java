@@ -115,6 +115,19 @@ final class OnnxGraphBuilder {
     return constant(name, type(contents.spec().dtype()), contents.shape(), contents);
   }
 
+  /** A node that gives these values, which are no initializer and so are not trained. */
+  void constantNode(String name, HostTensor contents) {
+    TensorProto.Builder tensor = tensor(name, type(contents.spec().dtype()), contents.shape());
+    tensor.setRawData(UnsafeByteOperations.unsafeWrap(MemoryOrder.toOnnx(contents)));
+    graph
+        .addNodeBuilder()
+        .setOpType("Constant")
+        .setName(name)
+        .addOutput(name)
+        .addAttribute(
+            NodeAttributes.attribute("value", AttributeProto.AttributeType.TENSOR).setT(tensor));
+  }
+
   /** The one value of the tensor as a scalar. */
   String scalar(String name, HostTensor contents) {
     return constant(name, type(contents.spec().dtype()), Shape.of(), contents);
@@ -125,12 +138,17 @@ final class OnnxGraphBuilder {
   }
 
   private String constant(String name, int type, Shape shape, byte[] raw) {
+    TensorProto.Builder tensor = tensor(name, type, shape);
+    graph.addInitializer(tensor.setRawData(UnsafeByteOperations.unsafeWrap(raw)));
+    return name;
+  }
+
+  private static TensorProto.Builder tensor(String name, int type, Shape shape) {
     TensorProto.Builder tensor = TensorProto.newBuilder().setName(name).setDataType(type);
     for (int dim : shape.dims()) {
       tensor.addDims(dim);
     }
-    graph.addInitializer(tensor.setRawData(UnsafeByteOperations.unsafeWrap(raw)));
-    return name;
+    return tensor;
   }
 
   /** An initializer of codes of -8 to 7, two in a byte; returns its name. */

@@ -7,16 +7,19 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.io.AtomicFile;
+import org.quantrain.op.BatchNorm;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.Pad;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Reshape;
 import org.quantrain.op.Slice;
 import org.quantrain.op.Transpose;
+import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 
 /**
@@ -51,7 +54,12 @@ public final class OnnxWriter {
     model.graph().inputs().forEach(out::input);
     model.graph().outputs().forEach(out::output);
     for (Value v : model.graph().persistent()) {
-      out.constant(v.name(), model.contents().get(v.name()));
+      HostTensor contents = model.contents().get(v.name());
+      if (isTrained(model.graph(), v)) {
+        out.constant(v.name(), contents);
+      } else {
+        out.constantNode(v.name(), contents);
+      }
     }
     model.graph().nodes().forEach(n -> FloatOperators.write(new FloatNodeWriter(n, out)));
     return out.bytes(withVersion(metadata));
@@ -61,6 +69,12 @@ public final class OnnxWriter {
     Map<String, String> all = new LinkedHashMap<>(metadata);
     all.putIfAbsent(QdqMetadata.VERSION, QdqMetadata.currentVersion());
     return all;
+  }
+
+  /** By gradients, or as the statistics of a batch norm; a reader trains what is an initializer. */
+  private static boolean isTrained(Graph graph, Value value) {
+    return value.role() == Value.Role.PARAM
+        || graph.consumers(value).stream().anyMatch(n -> n.op() instanceof BatchNorm);
   }
 
   private static void reserve(OnnxGraphBuilder out, Value value) {

@@ -14,9 +14,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
+import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.onnx.PlainJavaFloats.Array;
 import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Reshape;
 import org.quantrain.pass.SetBatchNormMode;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
@@ -107,19 +109,20 @@ class ForeignModelsTest {
     FloatRuntime.assertClose(name, expected, own);
     FloatRuntime.assertClose(
         name, expected, FloatRuntime.run(written, again.graph().inputs(), inputs, true));
-    if (name.startsWith("bert_newer")) {
-      // Truth values of a mask are written as the numbers 0 and 1, which are compared once more.
-      return;
-    }
     assertEquals(kinds(graph), kinds(readBack));
     assertEquals(
         model.graph().params().stream().map(Value::name).sorted().toList(),
         again.graph().params().stream().map(Value::name).sorted().toList());
   }
 
+  /** How many nodes of each kind; a parameter may be read in its new shape in the first place. */
   private static Map<String, Integer> kinds(Graph graph) {
     Map<String, Integer> kinds = new TreeMap<>();
-    graph.nodes().forEach(n -> kinds.merge(n.op().kind(), 1, Integer::sum));
+    for (Node n : graph.nodes()) {
+      if (!(n.op() instanceof Reshape && n.input(0).isPersistent())) {
+        kinds.merge(n.op().kind(), 1, Integer::sum);
+      }
+    }
     return kinds;
   }
 }
