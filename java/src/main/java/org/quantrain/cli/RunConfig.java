@@ -10,6 +10,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 import org.quantrain.data.Augmentation;
+import org.quantrain.op.Compute;
 import org.quantrain.op.Lowering;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
@@ -27,6 +28,7 @@ import org.quantrain.train.Recipe;
  * @param validation part of the training images held out
  * @param augment none, crop:PIXELS or crop-flip:PIXELS
  * @param lowering simulated or integer: how codes are multiplied while statistics move
+ * @param compute f32 or bf16: operands of the products in gradients and in the float stage
  * @param threads 0: one for each core
  */
 @JsonNaming(PropertyNamingStrategies.KebabCaseStrategy.class)
@@ -56,6 +58,7 @@ record RunConfig(
     float validation,
     String augment,
     String lowering,
+    String compute,
     long seed,
     String device,
     int threads) {
@@ -103,6 +106,7 @@ record RunConfig(
         recipe.validationFraction(),
         "none",
         recipe.trainLowering().name().toLowerCase(Locale.ROOT),
+        recipe.compute().name().toLowerCase(Locale.ROOT),
         recipe.seed(),
         "auto",
         0);
@@ -222,6 +226,7 @@ record RunConfig(
    */
   Recipe recipe() {
     oneOf("lowering", lowering, List.of("simulated", "integer"));
+    oneOf("compute", compute, List.of("f32", "bf16"));
     oneOf("device", device, List.of("auto", "cpu", "cuda"));
     if (threads != 0) {
       requireThreads(threads);
@@ -243,6 +248,7 @@ record RunConfig(
           validation,
           augmentation(),
           Lowering.valueOf(lowering.toUpperCase(Locale.ROOT)),
+          Compute.valueOf(compute.toUpperCase(Locale.ROOT)),
           seed);
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage(), e);

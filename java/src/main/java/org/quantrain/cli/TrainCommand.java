@@ -194,6 +194,15 @@ final class TrainCommand extends Verb {
             "integer (default) or simulated: how codes are multiplied in training; same bits.")
     private String lowering;
 
+    @Option(
+        names = "--compute",
+        paramLabel = "TYPE",
+        description = {
+          "f32 (default) or bf16: what gradients multiply, and the float stage;",
+          "sums and parameters stay float32. Faster on processors with bf16 units."
+        })
+    private String compute;
+
     @Option(names = "--seed", paramLabel = "N", description = "Of weights and order; default 1.")
     private Long seed;
   }
@@ -258,6 +267,7 @@ final class TrainCommand extends Verb {
     ConfigFile.put(given, "validation", schedule.validation);
     ConfigFile.put(given, "augment", schedule.augment);
     ConfigFile.put(given, "lowering", schedule.lowering);
+    ConfigFile.put(given, "compute", schedule.compute);
     ConfigFile.put(given, "seed", schedule.seed);
     ConfigFile.put(given, "device", machine.device);
     ConfigFile.put(given, "threads", machine.threads);

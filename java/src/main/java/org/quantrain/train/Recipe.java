@@ -1,6 +1,7 @@
 package org.quantrain.train;
 
 import org.quantrain.data.Augmentation;
+import org.quantrain.op.Compute;
 import org.quantrain.op.Lowering;
 
 /**
@@ -20,6 +21,7 @@ import org.quantrain.op.Lowering;
  *     0.5]; 0 keeps the last
  * @param trainLowering how the quantized stage multiplies codes while statistics move; the result
  *     is the same to the bit
+ * @param compute operands of the products in every gradient and in the float stage
  */
 public record Recipe(
     int floatEpochs,
@@ -37,6 +39,7 @@ public record Recipe(
     float validationFraction,
     Augmentation augmentation,
     Lowering trainLowering,
+    Compute compute,
     long seed) {
 
   public Recipe {
@@ -87,6 +90,7 @@ public record Recipe(
         0.1f,
         Augmentation.NONE,
         Lowering.INTEGER,
+        Compute.F32,
         1);
   }
 
@@ -118,6 +122,7 @@ public record Recipe(
         validationFraction,
         augmentation,
         trainLowering,
+        compute,
         seed);
   }
 
@@ -138,6 +143,7 @@ public record Recipe(
         validationFraction,
         augmentation,
         trainLowering,
+        compute,
         seed);
   }
 
@@ -158,6 +164,7 @@ public record Recipe(
         validationFraction,
         augmentation,
         trainLowering,
+        compute,
         seed);
   }
 
@@ -178,6 +185,7 @@ public record Recipe(
         validationFraction,
         augmentation,
         trainLowering,
+        compute,
         seed);
   }
 
@@ -200,6 +208,7 @@ public record Recipe(
         validationFraction,
         augmentation,
         trainLowering,
+        compute,
         seed);
   }
 
@@ -220,6 +229,7 @@ public record Recipe(
         fraction,
         augmentation,
         trainLowering,
+        compute,
         seed);
   }
 
@@ -240,6 +250,7 @@ public record Recipe(
         validationFraction,
         other,
         trainLowering,
+        compute,
         seed);
   }
 
@@ -259,6 +270,28 @@ public record Recipe(
         observerMomentum,
         validationFraction,
         augmentation,
+        other,
+        compute,
+        seed);
+  }
+
+  public Recipe compute(Compute other) {
+    return new Recipe(
+        floatEpochs,
+        qatEpochs,
+        batch,
+        floatLearningRate,
+        qatLearningRate,
+        momentum,
+        weightDecay,
+        smoothing,
+        calibrationBatches,
+        quantDelaySteps,
+        freezeFrom,
+        observerMomentum,
+        validationFraction,
+        augmentation,
+        trainLowering,
         other,
         seed);
   }
@@ -280,6 +313,7 @@ public record Recipe(
         validationFraction,
         augmentation,
         trainLowering,
+        compute,
         other);
   }
 }

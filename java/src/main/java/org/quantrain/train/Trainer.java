@@ -112,7 +112,9 @@ public final class Trainer implements AutoCloseable {
     for (Phase phase : phases()) {
       if (phase.trains()) {
         backward.put(
-            phase, Pipelines.training(model.graph(), phase, lowering(phase), recipe.smoothing()));
+            phase,
+            Pipelines.training(
+                model.graph(), phase, lowering(phase), recipe.compute(), recipe.smoothing()));
       } else {
         forward.put(phase, Pipelines.evaluation(model.graph(), phase, lowering(phase)));
       }

@@ -10,6 +10,7 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.junit.jupiter.api.Test;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_scale_channels_args;
+import org.quantrain.testkit.Bfloat16;
 
 class ScaleChannelsTest {
   private static final int ROWS = 37;

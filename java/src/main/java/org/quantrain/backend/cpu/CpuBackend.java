@@ -26,6 +26,7 @@ import org.quantrain.op.BatchNormStats;
 import org.quantrain.op.BatchNormStatsBackward;
 import org.quantrain.op.Binary;
 import org.quantrain.op.ChannelSum;
+import org.quantrain.op.CodesToBf16;
 import org.quantrain.op.Concat;
 import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.Conv2d;
@@ -92,7 +93,9 @@ import org.quantrain.op.SoftmaxBackward;
 import org.quantrain.op.SoftmaxCrossEntropy;
 import org.quantrain.op.SteBackward;
 import org.quantrain.op.SumTo;
+import org.quantrain.op.TimesRatio;
 import org.quantrain.op.TimesSign;
+import org.quantrain.op.ToBf16;
 import org.quantrain.op.ToFloat;
 import org.quantrain.op.Transpose;
 import org.quantrain.op.Unary;
@@ -137,6 +140,7 @@ public final class CpuBackend implements Backend {
           Map.entry(BatchNormStatsBackward.class, LayerKernels::batchNormStatsBackward),
           Map.entry(Binary.class, ElementwiseKernels::binary),
           Map.entry(ChannelSum.class, LayerKernels::channelSum),
+          Map.entry(CodesToBf16.class, CodeKernels::codesToBf16),
           Map.entry(Concat.class, MovementKernels::concat),
           Map.entry(ConcatCodes.class, ConcatKernels::concatCodes),
           Map.entry(Conv2d.class, ProductKernels::conv2d),
@@ -204,7 +208,9 @@ public final class CpuBackend implements Backend {
           Map.entry(SteBackward.class, CodeKernels::steBackward),
           Map.entry(SumTo.class, RowKernels::sumTo),
           Map.entry(TimesSign.class, CodeKernels::timesSign),
+          Map.entry(TimesRatio.class, ElementwiseKernels::timesRatio),
           Map.entry(ToFloat.class, ElementwiseKernels::toFloat),
+          Map.entry(ToBf16.class, ElementwiseKernels::toBf16),
           Map.entry(Transpose.class, MovementKernels::transpose),
           Map.entry(Unary.class, ElementwiseKernels::unary),
           Map.entry(UnaryBackward.class, ElementwiseKernels::unaryBackward),
