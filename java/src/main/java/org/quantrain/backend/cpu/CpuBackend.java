@@ -5,10 +5,13 @@ import java.util.Map;
 import java.util.Optional;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
 import org.quantrain.internal.bind.QuantrainNative;
+import org.quantrain.internal.bind.qt_add_args;
 import org.quantrain.internal.bind.qt_sgd_args;
+import org.quantrain.internal.bind.qt_unary_args;
 import org.quantrain.op.AccRange;
 import org.quantrain.op.AccStats;
 import org.quantrain.op.Add;
@@ -105,6 +108,7 @@ import org.quantrain.op.UpdateQParams;
 import org.quantrain.op.Where;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.GradientMean;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.runtime.Memory;
 import org.quantrain.runtime.Sgd;
@@ -292,6 +296,35 @@ public final class CpuBackend implements Backend {
       throw binding.failure("there is no CPU kernel for this operation");
     }
     return factory.create(cpu, binding);
+  }
+
+  @Override
+  public Kernel prepare(GradientMean.Launch launch) {
+    Pointer gradient = At.any(launch.gradient());
+    Pointer target = launch.last() ? gradient : At.any(launch.sum());
+    Steps steps = new Steps(null);
+    steps.add(
+        cpu.call(
+            null,
+            new qt_add_args()
+                .a(At.any(launch.sum()))
+                .b(gradient)
+                .y(target)
+                .n(launch.elements()),
+            QuantrainNative::qt_add));
+    if (launch.last()) {
+      steps.add(
+          cpu.call(
+              null,
+              new qt_unary_args()
+                  .x(gradient)
+                  .y(gradient)
+                  .n(launch.elements())
+                  .kind(QuantrainNative.QT_UNARY_AFFINE)
+                  .alpha(1f / launch.parts()),
+              QuantrainNative::qt_unary));
+    }
+    return steps;
   }
 
   @Override
