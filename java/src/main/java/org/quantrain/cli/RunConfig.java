@@ -28,6 +28,7 @@ import org.quantrain.train.Recipe;
  * @param augment none, crop:PIXELS or crop-flip:PIXELS
  * @param lowering simulated or integer: how codes are multiplied while statistics move
  * @param threads 0: one for each core
+ * @param inputThreads that make batches ahead; 0: as many as compute
  */
 @JsonNaming(PropertyNamingStrategies.KebabCaseStrategy.class)
 record RunConfig(
@@ -58,7 +59,8 @@ record RunConfig(
     String lowering,
     long seed,
     String device,
-    int threads) {
+    int threads,
+    int inputThreads) {
   private static final int MOST_THREADS = 1024;
   private static final String PER_CHANNEL = "per-channel";
   private static final String PER_TENSOR = "per-tensor";
@@ -105,21 +107,24 @@ record RunConfig(
         recipe.trainLowering().name().toLowerCase(Locale.ROOT),
         recipe.seed(),
         "auto",
+        0,
         0);
   }
 
   /**
    * A number of threads that was typed.
    *
-   * @return 0, one for each core, for null
+   * @param name of the setting
+   * @return 0 for null
    * @throws UsageException if it is out of range
    */
-  static int requireThreads(Integer typed) {
+  static int requireThreads(String name, Integer typed) {
     if (typed == null) {
       return 0;
     }
     if (typed < 1 || typed > MOST_THREADS) {
-      throw new UsageException("threads: expected 1 to %d, got %d".formatted(MOST_THREADS, typed));
+      throw new UsageException(
+          "%s: expected 1 to %d, got %d".formatted(name, MOST_THREADS, typed));
     }
     return typed;
   }
@@ -224,7 +229,10 @@ record RunConfig(
     oneOf("lowering", lowering, List.of("simulated", "integer"));
     oneOf("device", device, List.of("auto", "cpu", "cuda"));
     if (threads != 0) {
-      requireThreads(threads);
+      requireThreads("threads", threads);
+    }
+    if (inputThreads != 0) {
+      requireThreads("input-threads", inputThreads);
     }
     try {
       return new Recipe(
