@@ -30,6 +30,7 @@ import org.quantrain.train.Recipe;
  * @param lowering simulated or integer: how codes are multiplied while statistics move
  * @param compute f32 or bf16: operands of the products in gradients and in the float stage
  * @param threads 0: one for each core
+ * @param inputThreads that make batches ahead; 0: as many as compute
  */
 @JsonNaming(PropertyNamingStrategies.KebabCaseStrategy.class)
 record RunConfig(
@@ -61,7 +62,8 @@ record RunConfig(
     String compute,
     long seed,
     String device,
-    int threads) {
+    int threads,
+    int inputThreads) {
   private static final int MOST_THREADS = 1024;
   private static final String PER_CHANNEL = "per-channel";
   private static final String PER_TENSOR = "per-tensor";
@@ -109,21 +111,24 @@ record RunConfig(
         recipe.compute().name().toLowerCase(Locale.ROOT),
         recipe.seed(),
         "auto",
+        0,
         0);
   }
 
   /**
    * A number of threads that was typed.
    *
-   * @return 0, one for each core, for null
+   * @param name of the setting
+   * @return 0 for null
    * @throws UsageException if it is out of range
    */
-  static int requireThreads(Integer typed) {
+  static int requireThreads(String name, Integer typed) {
     if (typed == null) {
       return 0;
     }
     if (typed < 1 || typed > MOST_THREADS) {
-      throw new UsageException("threads: expected 1 to %d, got %d".formatted(MOST_THREADS, typed));
+      throw new UsageException(
+          "%s: expected 1 to %d, got %d".formatted(name, MOST_THREADS, typed));
     }
     return typed;
   }
@@ -229,7 +234,10 @@ record RunConfig(
     oneOf("compute", compute, List.of("f32", "bf16"));
     oneOf("device", device, List.of("auto", "cpu", "cuda"));
     if (threads != 0) {
-      requireThreads(threads);
+      requireThreads("threads", threads);
+    }
+    if (inputThreads != 0) {
+      requireThreads("input-threads", inputThreads);
     }
     try {
       return new Recipe(

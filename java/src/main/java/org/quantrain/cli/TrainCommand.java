@@ -216,17 +216,27 @@ final class TrainCommand extends Verb {
         paramLabel = "N",
         description = "Threads, 1 to 1024; default: one for each core.")
     private Integer threads;
+
+    @Option(
+        names = "--input-threads",
+        paramLabel = "N",
+        description =
+            "Threads that decode and augment images ahead of the steps, 1 to 1024; default: as many"
+                + " as compute. The result is the same for any number.")
+    private Integer inputThreads;
   }
 
   @Override
   public Integer call() throws Exception {
     refuseRepeated(spec);
-    RunConfig.requireThreads(machine.threads);
+    RunConfig.requireThreads("threads", machine.threads);
+    RunConfig.requireThreads("input-threads", machine.inputThreads);
     ObjectNode given = given();
     if (resume != null) {
       if (config != null || out != null || !onlyMachine(given)) {
         throw new UsageException(
-            "--resume goes on with the settings of the run; it takes --threads and --device only");
+            "--resume goes on with the settings of the run; it takes --threads, --input-threads and"
+                + " --device only");
       }
       return TrainRun.resume(console(), resume, given).execute();
     }
@@ -237,7 +247,7 @@ final class TrainCommand extends Verb {
 
   private static boolean onlyMachine(ObjectNode given) {
     for (var names = given.fieldNames(); names.hasNext(); ) {
-      if (!List.of("threads", "device").contains(names.next())) {
+      if (!List.of("threads", "input-threads", "device").contains(names.next())) {
         return false;
       }
     }
@@ -271,6 +281,7 @@ final class TrainCommand extends Verb {
     ConfigFile.put(given, "seed", schedule.seed);
     ConfigFile.put(given, "device", machine.device);
     ConfigFile.put(given, "threads", machine.threads);
+    ConfigFile.put(given, "input-threads", machine.inputThreads);
     return given;
   }
 }

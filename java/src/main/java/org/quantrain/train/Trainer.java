@@ -20,6 +20,7 @@ import java.util.TreeMap;
 import org.quantrain.autodiff.TrainingGraph;
 import org.quantrain.data.Batches;
 import org.quantrain.data.DataSource;
+import org.quantrain.data.Prefetch;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
@@ -62,6 +63,7 @@ public final class Trainer implements AutoCloseable {
   /** Null if the recipe holds no images out. */
   private final DataSource validation;
 
+  private final int inputThreads;
   private final Batches batches;
   private final String fingerprint;
   private final ParameterStore store;
@@ -78,6 +80,8 @@ public final class Trainer implements AutoCloseable {
 
   /**
    * @param model its graph has quantizers if the stage is QAT (see {@link Pipelines#quantize})
+   * @param inputThreads that read and augment images ahead of the steps; the result is the same for
+   *     any number
    * @throws IllegalArgumentException if there are too few images for a batch
    */
   public Trainer(
@@ -86,10 +90,12 @@ public final class Trainer implements AutoCloseable {
       Model model,
       DataSource images,
       Recipe recipe,
-      Listener listener) {
+      Listener listener,
+      int inputThreads) {
     this.stage = stage;
     this.recipe = recipe;
     this.listener = listener;
+    this.inputThreads = inputThreads;
     int held = (int) (images.size() * recipe.validationFraction());
     int[] order = shuffled(images.size(), recipe.seed());
     this.validation = held == 0 ? null : images.subset(Arrays.copyOf(order, held));
@@ -141,7 +147,7 @@ public final class Trainer implements AutoCloseable {
               PlanOptions.defaults()));
     }
     Graph evaluation = forward.get(stage == Stage.FLOAT ? Phase.FLOAT_EVAL : Phase.EVAL);
-    this.evaluator = new Evaluator(evaluation, EVALUATION_BATCH, store);
+    this.evaluator = new Evaluator(evaluation, EVALUATION_BATCH, store, inputThreads);
     this.learned = LearnedValues.quantizers(model.graph());
     this.optimizer =
         new Sgd(
@@ -201,9 +207,13 @@ public final class Trainer implements AutoCloseable {
               stage, fingerprint, 0, 0, -1, Double.MAX_VALUE, start, store.velocities(), start);
       save(last, file);
     }
-    for (int epoch = last.epochs(); epoch < epochs; epoch++) {
-      last = epoch(epoch, last);
-      save(last, file);
+    Batches.Position start = new Batches.Position(last.epochs(), 0);
+    long steps = (long) (epochs - last.epochs()) * batches.batchesPerEpoch();
+    try (Prefetch ahead = new Prefetch(batches, start, steps, inputThreads)) {
+      for (int epoch = last.epochs(); epoch < epochs; epoch++) {
+        last = epoch(epoch, ahead, last);
+        save(last, file);
+      }
     }
     return last.best();
   }
@@ -238,9 +248,12 @@ public final class Trainer implements AutoCloseable {
     Batches inOrder = Batches.shuffled(training, recipe.batch(), recipe.seed());
     FloatBuffer images = images(plan);
     IntBuffer labels = labels(plan);
-    for (int b = 0; b < Math.min(recipe.calibrationBatches(), inOrder.batchesPerEpoch()); b++) {
-      inOrder.fill(0, b, images, labels);
-      plan.run();
+    int count = Math.min(recipe.calibrationBatches(), inOrder.batchesPerEpoch());
+    try (Prefetch ahead = new Prefetch(inOrder, Batches.Position.START, count, inputThreads)) {
+      for (int b = 0; b < count; b++) {
+        ahead.next(images, labels);
+        plan.run();
+      }
     }
     for (Node node : learned) {
       store.restore(LearnedValues.start((FakeQuant) node.op(), store::get));
@@ -262,7 +275,7 @@ public final class Trainer implements AutoCloseable {
     return plan.input(AddLoss.LABELS).asIntBuffer();
   }
 
-  private Checkpoint epoch(int epoch, Checkpoint before) {
+  private Checkpoint epoch(int epoch, Prefetch ahead, Checkpoint before) {
     int steps = batches.batchesPerEpoch();
     LrSchedule schedule =
         stage == Stage.FLOAT
@@ -284,7 +297,7 @@ public final class Trainer implements AutoCloseable {
         images = images(plan);
         labels = labels(plan);
       }
-      batches.fill(epoch, b, images, labels);
+      ahead.next(images, labels);
       float rate = schedule.at(step);
       store.scalars().set(StepScalars.Slot.LEARNING_RATE, rate);
       runStep(plan, epoch, b);

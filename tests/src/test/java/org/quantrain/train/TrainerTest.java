@@ -61,7 +61,19 @@ class TrainerTest {
   private static Map<String, HostTensor> train(
       Stage stage, Model model, Recipe recipe, Listener listener, Path checkpoints)
       throws IOException {
-    try (Trainer trainer = new Trainer(backend, stage, model, images, recipe, listener)) {
+    return train(stage, model, recipe, listener, checkpoints, 2);
+  }
+
+  private static Map<String, HostTensor> train(
+      Stage stage,
+      Model model,
+      Recipe recipe,
+      Listener listener,
+      Path checkpoints,
+      int inputThreads)
+      throws IOException {
+    try (Trainer trainer =
+        new Trainer(backend, stage, model, images, recipe, listener, inputThreads)) {
       return trainer.run(checkpoints);
     }
   }
@@ -100,6 +112,16 @@ class TrainerTest {
       String file = stage.id() + ".safetensors";
       assertEquals(-1, Files.mismatch(whole.resolve(file), parts.resolve(file)), stage.id());
     }
+  }
+
+  @Test
+  void theThreadsThatPrepareImagesChangeNothing() throws IOException {
+    Model model = quantized();
+    Map<String, HostTensor> one = train(Stage.QAT, model, SHORT, Listener.silent(), null, 1);
+    assertThrows(
+        IllegalStateException.class,
+        () -> train(Stage.QAT, model, SHORT, killedIn(3), folder, 3));
+    assertSame(one, train(Stage.QAT, model, SHORT, Listener.silent(), folder, 4));
   }
 
   @Test
