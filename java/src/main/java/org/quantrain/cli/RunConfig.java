@@ -29,6 +29,7 @@ import org.quantrain.train.Recipe;
  * @param augment none, crop:PIXELS or crop-flip:PIXELS
  * @param lowering simulated or integer: how codes are multiplied while statistics move
  * @param compute f32 or bf16: operands of the products in gradients and in the float stage
+ * @param accumulate parts of a batch that are run one behind the other
  * @param threads 0: one for each core
  * @param inputThreads that make batches ahead; 0: as many as compute
  */
@@ -60,6 +61,7 @@ record RunConfig(
     String augment,
     String lowering,
     String compute,
+    int accumulate,
     long seed,
     String device,
     int threads,
@@ -109,6 +111,7 @@ record RunConfig(
         "none",
         recipe.trainLowering().name().toLowerCase(Locale.ROOT),
         recipe.compute().name().toLowerCase(Locale.ROOT),
+        recipe.accumulate(),
         recipe.seed(),
         "auto",
         0,
@@ -257,6 +260,7 @@ record RunConfig(
           augmentation(),
           Lowering.valueOf(lowering.toUpperCase(Locale.ROOT)),
           Compute.valueOf(compute.toUpperCase(Locale.ROOT)),
+          accumulate,
           seed);
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage(), e);

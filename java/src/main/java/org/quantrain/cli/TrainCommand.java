@@ -203,6 +203,14 @@ final class TrainCommand extends Verb {
         })
     private String compute;
 
+    @Option(
+        names = "--accumulate",
+        paramLabel = "N",
+        description =
+            "Equal parts that a batch is run in, in the memory of one; default 1. Their gradients"
+                + " are averaged.")
+    private Integer accumulate;
+
     @Option(names = "--seed", paramLabel = "N", description = "Of weights and order; default 1.")
     private Long seed;
   }
@@ -278,6 +286,7 @@ final class TrainCommand extends Verb {
     ConfigFile.put(given, "augment", schedule.augment);
     ConfigFile.put(given, "lowering", schedule.lowering);
     ConfigFile.put(given, "compute", schedule.compute);
+    ConfigFile.put(given, "accumulate", schedule.accumulate);
     ConfigFile.put(given, "seed", schedule.seed);
     ConfigFile.put(given, "device", machine.device);
     ConfigFile.put(given, "threads", machine.threads);

@@ -22,6 +22,8 @@ import org.quantrain.op.Lowering;
  * @param trainLowering how the quantized stage multiplies codes while statistics move; the result
  *     is the same to the bit
  * @param compute operands of the products in every gradient and in the float stage
+ * @param accumulate equal parts that a batch is run in, one behind the other, in the memory of one;
+ *     batch norm and observers see each by itself
  */
 public record Recipe(
     int floatEpochs,
@@ -40,12 +42,19 @@ public record Recipe(
     Augmentation augmentation,
     Lowering trainLowering,
     Compute compute,
+    int accumulate,
     long seed) {
 
   public Recipe {
     require(floatEpochs >= 0, "epochs", "at least 0", floatEpochs);
     require(qatEpochs >= 0, "quantized epochs", "at least 0", qatEpochs);
     require(batch >= 2, "batch", "at least 2", batch);
+    require(accumulate >= 1, "accumulate", "at least 1", accumulate);
+    require(
+        batch % accumulate == 0 && batch / accumulate >= 2,
+        "accumulate",
+        "equal parts of at least 2 of the " + batch + " images of a batch",
+        accumulate);
     require(floatLearningRate > 0, "learning rate", "more than 0", floatLearningRate);
     require(qatLearningRate > 0, "quantized learning rate", "more than 0", qatLearningRate);
     require(momentum >= 0 && momentum < 1, "momentum", "0 to below 1", momentum);
@@ -91,6 +100,7 @@ public record Recipe(
         Augmentation.NONE,
         Lowering.INTEGER,
         Compute.F32,
+        1,
         1);
   }
 
@@ -123,6 +133,7 @@ public record Recipe(
         augmentation,
         trainLowering,
         compute,
+        accumulate,
         seed);
   }
 
@@ -144,6 +155,7 @@ public record Recipe(
         augmentation,
         trainLowering,
         compute,
+        accumulate,
         seed);
   }
 
@@ -165,6 +177,7 @@ public record Recipe(
         augmentation,
         trainLowering,
         compute,
+        accumulate,
         seed);
   }
 
@@ -186,6 +199,7 @@ public record Recipe(
         augmentation,
         trainLowering,
         compute,
+        accumulate,
         seed);
   }
 
@@ -209,6 +223,7 @@ public record Recipe(
         augmentation,
         trainLowering,
         compute,
+        accumulate,
         seed);
   }
 
@@ -230,6 +245,7 @@ public record Recipe(
         augmentation,
         trainLowering,
         compute,
+        accumulate,
         seed);
   }
 
@@ -251,6 +267,7 @@ public record Recipe(
         other,
         trainLowering,
         compute,
+        accumulate,
         seed);
   }
 
@@ -272,6 +289,7 @@ public record Recipe(
         augmentation,
         other,
         compute,
+        accumulate,
         seed);
   }
 
@@ -293,6 +311,30 @@ public record Recipe(
         augmentation,
         trainLowering,
         other,
+        accumulate,
+        seed);
+  }
+
+  /** A step takes the mean of the gradients of this many parts of its batch. */
+  public Recipe accumulate(int parts) {
+    return new Recipe(
+        floatEpochs,
+        qatEpochs,
+        batch,
+        floatLearningRate,
+        qatLearningRate,
+        momentum,
+        weightDecay,
+        smoothing,
+        calibrationBatches,
+        quantDelaySteps,
+        freezeFrom,
+        observerMomentum,
+        validationFraction,
+        augmentation,
+        trainLowering,
+        compute,
+        parts,
         seed);
   }
 
@@ -314,6 +356,7 @@ public record Recipe(
         augmentation,
         trainLowering,
         compute,
+        accumulate,
         other);
   }
 }

@@ -1,8 +1,6 @@
 package org.quantrain.train;
 
 import java.io.IOException;
-import java.nio.FloatBuffer;
-import java.nio.IntBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,6 +34,7 @@ import org.quantrain.plan.PlanOptions;
 import org.quantrain.quant.LearnedValues;
 import org.quantrain.quant.QuantizerState;
 import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.GradientMean;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.runtime.QuantrainException;
 import org.quantrain.runtime.Sgd;
@@ -68,6 +67,10 @@ public final class Trainer implements AutoCloseable {
   private final String fingerprint;
   private final ParameterStore store;
   private final Sgd optimizer;
+
+  /** Null if a batch is run in one part. */
+  private final GradientMean gradients;
+
   private final Evaluator evaluator;
 
   /** Quantizers that learn; empty in the float stage. */
@@ -135,16 +138,12 @@ public final class Trainer implements AutoCloseable {
         (phase, t) ->
             plans.put(
                 phase,
-                PlanCompiler.compile(t, recipe.batch(), backend, store, PlanOptions.defaults())));
+                PlanCompiler.compile(t, partSize(), backend, store, PlanOptions.defaults())));
     if (forward.containsKey(Phase.CALIBRATE)) {
       plans.put(
           Phase.CALIBRATE,
           PlanCompiler.compile(
-              forward.get(Phase.CALIBRATE),
-              recipe.batch(),
-              backend,
-              store,
-              PlanOptions.defaults()));
+              forward.get(Phase.CALIBRATE), partSize(), backend, store, PlanOptions.defaults()));
     }
     Graph evaluation = forward.get(stage == Stage.FLOAT ? Phase.FLOAT_EVAL : Phase.EVAL);
     this.evaluator = new Evaluator(evaluation, EVALUATION_BATCH, store, inputThreads);
@@ -154,7 +153,14 @@ public final class Trainer implements AutoCloseable {
             store,
             new Sgd.Options(recipe.momentum(), recipe.weightDecay(), false),
             v -> LearnedValues.decays(model.graph(), v.name()));
+    this.gradients =
+        recipe.accumulate() == 1 ? null : new GradientMean(store, recipe.accumulate());
     store.scalars().set(StepScalars.Slot.OBSERVER_MOMENTUM, recipe.observerMomentum());
+  }
+
+  /** Images of one run of a training plan. */
+  private int partSize() {
+    return recipe.batch() / recipe.accumulate();
   }
 
   private List<Phase> phases() {
@@ -246,13 +252,15 @@ public final class Trainer implements AutoCloseable {
       store.restore(QuantizerState.initial(quantizer, LearnedValues.scales(node)));
     }
     Batches inOrder = Batches.shuffled(training, recipe.batch(), recipe.seed());
-    FloatBuffer images = images(plan);
-    IntBuffer labels = labels(plan);
+    StepInput input = new StepInput(inOrder, recipe.accumulate());
     int count = Math.min(recipe.calibrationBatches(), inOrder.batchesPerEpoch());
     try (Prefetch ahead = new Prefetch(inOrder, Batches.Position.START, count, inputThreads)) {
       for (int b = 0; b < count; b++) {
-        ahead.next(images, labels);
-        plan.run();
+        input.take(ahead, plan);
+        for (int part = 0; part < recipe.accumulate(); part++) {
+          input.feed(part, plan);
+          plan.run();
+        }
       }
     }
     for (Node node : learned) {
@@ -267,14 +275,6 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
-  private static FloatBuffer images(Plan plan) {
-    return plan.input(plan.graph().inputs().get(0)).asFloatBuffer();
-  }
-
-  private static IntBuffer labels(Plan plan) {
-    return plan.input(AddLoss.LABELS).asIntBuffer();
-  }
-
   private Checkpoint epoch(int epoch, Prefetch ahead, Checkpoint before) {
     int steps = batches.batchesPerEpoch();
     LrSchedule schedule =
@@ -286,26 +286,27 @@ public final class Trainer implements AutoCloseable {
     double loss = 0;
     long correct = 0;
     Phase phase = null;
-    FloatBuffer images = null;
-    IntBuffer labels = null;
+    StepInput input = new StepInput(batches, recipe.accumulate());
     for (int b = 0; b < steps; b++) {
       long step = (long) epoch * steps + b;
       Plan plan = plans.get(phaseAt(step));
       if (phase != phaseAt(step)) {
         endOfDelay(phase);
         phase = phaseAt(step);
-        images = images(plan);
-        labels = labels(plan);
       }
-      ahead.next(images, labels);
+      input.take(ahead, plan);
       float rate = schedule.at(step);
       store.scalars().set(StepScalars.Slot.LEARNING_RATE, rate);
-      runStep(plan, epoch, b);
-      float stepLoss = plan.readFloat(plan.graph().outputs().get(1));
+      float stepLoss = 0;
+      for (int part = 0; part < recipe.accumulate(); part++) {
+        input.feed(part, plan);
+        runPart(plan, epoch, b);
+        stepLoss += plan.readFloat(plan.graph().outputs().get(1)) / recipe.accumulate();
+        correct += plan.readInt(plan.graph().outputs().get(2));
+      }
       requireFinite(stepLoss, epoch, b);
       optimizer.step();
       loss += stepLoss;
-      correct += plan.readInt(plan.graph().outputs().get(2));
       listener.step(stage, phase, epoch + 1, b + 1, stepLoss, rate);
     }
     endOfDelay(phase);
@@ -358,9 +359,12 @@ public final class Trainer implements AutoCloseable {
    * A scale that overflowed is refused by the kernel that reads it; the user hears which step it
    * was.
    */
-  private void runStep(Plan plan, int epoch, int step) {
+  private void runPart(Plan plan, int epoch, int step) {
     try {
       plan.run();
+      if (gradients != null) {
+        gradients.add();
+      }
     } catch (QuantrainException e) {
       throw new NonFiniteException(where(epoch, step) + e.getMessage() + HINT);
     }
@@ -425,6 +429,9 @@ public final class Trainer implements AutoCloseable {
     plans.values().forEach(Plan::close);
     evaluator.close();
     optimizer.close();
+    if (gradients != null) {
+      gradients.close();
+    }
     store.close();
   }
 }
