@@ -80,6 +80,8 @@ class Call {
   virtual int64_t ArgumentBytes() const = 0;
   // Of the arguments; null where they have none.
   virtual int32_t* ElementType() = 0;
+  // Of a tensor that has a type of its own; null where none has.
+  int32_t* own_type = nullptr;
 
   const std::string& kernel() const { return kernel_; }
   const std::string& variant() const { return variant_; }

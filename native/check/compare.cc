@@ -224,9 +224,12 @@ Outcome NarrowedFloat(qt_context* cpu, Call* call) {
     if (f.bf16) f.data = Widened(f.data);
   }
   *call->ElementType() = QT_ELEMENT_F32;
+  const int32_t own_type = call->own_type == nullptr ? QT_ELEMENT_F32 : *call->own_type;
+  if (call->own_type != nullptr) *call->own_type = QT_ELEMENT_F32;
   Outcome outcome = RunOn(cpu, call, {});
   call->fields() = fields;
   *call->ElementType() = QT_ELEMENT_BF16;
+  if (call->own_type != nullptr) *call->own_type = own_type;
   size_t output = 0;
   for (const Field& f : fields) {
     if (!f.output) continue;

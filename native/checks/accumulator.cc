@@ -57,7 +57,9 @@ qt_status Check(qt_context& ctx, const qt_batch_norm_absorb_backward_args& a) {
     c.Positive("epsilon", a.epsilon);
     c.Variances("fold_var", a.fold_var, a.channels);
   }
-  c.RealOut("du", a.du, n, a.element_type, a.dy);
+  c.RealType(a.du_type, "du_type");
+  c.Flag("times_w_scale", a.times_w_scale);
+  c.RealOut("du", a.du, n, a.du_type, a.element_type == a.du_type ? a.dy : nullptr);
   c.Out("dgamma", a.dgamma, a.channels);
   c.Out("dbeta", a.dbeta, a.channels);
   return c.Done();

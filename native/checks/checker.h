@@ -186,8 +186,8 @@ class Checker {
   }
 
   // A tensor of float or bf16 elements; may_be as in Out.
-  void RealType(int32_t type) {
-    Require(type == QT_ELEMENT_F32 || type == QT_ELEMENT_BF16, "element_type",
+  void RealType(int32_t type, const char* field = "element_type") {
+    Require(type == QT_ELEMENT_F32 || type == QT_ELEMENT_BF16, field,
             "QT_ELEMENT_F32 or QT_ELEMENT_BF16");
   }
   void RealIn(const char* field, const void* p, int64_t count, int32_t type) {

@@ -56,6 +56,17 @@ qt_status Check(qt_context& ctx, const qt_dequantize_args& a) {
   return c.Done();
 }
 
+qt_status Check(qt_context& ctx, const qt_scale_channels_args& a) {
+  Checker c(ctx, "scale_channels");
+  const int64_t n = c.Sizes("outer, channels, inner", {a.outer, a.channels, a.inner});
+  c.RealType(a.element_type);
+  c.RealType(a.y_type, "y_type");
+  c.RealIn("x", a.x, n, a.element_type);
+  c.InOptional("factor", a.factor, a.channels);
+  c.RealOut("y", a.y, n, a.y_type, a.element_type == a.y_type ? a.x : nullptr);
+  return c.Done();
+}
+
 qt_status Check(qt_context& ctx, const qt_requantize_codes_args& a) {
   Checker c(ctx, "requantize_codes");
   const int64_t n = c.Sizes("n", {a.n});

@@ -74,7 +74,7 @@ struct Gradient {
   void Finish(int64_t) const {}
 };
 
-template <class Real>
+template <class Real, class Du>
 qt_status Backward(qt_context& ctx, const qt_batch_norm_absorb_backward_args& a) {
   const int64_t channels = a.channels, n = a.rows * channels;
   if (channels == 0) return QT_OK;
@@ -95,6 +95,7 @@ qt_status Backward(qt_context& ctx, const qt_batch_norm_absorb_backward_args& a)
     of_channel[c] = *a.x_scale * a.w_scale[c];
     also_of_channel[c] = a.fold_var == nullptr ? math::FoldGain(a.gamma[c], a.inv_std[c])
                                                : math::OneConvGain(a.gamma[c], a.inv_std[c]);
+    if (a.times_w_scale) also_of_channel[c] *= a.w_scale[c];
   }
   FillTable(unit, size, channels, of_channel, 0.0f);
   FillTable(gain, size, channels, also_of_channel, 0.0f);
@@ -102,7 +103,7 @@ qt_status Backward(qt_context& ctx, const qt_batch_norm_absorb_backward_args& a)
   FillTable(inv_std, size, channels, a.inv_std, 0.0f);
   const Normalized x_hat = {a.acc, unit, mean, inv_std};
   const Real* const dy = static_cast<const Real*>(a.dy);
-  Real* const du = static_cast<Real*>(a.du);
+  Du* const du = static_cast<Du*>(a.du);
   Real* const no_gradient = nullptr;
   const float* const no_factor = nullptr;
   CorrectedGradient(ctx, dy, a.mask, no_gradient, a.rows, channels, no_factor, x_hat, partials);
@@ -120,8 +121,8 @@ qt_status Backward(qt_context& ctx, const qt_batch_norm_absorb_backward_args& a)
   }
   FillTable(mean_d, size, channels, of_channel, 0.0f);
   FillTable(mean_dx, size, channels, also_of_channel, 0.0f);
-  const int64_t bytes = static_cast<int64_t>(2 * sizeof(Real) + sizeof(int32_t)) * n;
-  ForEachPoint<false>(ctx, n, channels, du, nullptr, bytes, /*in_place=*/du == dy,
+  const int64_t bytes = static_cast<int64_t>(sizeof(Real) + sizeof(Du) + sizeof(int32_t)) * n;
+  ForEachPoint<false>(ctx, n, channels, du, nullptr, bytes, /*in_place=*/a.du == a.dy,
                       Gradient<Real>{dy, a.mask, x_hat, gain, mean_d, mean_dx});
   return QT_OK;
 }
@@ -130,8 +131,10 @@ qt_status Backward(qt_context& ctx, const qt_batch_norm_absorb_backward_args& a)
 
 qt_status batch_norm_absorb_backward(qt_context& ctx,
                                      const qt_batch_norm_absorb_backward_args& a) {
-  return math::WithReal(a.element_type, [&](auto* type) {
-    return Backward<math::Pointed<decltype(type)>>(ctx, a);
+  return math::WithReal(a.element_type, [&](auto* dy) {
+    return math::WithReal(a.du_type, [&](auto* du) {
+      return Backward<math::Pointed<decltype(dy)>, math::Pointed<decltype(du)>>(ctx, a);
+    });
   });
 }
 

@@ -1,5 +1,5 @@
-// Real numbers to codes of 8 or 16 bits and back, and codes from one grid to another. Elementwise,
-// so results do not depend on instruction set or threads.
+// Real numbers to codes of 8 or 16 bits and back, codes from one grid to another, real numbers from
+// one type to another. Elementwise, so results do not depend on instruction set or threads.
 #include "cpu/channels.h"
 #include "cpu/code_map.h"
 #include "cpu/runs.h"
@@ -36,6 +36,19 @@ struct Dequantized {
   }
 };
 
+template <class In, bool kFactor>
+struct Scaled {
+  const In* x;
+
+  void Fetch(int64_t i) const { FetchAhead<4>(x + i); }
+  template <class T, class S, class Z>
+  Point<T> At(int64_t i, int64_t j, const S& s, const Z&) const {
+    T y = LoadAs<T>(x + i);
+    if (kFactor) y = y * s.template At<T>(j);
+    return {y, math::Kept(y, y)};
+  }
+};
+
 template <class Real, class Code, bool kMask>
 qt_status Quantize(qt_context& ctx, const qt_quantize_args& a) {
   const Quantized<Real> op = {static_cast<const Real*>(a.x), static_cast<float>(a.qmin),
@@ -55,6 +68,19 @@ qt_status Dequantize(qt_context& ctx, const qt_dequantize_args& a) {
   const int64_t bytes = grid.elements() * static_cast<int64_t>(sizeof(Real) + sizeof(Code));
   return ForEachRun<false, false>(ctx, grid, y, nullptr, bytes, /*in_place=*/false,
                                   PerElement<false, Dequantized<Code>, Real>{op, y, nullptr});
+}
+
+template <class In, class Out, bool kFactor>
+qt_status ScaleChannels(qt_context& ctx, const qt_scale_channels_args& a) {
+  const Scaled<In, kFactor> op = {static_cast<const In*>(a.x)};
+  Out* const y = static_cast<Out*>(a.y);
+  const int64_t n = a.outer * a.channels * a.inner;
+  const ChannelGrid grid = kFactor
+                               ? ChannelGrid{a.outer, a.channels, a.inner, a.factor, nullptr}
+                               : ChannelGrid{1, 1, n, nullptr, nullptr};
+  const int64_t bytes = grid.elements() * static_cast<int64_t>(sizeof(In) + sizeof(Out));
+  return ForEachRun<false, false>(ctx, grid, y, nullptr, bytes, /*in_place=*/a.x == a.y,
+                                  PerElement<false, Scaled<In, kFactor>, Out>{op, y, nullptr});
 }
 
 void RequantizeCodes(qt_context& ctx, const qt_requantize_codes_args& a, const CodeMap& map) {
@@ -91,6 +117,17 @@ qt_status dequantize(qt_context& ctx, const qt_dequantize_args& a) {
   return math::WithReal(a.element_type, [&](auto* real) {
     return math::WithCode(a.code_type, [&](auto* type) {
       return Dequantize<math::Pointed<decltype(type)>, math::Pointed<decltype(real)>>(ctx, a);
+    });
+  });
+}
+
+qt_status scale_channels(qt_context& ctx, const qt_scale_channels_args& a) {
+  return math::WithReal(a.element_type, [&](auto* in) {
+    return math::WithReal(a.y_type, [&](auto* out) {
+      using In = math::Pointed<decltype(in)>;
+      using Out = math::Pointed<decltype(out)>;
+      return a.factor == nullptr ? ScaleChannels<In, Out, false>(ctx, a)
+                                 : ScaleChannels<In, Out, true>(ctx, a);
     });
   });
 }

@@ -77,7 +77,7 @@ struct ShareGamma {
   }
 };
 
-template <class Real>
+template <class Real, class Du>
 struct Gradient {
   struct Channel {
     float unit, mean, inv_std, gain, mean_d, mean_d_x_hat;
@@ -86,11 +86,12 @@ struct Gradient {
 
   __device__ Channel Prepare(int64_t c) const {
     const float rows = static_cast<float>(a.rows), inv_std = a.inv_std[c];
+    const float gain = a.fold_var == nullptr ? math::FoldGain(a.gamma[c], inv_std)
+                                             : math::OneConvGain(a.gamma[c], inv_std);
     return {*a.x_scale * a.w_scale[c],
             a.mean[c],
             inv_std,
-            a.fold_var == nullptr ? math::FoldGain(a.gamma[c], inv_std)
-                                  : math::OneConvGain(a.gamma[c], inv_std),
+            a.times_w_scale ? gain * a.w_scale[c] : gain,
             a.dbeta[c] / rows,
             math::Sign(a.gamma[c]) * a.dgamma[c] / rows};
   }
@@ -98,7 +99,7 @@ struct Gradient {
     const float d = Masked<Real>(a, i);
     const float x_hat = math::NormalizedAcc(a.acc[i], c.unit, c.mean, c.inv_std);
     math::Narrow(math::NormalizedGradient(d, x_hat, c.gain, c.mean_d, c.mean_d_x_hat),
-                 static_cast<Real*>(a.du) + i);
+                 static_cast<Du*>(a.du) + i);
   }
 };
 
@@ -114,7 +115,9 @@ cudaError_t batch_norm_absorb_backward(const Stream& stream,
     using Real = math::Pointed<decltype(type)>;
     const cudaError_t sums = ReduceChannels(stream, GradientSums<Real>{a}, a.rows, a.channels, 1);
     if (sums != cudaSuccess) return sums;
-    return ForColumns(stream, Gradient<Real>{a}, a.rows, a.channels);
+    return math::WithReal(a.du_type, [&](auto* du) {
+      return ForColumns(stream, Gradient<Real, math::Pointed<decltype(du)>>{a}, a.rows, a.channels);
+    });
   });
   if (status != cudaSuccess || a.fold_var == nullptr) return status;
   return ForChannels(stream, ShareGamma{a}, a.channels);

@@ -1,4 +1,4 @@
-// quantize, dequantize and requantize_codes, the same bits as cpu/quantize.cc. Elementwise:
+// quantize, dequantize, scale_channels and requantize_codes, the same bits as cpu/quantize.cc. Elementwise:
 // device/elementwise.h says how the work is cut.
 #include "cuda/device/elementwise.h"
 #include "cuda/device/grid.h"
@@ -33,6 +33,26 @@ struct DequantizeOp : GridOp {
   __device__ Real Apply(int64_t, In code, In, const Channel& channel, bool*) const {
     Real y;
     math::Narrow(math::Dequantize(math::Widen(code), channel.step, channel.zero_point), &y);
+    return y;
+  }
+};
+
+template <class Real, class RealOut>
+struct ScaleChannelsOp {
+  using In = Real;
+  using Out = RealOut;
+  using Channel = float;
+  static constexpr bool kSecond = false, kMask = false, kDivides = false;
+  const float* factor;
+
+  __device__ Channel Prepared(int64_t c) const { return factor == nullptr ? 1.0f : factor[c]; }
+  __device__ Channel At(int64_t c) const { return Prepared(c); }
+
+  template <bool kMultiplies>
+  __device__ Out Apply(int64_t, In x, In, const Channel& channel, bool*) const {
+    Out y;
+    const float value = math::Widen(x);
+    math::Narrow(factor == nullptr ? value : value * channel, &y);
     return y;
   }
 };
@@ -85,6 +105,18 @@ cudaError_t dequantize(const Stream& stream, const qt_dequantize_args& a) {
       const DequantizeOp<Code, Real> op = {{a.scale, a.zero_point, 0.0f, 0.0f}};
       return Elementwise(stream, op, static_cast<const Code*>(a.codes), nullptr,
                          static_cast<Real*>(a.y), nullptr, a.outer, a.channels, a.inner);
+    });
+  });
+}
+
+cudaError_t scale_channels(const Stream& stream, const qt_scale_channels_args& a) {
+  return math::WithReal(a.element_type, [&](auto* in) {
+    return math::WithReal(a.y_type, [&](auto* out) {
+      using In = math::Pointed<decltype(in)>;
+      using Out = math::Pointed<decltype(out)>;
+      const ScaleChannelsOp<In, Out> op = {a.factor};
+      return Elementwise(stream, op, static_cast<const In*>(a.x), nullptr,
+                         static_cast<Out*>(a.y), nullptr, a.outer, a.channels, a.inner);
     });
   });
 }

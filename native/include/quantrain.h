@@ -143,6 +143,18 @@ typedef struct qt_dequantize_args {
 } qt_dequantize_args;
 QT_API qt_status qt_dequantize(qt_context* ctx, const qt_dequantize_args* args);
 
+/* y = factor[c] * x, factor null: the same number. From float32 to bf16, back, or within a type: what a product in bf16
+ * takes of a float32 tensor, its channels' factor included before the one rounding. */
+typedef struct qt_scale_channels_args {
+  const void* x;              /* real, [outer, channels, inner] */
+  const float* factor;        /* [channels] or null */
+  void* y;                    /* real, like x; may be x where the types are equal */
+  int64_t outer, channels, inner;
+  int32_t element_type;       /* of x */
+  int32_t y_type;             /* qt_element_type of y, real */
+} qt_scale_channels_args;
+QT_API qt_status qt_scale_channels(qt_context* ctx, const qt_scale_channels_args* args);
+
 /* Codes on one grid to codes on another: q' = clamp(rint((s * float(q - z)) / s') + z', qmin, qmax). */
 typedef struct qt_requantize_codes_args {
   const void* codes;
@@ -944,7 +956,8 @@ QT_API qt_status qt_batch_norm_absorb(qt_context* ctx, const qt_batch_norm_absor
 /* Gradient of the above with d = mask ? dy : 0 (real gradient of y):
  *   dbeta = sum d ; dgamma = sign * sum d * xhat ; du = |gamma| * inv_std * (d - dbeta / rows - xhat * sum(d xhat) / rows)
  * with xhat = (sx * sw[c] * acc - mean) * inv_std. With fold_var, dgamma is times 1 - epsilon * g^2 * inv_std^2 (gamma is
- * in g as well; what goes through the weights is qt_conv_bn_fold_backward's), and the gain is 1 where inv_std is 0. */
+ * in g as well; what goes through the weights is qt_conv_bn_fold_backward's), and the gain is 1 where inv_std is 0.
+ * times_w_scale: du is times w_scale[c], the operand of a product whose other operand is integers. */
 typedef struct qt_batch_norm_absorb_backward_args {
   const void* dy;        /* real, [rows, channels] */
   const uint8_t* mask;   /* or null: all ones */
@@ -954,13 +967,15 @@ typedef struct qt_batch_norm_absorb_backward_args {
   const float* w_scale;  /* [channels] */
   const float* mean;     /* [channels] */
   const float* inv_std;
-  void* du;              /* real, [rows, channels]; may be dy */
+  void* du;              /* real, [rows, channels]; may be dy where the types are equal */
   float* dgamma;         /* [channels] */
   float* dbeta;
   int64_t rows, channels;
   const float* fold_var; /* [channels] or null, as in the forward */
   float epsilon;         /* with fold_var */
-  int32_t element_type;  /* of dy and du */
+  int32_t element_type;  /* of dy */
+  int32_t du_type;       /* qt_element_type of du, real */
+  int32_t times_w_scale; /* 0 or 1 */
 } qt_batch_norm_absorb_backward_args;
 QT_API qt_status qt_batch_norm_absorb_backward(qt_context* ctx, const qt_batch_norm_absorb_backward_args* args);
 

@@ -100,10 +100,13 @@ void Absorb(Suite& suite, const Rows& shape, bool running, bool folded) {
   c.elements = shape.channels;
 }
 
-void AbsorbBackward(Suite& suite, const Rows& shape, bool mask, bool folded, int32_t type) {
+void AbsorbBackward(Suite& suite, const Rows& shape, bool mask, bool folded, int32_t type,
+                    int32_t du_type, bool times_w_scale) {
   auto& c = suite.Add("batch_norm_absorb_backward",
                       shape.name() + (mask ? "" : ", no mask") +
-                          (folded ? ", one convolution" : "") + TypeName(type),
+                          (folded ? ", one convolution" : "") + TypeName(type) +
+                          (du_type == type ? "" : " to bf16") +
+                          (times_w_scale ? ", times w_scale" : ""),
                       qt_batch_norm_absorb_backward);
   const int64_t n = shape.elements();
   c.RealIn(&c.args.dy, type, Uniform(n, -1.0f, 1.0f, 21));
@@ -123,11 +126,14 @@ void AbsorbBackward(Suite& suite, const Rows& shape, bool mask, bool folded, int
   c.In(&c.args.inv_std, inv_std);
   const double sum_bound = SumBound(shape.rows, 3.0);
   // gain <= 3; the two means are off by sum_bound / rows, one of them times |x_hat| <= 3.
-  c.RealOutSum(&c.args.du, type, n, 3.0 * 4.0 * sum_bound / static_cast<double>(shape.rows));
-  c.MayBe(&c.args.dy);
+  c.RealOutSum(&c.args.du, du_type, n, 3.0 * 4.0 * sum_bound / static_cast<double>(shape.rows));
+  if (du_type == type) c.MayBe(&c.args.dy);
   c.OutSum(&c.args.dgamma, shape.channels, sum_bound);
   c.OutSum(&c.args.dbeta, shape.channels, sum_bound);
   c.args.element_type = type;
+  c.args.du_type = du_type;
+  c.own_type = &c.args.du_type;
+  c.args.times_w_scale = times_w_scale ? 1 : 0;
   c.args.rows = shape.rows;
   c.args.channels = shape.channels;
   c.elements = n;
@@ -325,7 +331,10 @@ void AccumulatorCases(Suite& suite) {
       AccStats(suite, shape, 50000);
       Requantize(suite, shape, QT_U8, /*relu=*/true, /*mask=*/true, /*bias=*/true);
       for (const int32_t type : kReals) {
-        AbsorbBackward(suite, shape, /*mask=*/true, /*folded=*/false, type);
+        AbsorbBackward(suite, shape, /*mask=*/true, /*folded=*/false, type, type,
+                       /*times_w_scale=*/false);
+        AbsorbBackward(suite, shape, /*mask=*/true, /*folded=*/false, type, QT_ELEMENT_BF16,
+                       /*times_w_scale=*/true);
         DequantizeAcc(suite, shape, /*bias=*/true, type);
       }
       if (suite.timed()) continue;
@@ -333,8 +342,10 @@ void AccumulatorCases(Suite& suite) {
       Absorb(suite, shape, /*running=*/true, /*folded=*/false);
       Absorb(suite, shape, /*running=*/true, /*folded=*/true);
       Absorb(suite, shape, /*running=*/false, /*folded=*/false);
-      AbsorbBackward(suite, shape, /*mask=*/false, /*folded=*/false, QT_ELEMENT_F32);
-      AbsorbBackward(suite, shape, /*mask=*/true, /*folded=*/true, QT_ELEMENT_F32);
+      AbsorbBackward(suite, shape, /*mask=*/false, /*folded=*/false, QT_ELEMENT_F32,
+                     QT_ELEMENT_F32, /*times_w_scale=*/true);
+      AbsorbBackward(suite, shape, /*mask=*/true, /*folded=*/true, QT_ELEMENT_F32, QT_ELEMENT_F32,
+                     /*times_w_scale=*/false);
       Requantize(suite, shape, QT_S8, /*relu=*/false, /*mask=*/true, /*bias=*/false);
       Requantize(suite, shape, QT_U8, /*relu=*/false, /*mask=*/false, /*bias=*/true);
       DequantizeAcc(suite, shape, /*bias=*/false, QT_ELEMENT_F32);

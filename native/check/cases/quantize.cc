@@ -99,6 +99,27 @@ void Dequantize(Suite& suite, const Layout& layout, const Grid& grid, int32_t re
   c.elements = n;
 }
 
+void ScaleChannels(Suite& suite, const Layout& layout, int32_t from, int32_t to, bool scaled) {
+  const int64_t n = layout.elements();
+  auto& c = suite.Add("scale_channels",
+                      std::string(layout.name) + (scaled ? "" : ", no factor") +
+                          (from == QT_ELEMENT_BF16 ? ", bf16" : ", float32") +
+                          (to == QT_ELEMENT_BF16 ? " to bf16" : " to float32"),
+                      qt_scale_channels);
+  // What a product with NaN is differs between processors.
+  c.RealIn(&c.args.x, from, Values(n, 0.1f, -127, 127, 0, 15, /*finite=*/scaled));
+  if (scaled) c.In(&c.args.factor, Uniform(layout.channels, -2.0f, 2.0f, 17));
+  c.RealOut(&c.args.y, to, n);
+  if (from == to) c.MayBe(&c.args.x);
+  c.args.outer = layout.outer;
+  c.args.channels = layout.channels;
+  c.args.inner = layout.inner;
+  c.args.element_type = from;
+  c.args.y_type = to;
+  c.own_type = &c.args.y_type;
+  c.elements = n;
+}
+
 void RequantizeCodes(Suite& suite, int64_t n, int32_t from, int32_t to, bool mask) {
   auto& c = suite.Add("requantize_codes",
                       std::string(from == QT_U8 ? "u8" : "s8") + " to " +
@@ -233,6 +254,12 @@ void PerElement(Suite& suite, int64_t n) {
   // Groups of 64 of a weight's inner dimension.
   layouts.push_back({"groups of 64", 1, (n + 63) / 64, 64});
   for (const Layout& layout : layouts) {
+    for (const int32_t from : kReals) {
+      for (const int32_t to : kReals) {
+        ScaleChannels(suite, layout, from, to, /*scaled=*/true);
+        ScaleChannels(suite, layout, from, to, /*scaled=*/false);
+      }
+    }
     for (const int32_t real : kReals) {
       for (const Grid& grid : kGrids) {
         if (real == QT_ELEMENT_BF16 && grid.qmin == -128) continue;

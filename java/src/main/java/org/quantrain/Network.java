@@ -27,10 +27,12 @@ public final class Network {
   private static final int EVALUATION_BATCH = 128;
 
   private final Backend backend;
+  private final int inputThreads;
   private Model model;
 
-  Network(Backend backend, Model model) {
+  Network(Backend backend, int inputThreads, Model model) {
     this.backend = backend;
+    this.inputThreads = inputThreads;
     this.model = model;
   }
 
@@ -53,7 +55,8 @@ public final class Network {
    */
   public void train(DataSource images, Recipe recipe, Listener listener, Path checkpoints)
       throws IOException {
-    try (Trainer trainer = new Trainer(backend, Stage.FLOAT, model, images, recipe, listener)) {
+    try (Trainer trainer =
+        new Trainer(backend, Stage.FLOAT, model, images, recipe, listener, inputThreads)) {
       model = model.withContents(trainer.run(checkpoints));
     }
   }
@@ -61,7 +64,7 @@ public final class Network {
   public Evaluation evaluate(DataSource images) {
     Graph graph = Pipelines.evaluation(model.graph(), Phase.FLOAT_EVAL, Lowering.INTEGER);
     try (ParameterStore store = new ParameterStore(backend, graph.persistent(), model.contents());
-        Evaluator evaluator = new Evaluator(graph, EVALUATION_BATCH, store)) {
+        Evaluator evaluator = new Evaluator(graph, EVALUATION_BATCH, store, inputThreads)) {
       return evaluator.evaluate(images);
     }
   }
@@ -83,6 +86,7 @@ public final class Network {
 
   /** A copy with quantizers; not calibrated yet. */
   public QuantizedNetwork quantize(QuantPolicy policy) {
-    return new QuantizedNetwork(backend, Pipelines.quantize(model, policy), policy);
+    return new QuantizedNetwork(
+        backend, inputThreads, Pipelines.quantize(model, policy), policy);
   }
 }

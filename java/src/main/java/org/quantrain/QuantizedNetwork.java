@@ -50,11 +50,13 @@ public final class QuantizedNetwork {
   private static final int EVALUATION_BATCH = 128;
 
   private final Backend backend;
+  private final int inputThreads;
   private final QuantPolicy policy;
   private Model model;
 
-  QuantizedNetwork(Backend backend, Model model, QuantPolicy policy) {
+  QuantizedNetwork(Backend backend, int inputThreads, Model model, QuantPolicy policy) {
     this.backend = backend;
+    this.inputThreads = inputThreads;
     this.model = model;
     this.policy = policy;
   }
@@ -97,7 +99,8 @@ public final class QuantizedNetwork {
    */
   public void train(DataSource images, Recipe recipe, Listener listener, Path checkpoints)
       throws IOException {
-    try (Trainer trainer = new Trainer(backend, Stage.QAT, model, images, recipe, listener)) {
+    try (Trainer trainer =
+        new Trainer(backend, Stage.QAT, model, images, recipe, listener, inputThreads)) {
       model = model.withContents(trainer.run(checkpoints));
     }
   }
@@ -142,7 +145,7 @@ public final class QuantizedNetwork {
   public Evaluation evaluate(DataSource images) {
     Graph graph = Pipelines.evaluation(model.graph(), Phase.EVAL, Lowering.INTEGER);
     try (ParameterStore store = new ParameterStore(backend, graph.persistent(), model.contents());
-        Evaluator evaluator = new Evaluator(graph, EVALUATION_BATCH, store)) {
+        Evaluator evaluator = new Evaluator(graph, EVALUATION_BATCH, store, inputThreads)) {
       return evaluator.evaluate(images);
     }
   }

@@ -32,19 +32,38 @@ import org.quantrain.tensor.Shape;
  */
 public final class Quantrain implements AutoCloseable {
   private final Backend backend;
+  private int inputThreads;
 
-  private Quantrain(Backend backend) {
+  private Quantrain(Backend backend, int inputThreads) {
     this.backend = backend;
+    this.inputThreads = inputThreads;
   }
 
   /** On the CPU, with as many threads as OMP_NUM_THREADS or the machine says. */
   public static Quantrain open() {
-    return new Quantrain(CpuBackend.open());
+    return new Quantrain(CpuBackend.open(), Runtime.getRuntime().availableProcessors());
   }
 
   /** On the CPU, with this many threads. */
   public static Quantrain open(int threads) {
-    return new Quantrain(CpuBackend.open(threads));
+    return new Quantrain(CpuBackend.open(threads), threads);
+  }
+
+  /**
+   * Sets how many threads read, decode and augment images ahead of their use, in networks that are
+   * made from now on. They share the cores with those that compute; the images are the same for any
+   * number. By default there are as many as compute, or one for each core.
+   *
+   * @param threads 1 to 1024
+   * @return this
+   * @throws IllegalArgumentException if threads is out of range
+   */
+  public Quantrain inputThreads(int threads) {
+    if (threads < 1 || threads > 1024) {
+      throw new IllegalArgumentException("input threads: expected 1 to 1024, got " + threads);
+    }
+    inputThreads = threads;
+    return this;
   }
 
   /** What computes here: instruction sets, threads, library versions. */
@@ -86,7 +105,7 @@ public final class Quantrain implements AutoCloseable {
    * was read from a file: {@code network(OnnxReader.read(file))}.
    */
   public Network network(Model model) {
-    return new Network(backend, model);
+    return new Network(backend, inputThreads, model);
   }
 
   /** Why the CUDA kernels cannot run here (not built, no driver, no device); empty if they can. */

@@ -56,7 +56,7 @@ final class EvalCommand extends Verb {
 
   @Override
   public Integer call() throws Exception {
-    int threads = RunConfig.requireThreads(typedThreads);
+    int threads = RunConfig.requireThreads("threads", typedThreads);
     boolean isRun = Files.isDirectory(subject);
     SavedRun run = isRun ? SavedRun.open(subject) : null;
     boolean quantized = !isRun && ModelFile.isQuantized(subject);

@@ -46,7 +46,8 @@ final class Networks {
   }
 
   static Quantrain open(RunConfig config) {
-    return open(config.device(), config.threads());
+    Quantrain quantrain = open(config.device(), config.threads());
+    return config.inputThreads() == 0 ? quantrain : quantrain.inputThreads(config.inputThreads());
   }
 
   static Quantrain open(String device, int threads) {

@@ -84,7 +84,7 @@ final class QuantizeCommand extends Verb {
   @Override
   public Integer call() throws Exception {
     refuseRepeated(spec);
-    RunConfig.requireThreads(threads);
+    RunConfig.requireThreads("threads", threads);
     if (images < 1) {
       throw new UsageException("images: expected at least 1, got " + images);
     }

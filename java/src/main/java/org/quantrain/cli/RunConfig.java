@@ -10,6 +10,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 import org.quantrain.data.Augmentation;
+import org.quantrain.op.Compute;
 import org.quantrain.op.Lowering;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
@@ -27,7 +28,10 @@ import org.quantrain.train.Recipe;
  * @param validation part of the training images held out
  * @param augment none, crop:PIXELS or crop-flip:PIXELS
  * @param lowering simulated or integer: how codes are multiplied while statistics move
+ * @param compute f32 or bf16: operands of the products in gradients and in the float stage
+ * @param accumulate parts of a batch that are run one behind the other
  * @param threads 0: one for each core
+ * @param inputThreads that make batches ahead; 0: as many as compute
  */
 @JsonNaming(PropertyNamingStrategies.KebabCaseStrategy.class)
 record RunConfig(
@@ -56,9 +60,12 @@ record RunConfig(
     float validation,
     String augment,
     String lowering,
+    String compute,
+    int accumulate,
     long seed,
     String device,
-    int threads) {
+    int threads,
+    int inputThreads) {
   private static final int MOST_THREADS = 1024;
   private static final String PER_CHANNEL = "per-channel";
   private static final String PER_TENSOR = "per-tensor";
@@ -103,23 +110,28 @@ record RunConfig(
         recipe.validationFraction(),
         "none",
         recipe.trainLowering().name().toLowerCase(Locale.ROOT),
+        recipe.compute().name().toLowerCase(Locale.ROOT),
+        recipe.accumulate(),
         recipe.seed(),
         "auto",
+        0,
         0);
   }
 
   /**
    * A number of threads that was typed.
    *
-   * @return 0, one for each core, for null
+   * @param name of the setting
+   * @return 0 for null
    * @throws UsageException if it is out of range
    */
-  static int requireThreads(Integer typed) {
+  static int requireThreads(String name, Integer typed) {
     if (typed == null) {
       return 0;
     }
     if (typed < 1 || typed > MOST_THREADS) {
-      throw new UsageException("threads: expected 1 to %d, got %d".formatted(MOST_THREADS, typed));
+      throw new UsageException(
+          "%s: expected 1 to %d, got %d".formatted(name, MOST_THREADS, typed));
     }
     return typed;
   }
@@ -222,9 +234,13 @@ record RunConfig(
    */
   Recipe recipe() {
     oneOf("lowering", lowering, List.of("simulated", "integer"));
+    oneOf("compute", compute, List.of("f32", "bf16"));
     oneOf("device", device, List.of("auto", "cpu", "cuda"));
     if (threads != 0) {
-      requireThreads(threads);
+      requireThreads("threads", threads);
+    }
+    if (inputThreads != 0) {
+      requireThreads("input-threads", inputThreads);
     }
     try {
       return new Recipe(
@@ -243,6 +259,8 @@ record RunConfig(
           validation,
           augmentation(),
           Lowering.valueOf(lowering.toUpperCase(Locale.ROOT)),
+          Compute.valueOf(compute.toUpperCase(Locale.ROOT)),
+          accumulate,
           seed);
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage(), e);

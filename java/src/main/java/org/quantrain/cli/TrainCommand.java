@@ -194,6 +194,23 @@ final class TrainCommand extends Verb {
             "integer (default) or simulated: how codes are multiplied in training; same bits.")
     private String lowering;
 
+    @Option(
+        names = "--compute",
+        paramLabel = "TYPE",
+        description = {
+          "f32 (default) or bf16: what gradients multiply, and the float stage;",
+          "sums and parameters stay float32. Faster on processors with bf16 units."
+        })
+    private String compute;
+
+    @Option(
+        names = "--accumulate",
+        paramLabel = "N",
+        description =
+            "Equal parts that a batch is run in, in the memory of one; default 1. Their gradients"
+                + " are averaged.")
+    private Integer accumulate;
+
     @Option(names = "--seed", paramLabel = "N", description = "Of weights and order; default 1.")
     private Long seed;
   }
@@ -207,17 +224,27 @@ final class TrainCommand extends Verb {
         paramLabel = "N",
         description = "Threads, 1 to 1024; default: one for each core.")
     private Integer threads;
+
+    @Option(
+        names = "--input-threads",
+        paramLabel = "N",
+        description =
+            "Threads that decode and augment images ahead of the steps, 1 to 1024; default: as many"
+                + " as compute. The result is the same for any number.")
+    private Integer inputThreads;
   }
 
   @Override
   public Integer call() throws Exception {
     refuseRepeated(spec);
-    RunConfig.requireThreads(machine.threads);
+    RunConfig.requireThreads("threads", machine.threads);
+    RunConfig.requireThreads("input-threads", machine.inputThreads);
     ObjectNode given = given();
     if (resume != null) {
       if (config != null || out != null || !onlyMachine(given)) {
         throw new UsageException(
-            "--resume goes on with the settings of the run; it takes --threads and --device only");
+            "--resume goes on with the settings of the run; it takes --threads, --input-threads and"
+                + " --device only");
       }
       return TrainRun.resume(console(), resume, given).execute();
     }
@@ -228,7 +255,7 @@ final class TrainCommand extends Verb {
 
   private static boolean onlyMachine(ObjectNode given) {
     for (var names = given.fieldNames(); names.hasNext(); ) {
-      if (!List.of("threads", "device").contains(names.next())) {
+      if (!List.of("threads", "input-threads", "device").contains(names.next())) {
         return false;
       }
     }
@@ -258,9 +285,12 @@ final class TrainCommand extends Verb {
     ConfigFile.put(given, "validation", schedule.validation);
     ConfigFile.put(given, "augment", schedule.augment);
     ConfigFile.put(given, "lowering", schedule.lowering);
+    ConfigFile.put(given, "compute", schedule.compute);
+    ConfigFile.put(given, "accumulate", schedule.accumulate);
     ConfigFile.put(given, "seed", schedule.seed);
     ConfigFile.put(given, "device", machine.device);
     ConfigFile.put(given, "threads", machine.threads);
+    ConfigFile.put(given, "input-threads", machine.inputThreads);
     return given;
   }
 }

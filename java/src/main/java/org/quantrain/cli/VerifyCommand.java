@@ -78,7 +78,7 @@ final class VerifyCommand extends Verb {
 
   @Override
   public Integer call() throws Exception {
-    threads = RunConfig.requireThreads(typedThreads);
+    threads = RunConfig.requireThreads("threads", typedThreads);
     VerificationReport report =
         Files.isDirectory(subject) ? verifyRun(SavedRun.open(subject)) : verifyFile(subject);
     report.headroomLine().ifPresent(line -> console().fact("headroom", line));

@@ -38,16 +38,17 @@ public record Augmentation(int pad, float flipProbability) {
 
   /**
    * @param from (H, W, C)
-   * @param to (H, W, C), another array
+   * @param to (H, W, C) from {@code offset} on, another array
    * @param padding (C)
    * @param key of the seed, the epoch and the image
    */
-  void apply(float[] from, float[] to, int height, int width, float[] padding, long key) {
+  void apply(
+      float[] from, float[] to, int offset, int height, int width, float[] padding, long key) {
     int channels = padding.length;
     int dy = CounterRandom.below(key, 0, 2 * pad + 1) - pad;
     int dx = CounterRandom.below(key, 1, 2 * pad + 1) - pad;
     boolean flip = CounterRandom.unit(key, 2) < flipProbability;
-    int out = 0;
+    int out = offset;
     for (int y = 0; y < height; y++) {
       int fromY = y + dy;
       boolean rowInside = fromY >= 0 && fromY < height;

@@ -18,15 +18,16 @@ import java.util.stream.IntStream;
  * Batches batches = Batches.shuffled(split.train(), 128, seed).with(Augmentation.cropAndFlip(4));
  * FloatBuffer images = batches.allocateImages();
  * IntBuffer labels = batches.allocateLabels();
- * batches.seek(checkpoint.position());
- * while (batches.position().epoch() < epochs) {
- *   int valid = batches.next(images, labels);
- *   ...
+ * try (Prefetch ahead = new Prefetch(batches, checkpoint.position(), steps, threads)) {
+ *   for (int step = 0; step < steps; step++) {
+ *     int valid = ahead.next(images, labels);
+ *     ...
+ *   }
  * }
  * }</pre>
  *
- * <p>{@link #fill} may be called by several threads at once, with different buffers; {@link #next},
- * {@link #position} and {@link #seek} belong to one thread.
+ * <p>{@link #fill} makes one batch when it is called. It may be called by several threads at once,
+ * with different buffers.
  */
 public final class Batches {
   /** The label of a row that is no image: the padding of a short last batch. */
@@ -45,7 +46,7 @@ public final class Batches {
   }
 
   /**
-   * Where an iteration stands: the batch that comes next.
+   * Where an iteration stands: the batch that comes next, and all that a checkpoint has to keep.
    *
    * @param epoch from 0
    * @param batch from 0, below {@link #batchesPerEpoch()}
@@ -83,7 +84,6 @@ public final class Batches {
   private final ThreadLocal<Scratch> scratch;
   // Two, because threads that fill ahead are in two epochs at once around an epoch's end.
   private final AtomicReferenceArray<Order> orders = new AtomicReferenceArray<>(2);
-  private Position position = Position.START;
 
   private Batches(
       DataSource source,
@@ -188,9 +188,8 @@ public final class Batches {
 
   /**
    * Writes one batch from index 0 of both buffers; their positions stay where they are. Rows that
-   * are no images become zeros with the label {@link #NO_LABEL}. Allocates nothing, except that the
-   * first batch of an epoch makes the order and the first batch of a thread its scratch; a source
-   * that {@linkplain DataSource#isCostly is costly} is read by several threads.
+   * are no images become zeros with the label {@link #NO_LABEL}. A source that {@linkplain
+   * DataSource#isCostly is costly} is read by several threads.
    *
    * @param epoch from 0
    * @param batch 0 &lt;= batch &lt; batchesPerEpoch()
@@ -207,73 +206,48 @@ public final class Batches {
     if (epoch < 0) {
       throw new IllegalArgumentException("an epoch is at least 0, got " + epoch);
     }
-    check("images", images, images.order(), batchSize * imageFloats);
-    check("labels", labels, labels.order(), batchSize);
-    int[] order = shuffled ? order(epoch) : null;
+    requireRoom(images, labels);
     int valid = validRows(batch);
-    int first = batch * batchSize;
-    if (source.isCostly()) {
-      IntStream.range(0, valid)
-          .parallel()
-          .forEach(row -> fillRow(epoch, index(order, first + row), row, images, labels));
-    } else {
-      for (int row = 0; row < valid; row++) {
-        fillRow(epoch, index(order, first + row), row, images, labels);
-      }
-    }
+    IntStream rows = IntStream.range(0, valid);
+    (source.isCostly() ? rows.parallel() : rows)
+        .forEach(
+            row -> {
+              float[] image = scratch.get().augmented;
+              labels.put(row, write(epoch, batch, row, image, 0));
+              images.put(row * imageFloats, image, 0, imageFloats);
+            });
+    pad(valid, images, labels);
+    return valid;
+  }
+
+  /** Makes the rows that are no images. */
+  void pad(int valid, FloatBuffer images, IntBuffer labels) {
     for (int row = valid; row < batchSize; row++) {
       images.put(row * imageFloats, zeros, 0, imageFloats);
       labels.put(row, NO_LABEL);
     }
-    return valid;
   }
 
-  private static int index(int[] order, int at) {
-    return order == null ? at : order[at];
-  }
-
-  private void fillRow(int epoch, int index, int row, FloatBuffer images, IntBuffer labels) {
-    Scratch mine = scratch.get();
-    float[] image = mine.image;
-    source.read(index, image, 0);
-    if (!augmentation.equals(Augmentation.NONE)) {
+  /**
+   * Writes one image of a batch, augmented.
+   *
+   * @param row 0 &lt;= row &lt; validRows(batch)
+   * @param images (H, W, C) from {@code offset} on
+   * @return its label
+   */
+  int write(int epoch, int batch, int row, float[] images, int offset) {
+    int at = batch * batchSize + row;
+    int index = shuffled ? order(epoch)[at] : at;
+    if (augmentation.equals(Augmentation.NONE)) {
+      source.read(index, images, offset);
+    } else {
+      float[] image = scratch.get().image;
+      source.read(index, image, 0);
       long key = CounterRandom.key(seed, AUGMENT, epoch, index);
-      augmentation.apply(image, mine.augmented, source.height(), source.width(), padding, key);
-      image = mine.augmented;
+      augmentation.apply(
+          image, images, offset, source.height(), source.width(), padding, key);
     }
-    images.put(row * imageFloats, image, 0, imageFloats);
-    labels.put(row, source.label(index));
-  }
-
-  /**
-   * Writes the batch at {@link #position()} as {@link #fill} does and moves on, past the last batch
-   * into the next epoch.
-   *
-   * @return the number of valid rows
-   */
-  public int next(FloatBuffer images, IntBuffer labels) {
-    int valid = fill(position.epoch(), position.batch(), images, labels);
-    boolean last = position.batch() + 1 == batchesPerEpoch;
-    position =
-        last
-            ? new Position(Math.addExact(position.epoch(), 1), 0)
-            : new Position(position.epoch(), position.batch() + 1);
-    return valid;
-  }
-
-  /** The batch that {@link #next} writes next: all that a checkpoint has to keep. */
-  public Position position() {
-    return position;
-  }
-
-  /**
-   * Continues at another place.
-   *
-   * @throws IndexOutOfBoundsException if an epoch does not have that batch
-   */
-  public void seek(Position target) {
-    Objects.checkIndex(target.batch(), batchesPerEpoch);
-    position = target;
+    return source.label(index);
   }
 
   private int[] order(int epoch) {
@@ -285,6 +259,15 @@ public final class Batches {
       orders.set(epoch & 1, known);
     }
     return known.indices();
+  }
+
+  /**
+   * @throws IllegalArgumentException if a buffer is too short for a batch, read-only or of the
+   *     other byte order
+   */
+  void requireRoom(FloatBuffer images, IntBuffer labels) {
+    check("images", images, images.order(), batchSize * imageFloats);
+    check("labels", labels, labels.order(), batchSize);
   }
 
   private static void check(String what, Buffer buffer, ByteOrder order, int length) {

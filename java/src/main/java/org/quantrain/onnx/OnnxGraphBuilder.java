@@ -106,7 +106,8 @@ final class OnnxGraphBuilder {
       case S8 -> OnnxTensor.INT8;
       case S32 -> OnnxTensor.INT32;
       case S64 -> OnnxTensor.INT64;
-      case MASK -> throw new IllegalArgumentException("masks are not written to files");
+      case BF16, MASK ->
+          throw new IllegalArgumentException(dtype + " is of training, not of files");
     };
   }
 

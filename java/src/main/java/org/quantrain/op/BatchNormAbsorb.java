@@ -15,8 +15,14 @@ import org.quantrain.tensor.TensorSpec;
  * sum of squares (of {@link AccStats}), gamma, beta, x scale [1], w scale [K] (of the codes of
  * sign(gamma) * w), running mean and variance (STATE, moved). Outputs acc itself (now standing for
  * the normalized value), out scale, bias, keep, mean, 1 / sqrt(var + epsilon).
+ *
+ * @param gradients type of the gradient of the accumulator
  */
-public record BatchNormAbsorb(float epsilon, float momentum) implements Op {
+public record BatchNormAbsorb(float epsilon, float momentum, Compute gradients) implements Op {
+  public BatchNormAbsorb(float epsilon, float momentum) {
+    this(epsilon, momentum, Compute.F32);
+  }
+
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 9, 9);
@@ -49,7 +55,7 @@ public record BatchNormAbsorb(float epsilon, float momentum) implements Op {
     Node grad =
         b.node(
             node.name() + ".dx",
-            new BatchNormAbsorbBackward(),
+            new BatchNormAbsorbBackward(gradients),
             outputGrads.get(0),
             node.input(0),
             node.input(3),

@@ -14,8 +14,14 @@ import org.quantrain.tensor.TensorSpec;
  * Convolution of codes: acc = sum (x - zero-point) * w, int32. Inputs x codes [N,C,H,W], its scale
  * [1] and zero-point [1], w codes [K,C/groups,R,S], their scale [1] or [K]; output [N,K,P,Q]. The
  * scales matter to the gradient alone.
+ *
+ * @param gradients operands of the gradients' products
  */
-public record ConvCodes(ConvGeometry geometry, Lowering lowering) implements Op {
+public record ConvCodes(ConvGeometry geometry, Lowering lowering, Compute gradients) implements Op {
+  public ConvCodes(ConvGeometry geometry, Lowering lowering) {
+    this(geometry, lowering, Compute.F32);
+  }
+
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     checkCodes(in);
@@ -38,14 +44,11 @@ public record ConvCodes(ConvGeometry geometry, Lowering lowering) implements Op 
 
   @Override
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
-    Value dy = outputGrads.get(0);
-    Value x =
-        b.add(node.name() + ".x", new Dequantize(), node.input(0), node.input(1), node.input(2));
-    Value w = b.add(node.name() + ".w", new Dequantize(), node.input(3), node.input(4));
-    Value dx =
-        b.add(node.name() + ".dx", new Conv2dBackwardData(geometry, x.spec().shape()), dy, w);
-    Value dw =
-        b.add(node.name() + ".dw", new Conv2dBackwardWeights(geometry, w.spec().shape()), x, dy);
+    CodeOperands of = CodeOperands.of(b, node, gradients, outputGrads.get(0));
+    Conv2dBackwardData ofX = new Conv2dBackwardData(geometry, of.x().spec().shape());
+    Conv2dBackwardWeights ofW = new Conv2dBackwardWeights(geometry, of.w().spec().shape());
+    Value dx = b.add(node.name() + ".dx", ofX, of.dy(), of.w());
+    Value dw = of.gradientOfW(b, node.name() + ".dw", ofW, of.x(), of.dy());
     return Arrays.asList(dx, null, null, dw, null);
   }
 }

@@ -32,6 +32,13 @@ final class Expect {
     }
   }
 
+  /** Operands of a product: both float32 or both bf16. */
+  static void operands(TensorSpec a, TensorSpec b) {
+    if (a.dtype() != DType.F32 && a.dtype() != DType.BF16 || a.dtype() != b.dtype()) {
+      throw new ShapeException("expected two operands in F32 or in BF16, got " + a + " and " + b);
+    }
+  }
+
   static void codes(String what, TensorSpec spec) {
     if (!spec.dtype().isCodes()) {
       throw new ShapeException(what + ": expected codes (U8 or S8), got " + spec);

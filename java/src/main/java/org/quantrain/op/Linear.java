@@ -10,13 +10,15 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
-/** y = x w^T + bias. Inputs x [N,I], w [O,I], optional bias [O]; output [N,O], all float32. */
+/**
+ * y = x w^T + bias. Inputs x [N,I], w [O,I], both float32 or both bf16, optional bias [O]; output
+ * [N,O], float32.
+ */
 public record Linear() implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 2, 3);
-    Expect.dtype("x", in.get(0), DType.F32);
-    Expect.dtype("w", in.get(1), DType.F32);
+    Expect.operands(in.get(0), in.get(1));
     Shape y = output(in.get(0).shape(), in.get(1).shape());
     Expect.vectors(in, 2, in.size(), DType.F32, y.dim(1));
     return List.of(new TensorSpec(DType.F32, y));
@@ -32,8 +34,9 @@ public record Linear() implements Op {
   @Override
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
     Value dy = outputGrads.get(0);
-    Value dx = b.add(node.name() + ".dx", new LinearBackwardData(), dy, node.input(1));
-    Value dw = b.add(node.name() + ".dw", new LinearBackwardWeights(), node.input(0), dy);
+    Value g = ToBf16.beside(b, node, node.input(0), dy);
+    Value dx = b.add(node.name() + ".dx", new LinearBackwardData(), g, node.input(1));
+    Value dw = b.add(node.name() + ".dw", new LinearBackwardWeights(), node.input(0), g);
     return node.inputs().size() == 2
         ? List.of(dx, dw)
         : List.of(dx, dw, b.add(node.name() + ".db", new ChannelSum(), dy));

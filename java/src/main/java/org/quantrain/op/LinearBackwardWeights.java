@@ -7,11 +7,12 @@ import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 import org.quantrain.tensor.TensorSpec;
 
-/** dw = dy^T x. Inputs x [N,I], dy [N,O]; output [O,I]. */
+/** dw = dy^T x. Inputs x [N,I], dy [N,O], both float32 or both bf16; output [O,I], float32. */
 public record LinearBackwardWeights() implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 2, 2);
+    Expect.operands(in.get(0), in.get(1));
     Shape x = in.get(0).shape();
     Shape dy = in.get(1).shape();
     if (x.rank() != 2 || dy.rank() != 2 || x.dim(0) != dy.dim(0)) {

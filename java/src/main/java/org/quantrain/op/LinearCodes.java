@@ -12,8 +12,14 @@ import org.quantrain.tensor.TensorSpec;
 /**
  * acc = (x - zero-point) w^T on codes, int32. Inputs x [N,I], scale [1], zero-point [1], w [O,I],
  * scale [1] or [O]; output [N,O].
+ *
+ * @param gradients operands of the gradients' products
  */
-public record LinearCodes(Lowering lowering) implements Op {
+public record LinearCodes(Lowering lowering, Compute gradients) implements Op {
+  public LinearCodes(Lowering lowering) {
+    this(lowering, Compute.F32);
+  }
+
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     ConvCodes.checkCodes(in);
@@ -22,12 +28,10 @@ public record LinearCodes(Lowering lowering) implements Op {
 
   @Override
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
-    Value dy = outputGrads.get(0);
-    Value x =
-        b.add(node.name() + ".x", new Dequantize(), node.input(0), node.input(1), node.input(2));
-    Value w = b.add(node.name() + ".w", new Dequantize(), node.input(3), node.input(4));
-    Value dx = b.add(node.name() + ".dx", new LinearBackwardData(), dy, w);
-    Value dw = b.add(node.name() + ".dw", new LinearBackwardWeights(), x, dy);
+    CodeOperands of = CodeOperands.of(b, node, gradients, outputGrads.get(0));
+    Value dx = b.add(node.name() + ".dx", new LinearBackwardData(), of.dy(), of.w());
+    Value dw =
+        of.gradientOfW(b, node.name() + ".dw", new LinearBackwardWeights(), of.x(), of.dy());
     return Arrays.asList(dx, null, null, dw, null);
   }
 }

@@ -14,7 +14,7 @@ import org.quantrain.tensor.TensorSpec;
 
 /**
  * Products of matrices in the last two dimensions, [..,M,K] by [..,K,N] to [..,M,N], the dimensions
- * in front broadcast; float32, row-major.
+ * in front broadcast; row-major, both operands float32 or both bf16, the products' sums float32.
  *
  * @param transA a is [..,K,M]
  * @param transB b is [..,N,K]
@@ -23,9 +23,9 @@ public record MatMul(boolean transA, boolean transB) implements Op {
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 2, 2);
+    Expect.operands(in.get(0), in.get(1));
     for (int i = 0; i < 2; i++) {
       String what = i == 0 ? "a" : "b";
-      Expect.dtype(what, in.get(i), DType.F32);
       Expect.rowMajor(what, in.get(i));
       if (in.get(i).shape().rank() < 2) {
         throw new ShapeException(what + ": expected a matrix, got " + in.get(i));
@@ -52,7 +52,7 @@ public record MatMul(boolean transA, boolean transB) implements Op {
 
   @Override
   public List<Value> vjp(GraphBuilder builder, Node node, List<Value> outputGrads) {
-    Value dy = outputGrads.get(0);
+    Value dy = ToBf16.beside(builder, node, node.input(0), outputGrads.get(0));
     Value a = node.input(0);
     Value b = node.input(1);
     Value da =

@@ -15,8 +15,14 @@ import org.quantrain.tensor.TensorSpec;
  * int32: scores and context of attention. Inputs a [..,M,K], scale [1], zero-point [1], b [..,K,N]
  * of the same type, scale [1], zero-point [1]; output [..,M,N]. Row-major; the dimensions in front
  * are equal. The scales matter to the gradient alone.
+ *
+ * @param gradients operands of the gradients' products
  */
-public record MatMulCodes(Lowering lowering) implements Op {
+public record MatMulCodes(Lowering lowering, Compute gradients) implements Op {
+  public MatMulCodes(Lowering lowering) {
+    this(lowering, Compute.F32);
+  }
+
   @Override
   public List<TensorSpec> infer(List<TensorSpec> in) {
     Expect.count(in, 6, 6);
@@ -42,13 +48,9 @@ public record MatMulCodes(Lowering lowering) implements Op {
 
   @Override
   public List<Value> vjp(GraphBuilder g, Node node, List<Value> outputGrads) {
-    Value dy = outputGrads.get(0);
-    Value a =
-        g.add(node.name() + ".a", new Dequantize(), node.input(0), node.input(1), node.input(2));
-    Value b =
-        g.add(node.name() + ".b", new Dequantize(), node.input(3), node.input(4), node.input(5));
-    Value da = g.add(node.name() + ".da", new MatMul(false, true), dy, b);
-    Value db = g.add(node.name() + ".db", new MatMul(true, false), a, dy);
+    CodeOperands of = CodeOperands.of(g, node, gradients, outputGrads.get(0));
+    Value da = g.add(node.name() + ".da", new MatMul(false, true), of.dy(), of.w());
+    Value db = of.gradientOfW(g, node.name() + ".db", new MatMul(true, false), of.x(), of.dy());
     return Arrays.asList(da, null, null, db, null, null);
   }
 }

@@ -25,6 +25,7 @@ import org.quantrain.op.AveragePoolOnGrid;
 import org.quantrain.op.BatchNorm;
 import org.quantrain.op.BatchNormAbsorb;
 import org.quantrain.op.BatchNormStats;
+import org.quantrain.op.Compute;
 import org.quantrain.op.Concat;
 import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.Contract;
@@ -145,6 +146,7 @@ public final class LowerToInteger {
   private final Graph graph;
   private final Mode mode;
   private final Lowering lowering;
+  private final Compute gradients;
   private final GraphBuilder builder = new GraphBuilder();
   private final Map<Value, Lowered> lowered = new HashMap<>();
   private final Map<Value, FakeQuant> weights = new HashMap<>();
@@ -152,14 +154,23 @@ public final class LowerToInteger {
   private final Map<Value, Value> real = new HashMap<>();
   private final Set<Node> fused = new HashSet<>();
 
-  private LowerToInteger(Graph graph, Mode mode, Lowering lowering) {
+  private LowerToInteger(Graph graph, Mode mode, Lowering lowering, Compute gradients) {
     this.graph = graph;
     this.mode = mode;
     this.lowering = lowering;
+    this.gradients = gradients;
   }
 
+  /**
+   * @param gradients operands of the products in the gradients
+   */
+  public static Graph apply(Graph graph, Mode mode, Lowering lowering, Compute gradients) {
+    return new LowerToInteger(graph, mode, lowering, gradients).run();
+  }
+
+  /** For gradients in float32, or none. */
   public static Graph apply(Graph graph, Mode mode, Lowering lowering) {
-    return new LowerToInteger(graph, mode, lowering).run();
+    return apply(graph, mode, lowering, Compute.F32);
   }
 
   private Graph run() {
@@ -256,7 +267,7 @@ public final class LowerToInteger {
   private Accumulated product(Node node, MatMul matMul, Codes a, Codes b) {
     Value left = turned(node.name() + ".a", a.codes(), matMul.transA());
     Value right = turned(node.name() + ".b", b.codes(), matMul.transB());
-    MatMulCodes op = new MatMulCodes(lowering);
+    MatMulCodes op = new MatMulCodes(lowering, gradients);
     Value acc =
         builder.add(
             node.name() + ".acc",
@@ -364,8 +375,8 @@ public final class LowerToInteger {
   private Node product(Node node, Codes x, Value wCodes, Value wScale) {
     Op op =
         node.op() instanceof Conv2d conv
-            ? new ConvCodes(conv.geometry(), lowering)
-            : new LinearCodes(lowering);
+            ? new ConvCodes(conv.geometry(), lowering, gradients)
+            : new LinearCodes(lowering, gradients);
     return builder.node(
         node.name() + ".acc", op, x.codes(), x.scale(), x.zeroPoint(), wCodes, wScale);
   }
@@ -433,7 +444,7 @@ public final class LowerToInteger {
     Node absorb =
         builder.node(
             norm.name() + ".absorb",
-            new BatchNormAbsorb(bn.epsilon(), bn.momentum()),
+            new BatchNormAbsorb(bn.epsilon(), bn.momentum(), gradients),
             product.output(),
             stats.output(0),
             stats.output(1),

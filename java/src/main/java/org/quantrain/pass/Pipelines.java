@@ -8,6 +8,7 @@ import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
 import org.quantrain.op.BatchNorm;
+import org.quantrain.op.Compute;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.Lowering;
 import org.quantrain.pass.LowerToInteger.Mode;
@@ -53,19 +54,28 @@ public final class Pipelines {
    * the others one with.
    */
   public static Graph forward(Graph graph, Phase phase, Lowering lowering) {
+    return forward(graph, phase, lowering, Compute.F32);
+  }
+
+  private static Graph forward(Graph graph, Phase phase, Lowering lowering, Compute compute) {
     return switch (phase) {
-      case FLOAT_TRAIN -> SetBatchNormMode.apply(graph, BatchNorm.Mode.TRAIN);
+      case FLOAT_TRAIN ->
+          NarrowProducts.apply(SetBatchNormMode.apply(graph, BatchNorm.Mode.TRAIN), compute);
       case FLOAT_EVAL -> SetBatchNormMode.apply(graph, BatchNorm.Mode.FROZEN);
       case CALIBRATE ->
           SetBatchNormMode.apply(ObserveRanges.calibrating(graph), BatchNorm.Mode.FROZEN);
       case TRAIN_DELAYED ->
-          SetBatchNormMode.apply(ObserveRanges.apply(graph), BatchNorm.Mode.TRAIN);
+          NarrowProducts.apply(
+              SetBatchNormMode.apply(ObserveRanges.apply(graph), BatchNorm.Mode.TRAIN), compute);
       case TRAIN ->
           LowerToInteger.apply(
-              SetBatchNormMode.apply(graph, BatchNorm.Mode.TRAIN), Mode.TRAIN, lowering);
+              SetBatchNormMode.apply(graph, BatchNorm.Mode.TRAIN), Mode.TRAIN, lowering, compute);
       case TRAIN_FROZEN ->
           LowerToInteger.apply(
-              SetBatchNormMode.apply(graph, BatchNorm.Mode.FROZEN), Mode.TRAIN_FROZEN, lowering);
+              SetBatchNormMode.apply(graph, BatchNorm.Mode.FROZEN),
+              Mode.TRAIN_FROZEN,
+              lowering,
+              compute);
       case EVAL ->
           LowerToInteger.apply(
               SetBatchNormMode.apply(graph, BatchNorm.Mode.FROZEN), Mode.EVAL, lowering);
@@ -91,14 +101,24 @@ public final class Pipelines {
     return SetBatchNormMode.apply(ObserveRanges.nothing(graph), BatchNorm.Mode.FROZEN);
   }
 
-  /** The training graph of a phase: outputs (logits, loss, correct) and gradients. */
+  /** The training graph of a phase: outputs (logits, loss, correct) and gradients in float32. */
   public static TrainingGraph training(
       Graph graph, Phase phase, Lowering lowering, float smoothing) {
+    return training(graph, phase, lowering, Compute.F32, smoothing);
+  }
+
+  /**
+   * The training graph of a phase: outputs (logits, loss, correct) and gradients.
+   *
+   * @param compute operands of the products in the gradients and in a forward pass in floats
+   */
+  public static TrainingGraph training(
+      Graph graph, Phase phase, Lowering lowering, Compute compute, float smoothing) {
     if (!phase.trains()) {
       throw new IllegalArgumentException(phase + " does not train");
     }
     return EliminateDead.apply(
-        Backprop.of(AddLoss.apply(forward(graph, phase, lowering), smoothing)));
+        Backprop.of(AddLoss.apply(forward(graph, phase, lowering, compute), smoothing)));
   }
 
   /** The evaluation graph of a phase: outputs (logits, loss, correct). */

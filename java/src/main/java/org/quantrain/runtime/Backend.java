@@ -42,6 +42,9 @@ public interface Backend extends AutoCloseable {
   /** Makes the kernel of an optimizer step. */
   Kernel prepare(Sgd.Launch launch);
 
+  /** Makes the kernel that takes the gradients of a part of a step. */
+  Kernel prepare(GradientMean.Launch launch);
+
   @Override
   void close();
 }

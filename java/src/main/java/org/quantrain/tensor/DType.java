@@ -3,6 +3,8 @@ package org.quantrain.tensor;
 /** Element type of a tensor in memory. Codes of 2 to 8 bits live in 8-bit containers. */
 public enum DType {
   F32(4),
+  /** bfloat16: the upper half of a float32. */
+  BF16(2),
   S64(8),
   S32(4),
   S8(1),

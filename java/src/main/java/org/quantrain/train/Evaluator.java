@@ -6,6 +6,7 @@ import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import org.quantrain.data.Batches;
 import org.quantrain.data.DataSource;
+import org.quantrain.data.Prefetch;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Value;
 import org.quantrain.pass.AddLoss;
@@ -28,12 +29,15 @@ public final class Evaluator implements AutoCloseable {
   private final ByteBuffer logitBytes;
   private final FloatBuffer logitRows;
   private final int classes;
+  private final int inputThreads;
 
   /**
    * @param graph with outputs (logits, loss, correct), see {@link
    *     org.quantrain.pass.Pipelines#evaluation}
+   * @param inputThreads that read images ahead of their evaluation
    */
-  public Evaluator(Graph graph, int batch, ParameterStore store) {
+  public Evaluator(Graph graph, int batch, ParameterStore store, int inputThreads) {
+    this.inputThreads = inputThreads;
     plan = PlanCompiler.compile(graph, batch, store.backend(), store, PlanOptions.defaults());
     images = plan.input(graph.inputs().get(0)).asFloatBuffer();
     labels = plan.input(AddLoss.LABELS).asIntBuffer();
@@ -49,14 +53,17 @@ public final class Evaluator implements AutoCloseable {
     int correct1 = 0;
     int correct5 = 0;
     double loss = 0;
-    for (int b = 0; b < batches.batchesPerEpoch(); b++) {
-      int rows = batches.fill(0, b, images, labels);
-      plan.run();
-      loss += (double) plan.readFloat(plan.graph().outputs().get(1)) * rows;
-      correct1 += plan.readInt(plan.graph().outputs().get(2));
-      plan.readInto(logits, logitBytes.clear());
-      for (int row = 0; row < rows; row++) {
-        correct5 += isAmongFirst(row, labels.get(row)) ? 1 : 0;
+    int count = batches.batchesPerEpoch();
+    try (Prefetch ahead = new Prefetch(batches, Batches.Position.START, count, inputThreads)) {
+      for (int b = 0; b < count; b++) {
+        int rows = ahead.next(images, labels);
+        plan.run();
+        loss += (double) plan.readFloat(plan.graph().outputs().get(1)) * rows;
+        correct1 += plan.readInt(plan.graph().outputs().get(2));
+        plan.readInto(logits, logitBytes.clear());
+        for (int row = 0; row < rows; row++) {
+          correct5 += isAmongFirst(row, labels.get(row)) ? 1 : 0;
+        }
       }
     }
     return new Evaluation(source.size(), correct1, correct5, loss / source.size());

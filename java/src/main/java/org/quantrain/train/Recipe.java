@@ -1,6 +1,7 @@
 package org.quantrain.train;
 
 import org.quantrain.data.Augmentation;
+import org.quantrain.op.Compute;
 import org.quantrain.op.Lowering;
 
 /**
@@ -20,6 +21,9 @@ import org.quantrain.op.Lowering;
  *     0.5]; 0 keeps the last
  * @param trainLowering how the quantized stage multiplies codes while statistics move; the result
  *     is the same to the bit
+ * @param compute operands of the products in every gradient and in the float stage
+ * @param accumulate equal parts that a batch is run in, one behind the other, in the memory of one;
+ *     batch norm and observers see each by itself
  */
 public record Recipe(
     int floatEpochs,
@@ -37,12 +41,20 @@ public record Recipe(
     float validationFraction,
     Augmentation augmentation,
     Lowering trainLowering,
+    Compute compute,
+    int accumulate,
     long seed) {
 
   public Recipe {
     require(floatEpochs >= 0, "epochs", "at least 0", floatEpochs);
     require(qatEpochs >= 0, "quantized epochs", "at least 0", qatEpochs);
     require(batch >= 2, "batch", "at least 2", batch);
+    require(accumulate >= 1, "accumulate", "at least 1", accumulate);
+    require(
+        batch % accumulate == 0 && batch / accumulate >= 2,
+        "accumulate",
+        "equal parts of at least 2 of the " + batch + " images of a batch",
+        accumulate);
     require(floatLearningRate > 0, "learning rate", "more than 0", floatLearningRate);
     require(qatLearningRate > 0, "quantized learning rate", "more than 0", qatLearningRate);
     require(momentum >= 0 && momentum < 1, "momentum", "0 to below 1", momentum);
@@ -87,6 +99,8 @@ public record Recipe(
         0.1f,
         Augmentation.NONE,
         Lowering.INTEGER,
+        Compute.F32,
+        1,
         1);
   }
 
@@ -118,6 +132,8 @@ public record Recipe(
         validationFraction,
         augmentation,
         trainLowering,
+        compute,
+        accumulate,
         seed);
   }
 
@@ -138,6 +154,8 @@ public record Recipe(
         validationFraction,
         augmentation,
         trainLowering,
+        compute,
+        accumulate,
         seed);
   }
 
@@ -158,6 +176,8 @@ public record Recipe(
         validationFraction,
         augmentation,
         trainLowering,
+        compute,
+        accumulate,
         seed);
   }
 
@@ -178,6 +198,8 @@ public record Recipe(
         validationFraction,
         augmentation,
         trainLowering,
+        compute,
+        accumulate,
         seed);
   }
 
@@ -200,6 +222,8 @@ public record Recipe(
         validationFraction,
         augmentation,
         trainLowering,
+        compute,
+        accumulate,
         seed);
   }
 
@@ -220,6 +244,8 @@ public record Recipe(
         fraction,
         augmentation,
         trainLowering,
+        compute,
+        accumulate,
         seed);
   }
 
@@ -240,6 +266,8 @@ public record Recipe(
         validationFraction,
         other,
         trainLowering,
+        compute,
+        accumulate,
         seed);
   }
 
@@ -260,6 +288,53 @@ public record Recipe(
         validationFraction,
         augmentation,
         other,
+        compute,
+        accumulate,
+        seed);
+  }
+
+  public Recipe compute(Compute other) {
+    return new Recipe(
+        floatEpochs,
+        qatEpochs,
+        batch,
+        floatLearningRate,
+        qatLearningRate,
+        momentum,
+        weightDecay,
+        smoothing,
+        calibrationBatches,
+        quantDelaySteps,
+        freezeFrom,
+        observerMomentum,
+        validationFraction,
+        augmentation,
+        trainLowering,
+        other,
+        accumulate,
+        seed);
+  }
+
+  /** A step takes the mean of the gradients of this many parts of its batch. */
+  public Recipe accumulate(int parts) {
+    return new Recipe(
+        floatEpochs,
+        qatEpochs,
+        batch,
+        floatLearningRate,
+        qatLearningRate,
+        momentum,
+        weightDecay,
+        smoothing,
+        calibrationBatches,
+        quantDelaySteps,
+        freezeFrom,
+        observerMomentum,
+        validationFraction,
+        augmentation,
+        trainLowering,
+        compute,
+        parts,
         seed);
   }
 
@@ -280,6 +355,8 @@ public record Recipe(
         validationFraction,
         augmentation,
         trainLowering,
+        compute,
+        accumulate,
         other);
   }
 }

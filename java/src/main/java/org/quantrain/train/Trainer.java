@@ -1,8 +1,6 @@
 package org.quantrain.train;
 
 import java.io.IOException;
-import java.nio.FloatBuffer;
-import java.nio.IntBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +18,7 @@ import java.util.TreeMap;
 import org.quantrain.autodiff.TrainingGraph;
 import org.quantrain.data.Batches;
 import org.quantrain.data.DataSource;
+import org.quantrain.data.Prefetch;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
@@ -35,6 +34,7 @@ import org.quantrain.plan.PlanOptions;
 import org.quantrain.quant.LearnedValues;
 import org.quantrain.quant.QuantizerState;
 import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.GradientMean;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.runtime.QuantrainException;
 import org.quantrain.runtime.Sgd;
@@ -62,10 +62,15 @@ public final class Trainer implements AutoCloseable {
   /** Null if the recipe holds no images out. */
   private final DataSource validation;
 
+  private final int inputThreads;
   private final Batches batches;
   private final String fingerprint;
   private final ParameterStore store;
   private final Sgd optimizer;
+
+  /** Null if a batch is run in one part. */
+  private final GradientMean gradients;
+
   private final Evaluator evaluator;
 
   /** Quantizers that learn; empty in the float stage. */
@@ -78,6 +83,8 @@ public final class Trainer implements AutoCloseable {
 
   /**
    * @param model its graph has quantizers if the stage is QAT (see {@link Pipelines#quantize})
+   * @param inputThreads that read and augment images ahead of the steps; the result is the same for
+   *     any number
    * @throws IllegalArgumentException if there are too few images for a batch
    */
   public Trainer(
@@ -86,10 +93,12 @@ public final class Trainer implements AutoCloseable {
       Model model,
       DataSource images,
       Recipe recipe,
-      Listener listener) {
+      Listener listener,
+      int inputThreads) {
     this.stage = stage;
     this.recipe = recipe;
     this.listener = listener;
+    this.inputThreads = inputThreads;
     int held = (int) (images.size() * recipe.validationFraction());
     int[] order = shuffled(images.size(), recipe.seed());
     this.validation = held == 0 ? null : images.subset(Arrays.copyOf(order, held));
@@ -112,7 +121,9 @@ public final class Trainer implements AutoCloseable {
     for (Phase phase : phases()) {
       if (phase.trains()) {
         backward.put(
-            phase, Pipelines.training(model.graph(), phase, lowering(phase), recipe.smoothing()));
+            phase,
+            Pipelines.training(
+                model.graph(), phase, lowering(phase), recipe.compute(), recipe.smoothing()));
       } else {
         forward.put(phase, Pipelines.evaluation(model.graph(), phase, lowering(phase)));
       }
@@ -127,26 +138,29 @@ public final class Trainer implements AutoCloseable {
         (phase, t) ->
             plans.put(
                 phase,
-                PlanCompiler.compile(t, recipe.batch(), backend, store, PlanOptions.defaults())));
+                PlanCompiler.compile(t, partSize(), backend, store, PlanOptions.defaults())));
     if (forward.containsKey(Phase.CALIBRATE)) {
       plans.put(
           Phase.CALIBRATE,
           PlanCompiler.compile(
-              forward.get(Phase.CALIBRATE),
-              recipe.batch(),
-              backend,
-              store,
-              PlanOptions.defaults()));
+              forward.get(Phase.CALIBRATE), partSize(), backend, store, PlanOptions.defaults()));
     }
     Graph evaluation = forward.get(stage == Stage.FLOAT ? Phase.FLOAT_EVAL : Phase.EVAL);
-    this.evaluator = new Evaluator(evaluation, EVALUATION_BATCH, store);
+    this.evaluator = new Evaluator(evaluation, EVALUATION_BATCH, store, inputThreads);
     this.learned = LearnedValues.quantizers(model.graph());
     this.optimizer =
         new Sgd(
             store,
             new Sgd.Options(recipe.momentum(), recipe.weightDecay(), false),
             v -> LearnedValues.decays(model.graph(), v.name()));
+    this.gradients =
+        recipe.accumulate() == 1 ? null : new GradientMean(store, recipe.accumulate());
     store.scalars().set(StepScalars.Slot.OBSERVER_MOMENTUM, recipe.observerMomentum());
+  }
+
+  /** Images of one run of a training plan. */
+  private int partSize() {
+    return recipe.batch() / recipe.accumulate();
   }
 
   private List<Phase> phases() {
@@ -199,9 +213,13 @@ public final class Trainer implements AutoCloseable {
               stage, fingerprint, 0, 0, -1, Double.MAX_VALUE, start, store.velocities(), start);
       save(last, file);
     }
-    for (int epoch = last.epochs(); epoch < epochs; epoch++) {
-      last = epoch(epoch, last);
-      save(last, file);
+    Batches.Position start = new Batches.Position(last.epochs(), 0);
+    long steps = (long) (epochs - last.epochs()) * batches.batchesPerEpoch();
+    try (Prefetch ahead = new Prefetch(batches, start, steps, inputThreads)) {
+      for (int epoch = last.epochs(); epoch < epochs; epoch++) {
+        last = epoch(epoch, ahead, last);
+        save(last, file);
+      }
     }
     return last.best();
   }
@@ -234,11 +252,16 @@ public final class Trainer implements AutoCloseable {
       store.restore(QuantizerState.initial(quantizer, LearnedValues.scales(node)));
     }
     Batches inOrder = Batches.shuffled(training, recipe.batch(), recipe.seed());
-    FloatBuffer images = images(plan);
-    IntBuffer labels = labels(plan);
-    for (int b = 0; b < Math.min(recipe.calibrationBatches(), inOrder.batchesPerEpoch()); b++) {
-      inOrder.fill(0, b, images, labels);
-      plan.run();
+    StepInput input = new StepInput(inOrder, recipe.accumulate());
+    int count = Math.min(recipe.calibrationBatches(), inOrder.batchesPerEpoch());
+    try (Prefetch ahead = new Prefetch(inOrder, Batches.Position.START, count, inputThreads)) {
+      for (int b = 0; b < count; b++) {
+        input.take(ahead, plan);
+        for (int part = 0; part < recipe.accumulate(); part++) {
+          input.feed(part, plan);
+          plan.run();
+        }
+      }
     }
     for (Node node : learned) {
       store.restore(LearnedValues.start((FakeQuant) node.op(), store::get));
@@ -252,15 +275,7 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
-  private static FloatBuffer images(Plan plan) {
-    return plan.input(plan.graph().inputs().get(0)).asFloatBuffer();
-  }
-
-  private static IntBuffer labels(Plan plan) {
-    return plan.input(AddLoss.LABELS).asIntBuffer();
-  }
-
-  private Checkpoint epoch(int epoch, Checkpoint before) {
+  private Checkpoint epoch(int epoch, Prefetch ahead, Checkpoint before) {
     int steps = batches.batchesPerEpoch();
     LrSchedule schedule =
         stage == Stage.FLOAT
@@ -271,26 +286,27 @@ public final class Trainer implements AutoCloseable {
     double loss = 0;
     long correct = 0;
     Phase phase = null;
-    FloatBuffer images = null;
-    IntBuffer labels = null;
+    StepInput input = new StepInput(batches, recipe.accumulate());
     for (int b = 0; b < steps; b++) {
       long step = (long) epoch * steps + b;
       Plan plan = plans.get(phaseAt(step));
       if (phase != phaseAt(step)) {
         endOfDelay(phase);
         phase = phaseAt(step);
-        images = images(plan);
-        labels = labels(plan);
       }
-      batches.fill(epoch, b, images, labels);
+      input.take(ahead, plan);
       float rate = schedule.at(step);
       store.scalars().set(StepScalars.Slot.LEARNING_RATE, rate);
-      runStep(plan, epoch, b);
-      float stepLoss = plan.readFloat(plan.graph().outputs().get(1));
+      float stepLoss = 0;
+      for (int part = 0; part < recipe.accumulate(); part++) {
+        input.feed(part, plan);
+        runPart(plan, epoch, b);
+        stepLoss += plan.readFloat(plan.graph().outputs().get(1)) / recipe.accumulate();
+        correct += plan.readInt(plan.graph().outputs().get(2));
+      }
       requireFinite(stepLoss, epoch, b);
       optimizer.step();
       loss += stepLoss;
-      correct += plan.readInt(plan.graph().outputs().get(2));
       listener.step(stage, phase, epoch + 1, b + 1, stepLoss, rate);
     }
     endOfDelay(phase);
@@ -343,9 +359,12 @@ public final class Trainer implements AutoCloseable {
    * A scale that overflowed is refused by the kernel that reads it; the user hears which step it
    * was.
    */
-  private void runStep(Plan plan, int epoch, int step) {
+  private void runPart(Plan plan, int epoch, int step) {
     try {
       plan.run();
+      if (gradients != null) {
+        gradients.add();
+      }
     } catch (QuantrainException e) {
       throw new NonFiniteException(where(epoch, step) + e.getMessage() + HINT);
     }
@@ -410,6 +429,9 @@ public final class Trainer implements AutoCloseable {
     plans.values().forEach(Plan::close);
     evaluator.close();
     optimizer.close();
+    if (gradients != null) {
+      gradients.close();
+    }
     store.close();
   }
 }

@@ -15,6 +15,7 @@ import org.quantrain.op.BatchNormAbsorbBackward;
 import org.quantrain.op.BatchNormBackward;
 import org.quantrain.op.BatchNormStats;
 import org.quantrain.op.BatchNormStatsBackward;
+import org.quantrain.op.Compute;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 
@@ -58,9 +59,9 @@ final class BatchNormCases {
             () -> absorb("large", LARGE_IMAGES, 20000, QuantizeCases.gammas(64))),
         new OpCase(
             BatchNormAbsorbBackward.class,
-            () -> Grids.ROWS_AND_CHANNELS.stream().map(BatchNormCases::absorbBackward).toList(),
+            BatchNormCases::absorbBackward,
             List::of,
-            () -> absorbBackward(LARGE_IMAGES)));
+            () -> absorbBackward(LARGE_IMAGES, Compute.F32)));
   }
 
   private static Example batchNorm(String name, BatchNorm.Mode mode, HostTensor x) {
@@ -208,11 +209,20 @@ final class BatchNormCases {
     return list;
   }
 
-  private static Example absorbBackward(Shape shape) {
+  private static List<Example> absorbBackward() {
+    List<Example> list = new ArrayList<>();
+    for (Shape shape : Grids.ROWS_AND_CHANNELS) {
+      list.add(absorbBackward(shape, Compute.F32));
+      list.add(absorbBackward(shape, Compute.BF16));
+    }
+    return list;
+  }
+
+  private static Example absorbBackward(Shape shape, Compute gradients) {
     int c = shape.dim(1);
     return Example.of(
-        shape.toString(),
-        new BatchNormAbsorbBackward(),
+        shape + " " + gradients,
+        new BatchNormAbsorbBackward(gradients),
         normal(shape, 1),
         AccumulatorCases.s32(shape, integers(size(shape), 20000, 2)),
         Tensors.vector(QuantizeCases.gammas(c)),

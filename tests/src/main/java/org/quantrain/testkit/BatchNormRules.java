@@ -15,6 +15,7 @@ import org.quantrain.op.BatchNormAbsorbBackward;
 import org.quantrain.op.BatchNormBackward;
 import org.quantrain.op.BatchNormStats;
 import org.quantrain.op.BatchNormStatsBackward;
+import org.quantrain.op.Compute;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.testkit.Expected.Bits;
 import org.quantrain.testkit.Expected.Near;
@@ -269,18 +270,20 @@ final class BatchNormRules {
     List<HostTensor> actual = call.actual();
     float[] actualDgamma = actual.get(1).floats();
     float[] actualDbeta = actual.get(2).floats();
+    boolean narrow = op.gradients() == Compute.BF16;
     float[] du = new float[dy.length];
     for (int i = 0; i < dy.length; i++) {
       int c = i % channels;
       float xhat = ((float) acc[i] * (sx * sw[c]) - mean[c]) * inv[c];
       float sumDx = sign(gamma[c]) * actualDgamma[c];
+      float gain = Math.abs(gamma[c]) * inv[c];
       du[i] =
-          Math.abs(gamma[c])
-              * inv[c]
+          (narrow ? gain * sw[c] : gain)
               * ((dy[i] - actualDbeta[c] / (float) rows) - xhat * (sumDx / (float) rows));
     }
+    HostTensor wide = HostTensor.of(call.in(0).shape(), du);
     return Expected.of(
-        new Bits(HostTensor.of(call.in(0).shape(), du)),
+        new Bits(narrow ? Tensors.bf16(wide) : wide),
         new Near(dgamma, dgammaBound),
         new Near(dbeta, dbetaBound));
   }

@@ -38,6 +38,14 @@ public record Example(String name, Op op, List<HostTensor> inputs) {
     return new Example(name, op, List.of(inputs));
   }
 
+  /** A product with both operands rounded to bf16. */
+  Example inBf16() {
+    List<HostTensor> narrow = new ArrayList<>(inputs);
+    narrow.set(0, Tensors.bf16(inputs.get(0)));
+    narrow.set(1, Tensors.bf16(inputs.get(1)));
+    return new Example(name + " in bf16", op, narrow);
+  }
+
   /**
    * A graph of this operation alone.
    *

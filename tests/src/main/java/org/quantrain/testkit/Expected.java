@@ -95,6 +95,12 @@ public record Expected(List<Result> outputs, Map<Integer, Result> updated) {
           out[i] = v[i] + " (" + Integer.toHexString(Float.floatToIntBits(v[i])) + ")";
         }
       }
+      case BF16 -> {
+        float[] v = Tensors.reals(t);
+        for (int i = 0; i < n; i++) {
+          out[i] = v[i] + " (" + Integer.toHexString(Float.floatToIntBits(v[i]) >>> 16) + ")";
+        }
+      }
       case S32 -> {
         int[] v = t.ints();
         for (int i = 0; i < n; i++) {

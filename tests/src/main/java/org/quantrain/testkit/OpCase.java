@@ -39,6 +39,13 @@ public record OpCase(
       return this;
     }
 
+    /** Products in float32, and the same in bf16. */
+    static List<Example> inBothTypes(List<Example> products) {
+      List<Example> both = new ArrayList<>(products);
+      products.forEach(e -> both.add(e.inBf16()));
+      return both;
+    }
+
     List<Example> list() {
       return list;
     }

@@ -84,17 +84,20 @@ final class ProductCases {
     return List.of(
         new OpCase(
             Conv2d.class,
-            ProductCases::conv,
+            () -> Examples.inBothTypes(conv()),
             ProductCases::convGradients,
             () -> conv(LARGE, false)),
         new OpCase(
             Conv2dBackwardData.class,
-            () -> SHAPES.stream().map(ProductCases::convBackwardData).toList(),
+            () ->
+                Examples.inBothTypes(SHAPES.stream().map(ProductCases::convBackwardData).toList()),
             List::of,
             () -> convBackwardData(LARGE)),
         new OpCase(
             Conv2dBackwardWeights.class,
-            () -> SHAPES.stream().map(ProductCases::convBackwardWeights).toList(),
+            () ->
+                Examples.inBothTypes(
+                    SHAPES.stream().map(ProductCases::convBackwardWeights).toList()),
             List::of,
             () -> convBackwardWeights(LARGE)),
         new OpCase(
@@ -109,17 +112,17 @@ final class ProductCases {
             () -> convRequantize(LARGE, Grids.U8, Grids.U8, true, true)),
         new OpCase(
             Linear.class,
-            ProductCases::linear,
+            () -> Examples.inBothTypes(linear()),
             () -> List.of(linear(3, 7, 5, false), linear(3, 7, 5, true)),
             () -> linear(LARGE_LINEAR, LARGE_LINEAR, LARGE_LINEAR, false)),
         new OpCase(
             LinearBackwardData.class,
-            () -> linears(ProductCases::linearBackwardData),
+            () -> Examples.inBothTypes(linears(ProductCases::linearBackwardData)),
             List::of,
             () -> linearBackwardData(LARGE_LINEAR, LARGE_LINEAR, LARGE_LINEAR)),
         new OpCase(
             LinearBackwardWeights.class,
-            () -> linears(ProductCases::linearBackwardWeights),
+            () -> Examples.inBothTypes(linears(ProductCases::linearBackwardWeights)),
             List::of,
             () -> linearBackwardWeights(LARGE_LINEAR, LARGE_LINEAR, LARGE_LINEAR)),
         new OpCase(

@@ -1,5 +1,6 @@
 package org.quantrain.testkit;
 
+import static org.quantrain.testkit.EdgeValues.between;
 import static org.quantrain.testkit.EdgeValues.edges;
 import static org.quantrain.testkit.EdgeValues.ordinary;
 import static org.quantrain.testkit.EdgeValues.ties;
@@ -12,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AddCodesRange;
+import org.quantrain.op.CodesToBf16;
 import org.quantrain.op.Dequantize;
 import org.quantrain.op.Histogram;
 import org.quantrain.op.MinMax;
@@ -21,7 +23,9 @@ import org.quantrain.op.RangeRule;
 import org.quantrain.op.RangeToQParams;
 import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.SteBackward;
+import org.quantrain.op.TimesRatio;
 import org.quantrain.op.TimesSign;
+import org.quantrain.op.ToBf16;
 import org.quantrain.op.UpdateQParams;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
@@ -54,6 +58,21 @@ final class QuantizeCases {
             QuantizeCases::dequantize,
             () -> List.of(dequantize(SMALL, Grids.U8), weight(SMALL, perChannel(Grids.S8))),
             () -> dequantize(LARGE, Grids.U8)),
+        new OpCase(
+            CodesToBf16.class,
+            QuantizeCases::codesToBf16,
+            List::of,
+            () -> codesToBf16(LARGE, Grids.U8, true)),
+        new OpCase(
+            ToBf16.class,
+            QuantizeCases::toBf16,
+            List::of,
+            () -> toBf16(normal(LARGE, 1), Tensors.vector(between(LARGE.dim(1), 2, 0.01f, 0.1f)))),
+        new OpCase(
+            TimesRatio.class,
+            QuantizeCases::timesRatio,
+            List::of,
+            () -> timesRatio(LARGE, LARGE.dim(0))),
         new OpCase(
             SteBackward.class,
             QuantizeCases::steBackward,
@@ -194,6 +213,60 @@ final class QuantizeCases {
       list.add(weight(Shape.of(5, n), Grids.S4));
     }
     list.add(weight(Shape.of(31, 3, 3, 5), perChannel(Grids.S8_FULL)));
+    return list;
+  }
+
+  private static Example codesToBf16(Shape shape, QuantSpec spec, boolean affine) {
+    HostTensor q = codes(spec, shape, 1);
+    return affine
+        ? Example.of(
+            spec + " " + shape, new CodesToBf16(), q, Tensors.vector(Grids.zeroPoint(spec)))
+        : Example.of(spec + " " + shape, new CodesToBf16(), q);
+  }
+
+  private static List<Example> codesToBf16() {
+    List<Example> list = new ArrayList<>();
+    for (int n : EdgeValues.SIZES) {
+      list.add(codesToBf16(Shape.of(1, n), Grids.U8, true));
+      list.add(codesToBf16(Shape.of(1, n), Grids.S8_AFFINE, true));
+      list.add(codesToBf16(Shape.of(n, 7), Grids.S8_FULL, false));
+    }
+    return list;
+  }
+
+  private static Example toBf16(HostTensor x, HostTensor scale) {
+    return Example.of(x.shape() + " by " + scale.shape(), new ToBf16(), x, scale);
+  }
+
+  private static List<Example> toBf16() {
+    List<Example> list = new ArrayList<>();
+    for (int n : EdgeValues.SIZES) {
+      HostTensor x = HostTensor.of(Shape.of(3, n), edges(3 * n, 1));
+      list.add(Example.of("edges " + n, new ToBf16(), x));
+      HostTensor finite = HostTensor.of(Shape.of(3, n), EdgeValues.finiteEdges(3 * n, 2));
+      list.add(toBf16(finite, Tensors.vector(between(n, 3, 0.01f, 0.1f))));
+      list.add(toBf16(finite, Tensors.vector(0.37f)));
+    }
+    list.add(toBf16(normal(Shape.of(2, 17, 5, 3), 4), Tensors.vector(between(17, 5, 1, 2))));
+    return list;
+  }
+
+  private static Example timesRatio(Shape shape, int divisors) {
+    return Example.of(
+        shape + " by " + divisors,
+        new TimesRatio(),
+        normal(shape, 1),
+        Tensors.vector(0.07f),
+        Tensors.vector(between(divisors, 2, 0.01f, 0.02f)));
+  }
+
+  private static List<Example> timesRatio() {
+    List<Example> list = new ArrayList<>();
+    for (int n : EdgeValues.SIZES) {
+      list.add(timesRatio(Shape.of(n, 3), n));
+      list.add(timesRatio(Shape.of(5, n), 1));
+    }
+    list.add(timesRatio(Shape.of(4, 3, 3, 5), 4));
     return list;
   }
 

@@ -12,6 +12,7 @@ import static org.quantrain.testkit.Arithmetic.weightScale;
 import java.util.Map;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AddCodesRange;
+import org.quantrain.op.CodesToBf16;
 import org.quantrain.op.Dequantize;
 import org.quantrain.op.Histogram;
 import org.quantrain.op.MinMax;
@@ -21,7 +22,9 @@ import org.quantrain.op.RangeRule;
 import org.quantrain.op.RangeToQParams;
 import org.quantrain.op.RequantizeCodes;
 import org.quantrain.op.SteBackward;
+import org.quantrain.op.TimesRatio;
 import org.quantrain.op.TimesSign;
+import org.quantrain.op.ToBf16;
 import org.quantrain.op.UpdateQParams;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
@@ -40,6 +43,9 @@ final class QuantizeRules {
     Oracle.rule(SteBackward.class, QuantizeRules::steBackward);
     Oracle.rule(QuantizeWeight.class, QuantizeRules::quantizeWeight);
     Oracle.rule(TimesSign.class, QuantizeRules::timesSign);
+    Oracle.rule(CodesToBf16.class, (op, call) -> codesToBf16(call));
+    Oracle.rule(ToBf16.class, (op, call) -> toBf16(call));
+    Oracle.rule(TimesRatio.class, (op, call) -> timesRatio(call));
     Oracle.rule(MinMax.class, QuantizeRules::minMax);
     Oracle.rule(Histogram.class, QuantizeRules::histogram);
     Oracle.rule(UpdateQParams.class, QuantizeRules::updateQParams);
@@ -89,6 +95,38 @@ final class QuantizeRules {
       y[i] = dequantize(codes[i], scale[i / inner], zero);
     }
     return Expected.bits(HostTensor.of(call.in(0).shape(), y));
+  }
+
+  private static Expected codesToBf16(Oracle.Call call) {
+    int[] codes = call.codes(0);
+    int zero = call.has(1) ? call.integer(1) : 0;
+    float[] y = new float[codes.length];
+    for (int i = 0; i < y.length; i++) {
+      y[i] = codes[i] - zero;
+    }
+    return Expected.bits(Tensors.bf16(call.in(0).spec(), y));
+  }
+
+  /** Channels are innermost in memory. */
+  private static Expected toBf16(Oracle.Call call) {
+    float[] y = call.floats(0);
+    if (call.has(1)) {
+      float[] scale = call.floats(1);
+      for (int i = 0; i < y.length; i++) {
+        y[i] *= scale[i % scale.length];
+      }
+    }
+    return Expected.bits(Tensors.bf16(call.in(0).spec(), y));
+  }
+
+  private static Expected timesRatio(Oracle.Call call) {
+    float[] y = call.floats(0);
+    float[] divisors = call.floats(2);
+    int inner = y.length / divisors.length;
+    for (int i = 0; i < y.length; i++) {
+      y[i] *= call.scalar(1) / divisors[i / inner];
+    }
+    return Expected.bits(Tensors.of(call.in(0).spec(), y));
   }
 
   private static Expected steBackward(SteBackward op, Oracle.Call call) {

@@ -77,7 +77,7 @@ final class RowCases {
             () -> layerNormBackward("large", 1, normal(LARGE, 1))),
         new OpCase(
             MatMul.class,
-            RowCases::matMul,
+            () -> Examples.inBothTypes(matMul()),
             RowCases::matMulGradients,
             () ->
                 Example.of(

@@ -1,6 +1,7 @@
 package org.quantrain.testkit;
 
 import java.nio.ByteBuffer;
+import java.nio.ShortBuffer;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
@@ -121,9 +122,37 @@ public final class Tensors {
     return out;
   }
 
-  /** Float values in logical order. */
+  /** Float or bf16 values in logical order. */
   public static double[] logical(HostTensor t) {
-    return toLogical(t.spec(), doubles(t.floats()));
+    return toLogical(t.spec(), doubles(reals(t)));
+  }
+
+  /** Float or bf16 values in memory order. */
+  static float[] reals(HostTensor t) {
+    if (t.spec().dtype() != DType.BF16) {
+      return t.floats();
+    }
+    float[] out = new float[Math.toIntExact(t.shape().elements())];
+    ShortBuffer values = t.buffer().asShortBuffer();
+    for (int i = 0; i < out.length; i++) {
+      out[i] = Bfloat16.widen(values.get(i));
+    }
+    return out;
+  }
+
+  /** Rounded to bf16. */
+  static HostTensor bf16(HostTensor t) {
+    return bf16(t.spec(), t.floats());
+  }
+
+  /** Values in memory order rounded to bf16; a NaN becomes quiet. */
+  static HostTensor bf16(TensorSpec spec, float[] values) {
+    HostTensor out = HostTensor.zeros(spec.as(DType.BF16));
+    ShortBuffer to = out.buffer().asShortBuffer();
+    for (float v : values) {
+      to.put(Float.isNaN(v) ? (short) 0x7fc0 : Bfloat16.narrow(v));
+    }
+    return out;
   }
 
   /** Values of any element type but masks in logical order. */

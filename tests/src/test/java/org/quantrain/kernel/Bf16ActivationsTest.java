@@ -30,6 +30,7 @@ import org.quantrain.internal.bind.qt_softmax_backward_args;
 import org.quantrain.internal.bind.qt_unary_args;
 import org.quantrain.internal.bind.qt_unary_backward_args;
 import org.quantrain.internal.bind.qt_where_args;
+import org.quantrain.testkit.Bfloat16;
 
 /**
  * Kernels on activations in bf16 do what they do in float32, which has oracles of its own: on the

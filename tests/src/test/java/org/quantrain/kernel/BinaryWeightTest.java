@@ -14,6 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_binary_weight_args;
+import org.quantrain.testkit.Bfloat16;
 
 /** The binary scheme in double. Source: Rastegari et al. 2016, arXiv:1603.05279, equation 6. */
 class BinaryWeightTest {

@@ -16,6 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_softmax_cross_entropy_args;
+import org.quantrain.testkit.Bfloat16;
 
 /**
  * Cross-entropy against labels and against a teacher, in double, and its derivatives. Source:

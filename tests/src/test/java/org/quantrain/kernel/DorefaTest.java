@@ -18,6 +18,7 @@ import org.quantrain.internal.bind.qt_dorefa_activation_backward_args;
 import org.quantrain.internal.bind.qt_dorefa_gradient_args;
 import org.quantrain.internal.bind.qt_dorefa_weight_args;
 import org.quantrain.internal.bind.qt_dorefa_weight_backward_args;
+import org.quantrain.testkit.Bfloat16;
 
 /**
  * DoReFa in double: q_k(r) = rint((2^k - 1) r) / (2^k - 1). Source: Zhou et al. 2016,

@@ -14,6 +14,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_epilogue_backward_args;
 import org.quantrain.internal.bind.qt_epilogue_f32_backward_args;
+import org.quantrain.testkit.Bfloat16;
 
 /**
  * The gradient of v = o * correction + bias behind a mask, in double: o is unit * accumulator, or a

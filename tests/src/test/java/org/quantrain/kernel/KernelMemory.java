@@ -12,6 +12,7 @@ import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.ShortPointer;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_context;
+import org.quantrain.testkit.Bfloat16;
 
 /**
  * What argument structs point to, for one test: a struct knows addresses only, so the memory is

@@ -10,6 +10,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_n2uq_weight_args;
+import org.quantrain.testkit.Bfloat16;
 
 /**
  * N2UQ's weights in double: s (2 rint((clip(w / s, -1, 1) + 1) N / 2) - N) / N with N = 2^bits - 1

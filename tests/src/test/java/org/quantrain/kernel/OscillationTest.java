@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_dampening_args;
 import org.quantrain.internal.bind.qt_track_oscillations_args;
+import org.quantrain.testkit.Bfloat16;
 
 /**
  * Weights that oscillate: tracking and freezing as a state machine per weight, and the dampening

@@ -10,6 +10,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.quantrain.testkit.Bfloat16;
 
 /**
  * Every kernel of a quantizer with learned values against its oracle: {@link LsqOracle}, {@link

@@ -20,6 +20,7 @@ import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_context;
 import org.quantrain.internal.bind.qt_stochastic_fake_quant_args;
 import org.quantrain.internal.bind.qt_stochastic_quantize_args;
+import org.quantrain.testkit.Bfloat16;
 
 /**
  * Stochastic rounding is decided, bit for bit, by Philox words of seed, step, stream and element;

@@ -1,5 +1,7 @@
 package org.quantrain.kernel;
 
+import org.quantrain.testkit.Bfloat16;
+
 /**
  * A number as an oracle knows it.
  *

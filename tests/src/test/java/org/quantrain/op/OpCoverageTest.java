@@ -36,7 +36,9 @@ class OpCoverageTest {
 
   /** Operations whose gradient the cases do not check, and why. */
   private static final Map<String, String> WITHOUT_GRADIENT_EXAMPLE =
-      Map.of("ToFloat", "integers have no gradient, which its vjp says");
+      Map.of(
+          "ToFloat", "integers have no gradient, which its vjp says",
+          "ToBf16", "straight through a rounding; Bf16GradientsTest compares whole steps");
 
   private static Set<Class<?>> operations;
 

@@ -114,7 +114,7 @@ class LearnedQuantizersTest {
 
   private static Map<String, HostTensor> train(
       Model model, Recipe recipe, Listener listener, Path checkpoints) throws IOException {
-    try (Trainer trainer = new Trainer(backend, Stage.QAT, model, few, recipe, listener)) {
+    try (Trainer trainer = new Trainer(backend, Stage.QAT, model, few, recipe, listener, 2)) {
       return trainer.run(checkpoints);
     }
   }

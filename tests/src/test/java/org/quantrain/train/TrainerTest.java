@@ -1,5 +1,6 @@
 package org.quantrain.train;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -61,7 +62,19 @@ class TrainerTest {
   private static Map<String, HostTensor> train(
       Stage stage, Model model, Recipe recipe, Listener listener, Path checkpoints)
       throws IOException {
-    try (Trainer trainer = new Trainer(backend, stage, model, images, recipe, listener)) {
+    return train(stage, model, recipe, listener, checkpoints, 2);
+  }
+
+  private static Map<String, HostTensor> train(
+      Stage stage,
+      Model model,
+      Recipe recipe,
+      Listener listener,
+      Path checkpoints,
+      int inputThreads)
+      throws IOException {
+    try (Trainer trainer =
+        new Trainer(backend, stage, model, images, recipe, listener, inputThreads)) {
       return trainer.run(checkpoints);
     }
   }
@@ -103,6 +116,16 @@ class TrainerTest {
   }
 
   @Test
+  void theThreadsThatPrepareImagesChangeNothing() throws IOException {
+    Model model = quantized();
+    Map<String, HostTensor> one = train(Stage.QAT, model, SHORT, Listener.silent(), null, 1);
+    assertThrows(
+        IllegalStateException.class,
+        () -> train(Stage.QAT, model, SHORT, killedIn(3), folder, 3));
+    assertSame(one, train(Stage.QAT, model, SHORT, Listener.silent(), folder, 4));
+  }
+
+  @Test
   void aFinishedTrainingIsNotTrainedAgain() throws IOException {
     Map<String, HostTensor> first = train(Stage.QAT, quantized(), SHORT, Listener.silent(), folder);
     assertSame(first, train(Stage.QAT, quantized(), SHORT, killedIn(1), folder));
@@ -128,6 +151,26 @@ class TrainerTest {
             SHORT.trainLowering(Lowering.SIMULATED),
             Listener.silent(),
             null));
+  }
+
+  /** The same images in the same steps; only the order of float sums differs. */
+  @Test
+  void aBatchInPartsTrainsAsAWholeOneWhereNothingDependsOnTheBatch() throws IOException {
+    Model model = Zoo.build("vit-tiny?dim=16&depth=1&heads=2&patch=4", 1, 8, 8, 10, 1);
+    Recipe recipe = SHORT.learningRates(0.01f, 0.01f);
+    Map<String, HostTensor> whole = train(Stage.FLOAT, model, recipe, Listener.silent(), null);
+    Map<String, HostTensor> parts =
+        train(Stage.FLOAT, model, recipe.accumulate(4), Listener.silent(), null);
+    whole.forEach(
+        (name, tensor) ->
+            assertArrayEquals(tensor.floats(), parts.get(name).floats(), 1e-4f, name));
+  }
+
+  @Test
+  void partsThatAreNotEqualAreRefused() {
+    assertThrows(IllegalArgumentException.class, () -> SHORT.batch(32).accumulate(3));
+    assertThrows(IllegalArgumentException.class, () -> SHORT.batch(32).accumulate(32));
+    assertThrows(IllegalArgumentException.class, () -> SHORT.accumulate(0));
   }
 
   @Test

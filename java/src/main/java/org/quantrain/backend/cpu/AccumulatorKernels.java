@@ -33,6 +33,7 @@ import org.quantrain.op.RequantizeFixed;
 import org.quantrain.runtime.Binding.Operand;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Kernel;
+import org.quantrain.tensor.DType;
 
 /** What happens to an accumulator, and batch norm absorbed by or folded into a product on codes. */
 final class AccumulatorKernels {
@@ -78,10 +79,11 @@ final class AccumulatorKernels {
   }
 
   static Kernel batchNormAbsorbBackward(Cpu cpu, Binding b) {
+    boolean narrow = b.output(0).spec().dtype() == DType.BF16;
     return cpu.kernel(
         b,
         new qt_batch_norm_absorb_backward_args()
-            .dy(At.floats(b.input(0)))
+            .dy(At.any(b.input(0)))
             .mask(null)
             .acc(At.ints(b.input(1)))
             .gamma(At.floats(b.input(2)))
@@ -89,11 +91,13 @@ final class AccumulatorKernels {
             .w_scale(At.floats(b.input(4)))
             .mean(At.floats(b.input(5)))
             .inv_std(At.floats(b.input(6)))
-            .du(At.floats(b.output(0)))
+            .du(At.any(b.output(0)))
             .dgamma(At.floats(b.output(1)))
             .dbeta(At.floats(b.output(2)))
             .rows(Sizes.rows(b.input(0)))
-            .channels(Sizes.channels(b.input(0))),
+            .channels(Sizes.channels(b.input(0)))
+            .du_type(narrow ? QuantrainNative.QT_ELEMENT_BF16 : QuantrainNative.QT_ELEMENT_F32)
+            .times_w_scale(narrow ? 1 : 0),
         QuantrainNative::qt_batch_norm_absorb_backward);
   }
 

@@ -142,6 +142,22 @@ final class CodeKernels {
         QuantrainNative::qt_quantize);
   }
 
+  static Kernel codesToBf16(Cpu cpu, Binding b) {
+    return cpu.kernel(
+        b,
+        new qt_dequantize_args()
+            .codes(At.any(b.input(0)))
+            .scale(null)
+            .zero_point(b.inputs().size() > 1 ? At.ints(b.input(1)) : null)
+            .y(At.any(b.output(0)))
+            .outer(1)
+            .channels(1)
+            .inner(Sizes.elements(b.input(0)))
+            .code_type(codeType(b.input(0)))
+            .element_type(QuantrainNative.QT_ELEMENT_BF16),
+        QuantrainNative::qt_dequantize);
+  }
+
   static Kernel dequantize(Cpu cpu, Binding b) {
     long channels = Sizes.outer(b.input(1));
     boolean affine = b.inputs().size() > 2;

@@ -204,6 +204,7 @@ final class CodeProducts {
               cpu.dnnl(),
               making,
               product,
+              dnnl_f32,
               parts > 1 ? part : x,
               new Convolution.Weights(
                   some.krscPart(making, dnnl_s8, group),

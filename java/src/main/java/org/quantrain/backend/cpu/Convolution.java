@@ -244,25 +244,29 @@ record Convolution(
   }
 
   /**
-   * Adds y = conv(x, w) + bias in float32.
+   * Adds y = conv(x, w) + bias, y and bias float32.
    *
-   * @param w of any type that holds float32 values
+   * @param type oneDNN type of x and of the weights that are worked on, f32 or bf16
+   * @param w of any type that holds such values
    * @param bias null for none
    * @return the implementation's name
+   * @throws Dnnl.Unimplemented before a step is added, if this processor has no products of the
+   *     type; likewise below
    */
   String addForward(
       Dnnl dnnl,
       Dnnl.Making making,
       Steps steps,
+      int type,
       Scratch.Region x,
       Weights w,
       Scratch.Region bias,
       Scratch.Region y) {
     dnnl_memory_desc biasDesc = bias == null ? null : making.desc(dnnl_f32, dnnl_a, k);
     dnnl_primitive_desc desc =
-        forward(dnnl, making, dnnl_f32, dnnl_f32, dnnl_f32, biasDesc, making.attr());
+        forward(dnnl, making, type, type, dnnl_f32, biasDesc, making.attr());
     dnnl_memory_desc wanted = dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
-    Dnnl.Arg source = new Dnnl.Arg(DNNL_ARG_SRC, source(making, dnnl_f32), x);
+    Dnnl.Arg source = new Dnnl.Arg(DNNL_ARG_SRC, source(making, type), x);
     Dnnl.Arg filter = w.in(making, wanted);
     Dnnl.Arg target = new Dnnl.Arg(DNNL_ARG_DST, target(making, dnnl_f32), y);
     if (bias == null) {
@@ -315,16 +319,21 @@ record Convolution(
     return Dnnl.implementation(desc);
   }
 
-  /** Adds dx = transposed convolution of dy with w, float32. */
+  /**
+   * Adds dx = transposed convolution of dy with w, dx float32.
+   *
+   * @param type oneDNN type of dy and w, f32 or bf16
+   */
   String addBackwardData(
       Dnnl dnnl,
       Dnnl.Making making,
       Steps steps,
+      int type,
       Scratch.Region dy,
       Scratch.Region w,
       Scratch.Region dx) {
     dnnl_primitive_desc hint =
-        forward(dnnl, making, dnnl_f32, dnnl_f32, dnnl_f32, null, making.attr());
+        forward(dnnl, making, type, type, type, null, making.attr());
     dnnl_primitive_desc desc = new dnnl_primitive_desc();
     int status =
         dnnl_convolution_backward_data_primitive_desc_create(
@@ -332,8 +341,8 @@ record Convolution(
             dnnl.engine(),
             dnnl_convolution_direct,
             source(making, dnnl_f32),
-            chosen(making, dnnl_f32),
-            target(making, dnnl_f32),
+            chosen(making, type),
+            target(making, type),
             strides(),
             dilations(),
             paddingBefore(),
@@ -345,32 +354,37 @@ record Convolution(
     making.add(
         steps,
         desc,
-        new Dnnl.Arg(DNNL_ARG_DIFF_DST, target(making, dnnl_f32), dy),
-        new Weights(krsc(making, dnnl_f32), w, steps).in(making, wanted),
+        new Dnnl.Arg(DNNL_ARG_DIFF_DST, target(making, type), dy),
+        new Weights(krsc(making, type), w, steps).in(making, wanted),
         new Dnnl.Arg(DNNL_ARG_DIFF_SRC, source(making, dnnl_f32), dx));
     return Dnnl.implementation(desc);
   }
 
-  /** Adds dw = correlation of x with dy, float32. */
+  /**
+   * Adds dw = correlation of x with dy, dw float32.
+   *
+   * @param type oneDNN type of x and dy, f32 or bf16
+   */
   String addBackwardWeights(
       Dnnl dnnl,
       Dnnl.Making making,
       Steps steps,
+      int type,
       Scratch.Region x,
       Scratch.Region dy,
       Scratch.Region dw) {
     dnnl_primitive_desc hint =
-        forward(dnnl, making, dnnl_f32, dnnl_f32, dnnl_f32, null, making.attr());
+        forward(dnnl, making, type, type, type, null, making.attr());
     dnnl_primitive_desc desc = new dnnl_primitive_desc();
     int status =
         dnnl_convolution_backward_weights_primitive_desc_create(
             desc,
             dnnl.engine(),
             dnnl_convolution_direct,
-            source(making, dnnl_f32),
+            source(making, type),
             chosen(making, dnnl_f32),
             null,
-            target(making, dnnl_f32),
+            target(making, type),
             strides(),
             dilations(),
             paddingBefore(),
@@ -385,8 +399,8 @@ record Convolution(
     making.add(
         steps,
         desc,
-        new Dnnl.Arg(DNNL_ARG_SRC, source(making, dnnl_f32), x),
-        new Dnnl.Arg(DNNL_ARG_DIFF_DST, target(making, dnnl_f32), dy),
+        new Dnnl.Arg(DNNL_ARG_SRC, source(making, type), x),
+        new Dnnl.Arg(DNNL_ARG_DIFF_DST, target(making, type), dy),
         new Dnnl.Arg(DNNL_ARG_DIFF_WEIGHTS, wanted, result));
     if (!same) {
       making.addReorder(steps, wanted, result, ours, dw);

@@ -5,10 +5,13 @@ import java.util.Map;
 import java.util.Optional;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
 import org.quantrain.internal.bind.QuantrainNative;
+import org.quantrain.internal.bind.qt_add_args;
 import org.quantrain.internal.bind.qt_sgd_args;
+import org.quantrain.internal.bind.qt_unary_args;
 import org.quantrain.op.AccRange;
 import org.quantrain.op.AccStats;
 import org.quantrain.op.Add;
@@ -26,6 +29,7 @@ import org.quantrain.op.BatchNormStats;
 import org.quantrain.op.BatchNormStatsBackward;
 import org.quantrain.op.Binary;
 import org.quantrain.op.ChannelSum;
+import org.quantrain.op.CodesToBf16;
 import org.quantrain.op.Concat;
 import org.quantrain.op.ConcatCodes;
 import org.quantrain.op.Conv2d;
@@ -92,7 +96,9 @@ import org.quantrain.op.SoftmaxBackward;
 import org.quantrain.op.SoftmaxCrossEntropy;
 import org.quantrain.op.SteBackward;
 import org.quantrain.op.SumTo;
+import org.quantrain.op.TimesRatio;
 import org.quantrain.op.TimesSign;
+import org.quantrain.op.ToBf16;
 import org.quantrain.op.ToFloat;
 import org.quantrain.op.Transpose;
 import org.quantrain.op.Unary;
@@ -102,6 +108,7 @@ import org.quantrain.op.UpdateQParams;
 import org.quantrain.op.Where;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.GradientMean;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.runtime.Memory;
 import org.quantrain.runtime.Sgd;
@@ -137,6 +144,7 @@ public final class CpuBackend implements Backend {
           Map.entry(BatchNormStatsBackward.class, LayerKernels::batchNormStatsBackward),
           Map.entry(Binary.class, ElementwiseKernels::binary),
           Map.entry(ChannelSum.class, LayerKernels::channelSum),
+          Map.entry(CodesToBf16.class, CodeKernels::codesToBf16),
           Map.entry(Concat.class, MovementKernels::concat),
           Map.entry(ConcatCodes.class, ConcatKernels::concatCodes),
           Map.entry(Conv2d.class, ProductKernels::conv2d),
@@ -204,7 +212,9 @@ public final class CpuBackend implements Backend {
           Map.entry(SteBackward.class, CodeKernels::steBackward),
           Map.entry(SumTo.class, RowKernels::sumTo),
           Map.entry(TimesSign.class, CodeKernels::timesSign),
+          Map.entry(TimesRatio.class, ElementwiseKernels::timesRatio),
           Map.entry(ToFloat.class, ElementwiseKernels::toFloat),
+          Map.entry(ToBf16.class, ElementwiseKernels::toBf16),
           Map.entry(Transpose.class, MovementKernels::transpose),
           Map.entry(Unary.class, ElementwiseKernels::unary),
           Map.entry(UnaryBackward.class, ElementwiseKernels::unaryBackward),
@@ -286,6 +296,35 @@ public final class CpuBackend implements Backend {
       throw binding.failure("there is no CPU kernel for this operation");
     }
     return factory.create(cpu, binding);
+  }
+
+  @Override
+  public Kernel prepare(GradientMean.Launch launch) {
+    Pointer gradient = At.any(launch.gradient());
+    Pointer target = launch.last() ? gradient : At.any(launch.sum());
+    Steps steps = new Steps(null);
+    steps.add(
+        cpu.call(
+            null,
+            new qt_add_args()
+                .a(At.any(launch.sum()))
+                .b(gradient)
+                .y(target)
+                .n(launch.elements()),
+            QuantrainNative::qt_add));
+    if (launch.last()) {
+      steps.add(
+          cpu.call(
+              null,
+              new qt_unary_args()
+                  .x(gradient)
+                  .y(gradient)
+                  .n(launch.elements())
+                  .kind(QuantrainNative.QT_UNARY_AFFINE)
+                  .alpha(1f / launch.parts()),
+              QuantrainNative::qt_unary));
+    }
+    return steps;
   }
 
   @Override

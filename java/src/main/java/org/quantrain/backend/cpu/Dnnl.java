@@ -33,6 +33,7 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_stream_create;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_stream_default_flags;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_stream_destroy;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_success;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_unimplemented;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_version;
 
 import java.util.ArrayDeque;
@@ -89,6 +90,9 @@ final class Dnnl implements AutoCloseable {
   }
 
   static void check(int status, String what) {
+    if (status == dnnl_unimplemented) {
+      throw new Unimplemented("oneDNN " + what + ": not implemented on this processor");
+    }
     if (status != dnnl_success) {
       throw new Failure("oneDNN " + what + ": status " + status);
     }
@@ -97,10 +101,19 @@ final class Dnnl implements AutoCloseable {
   /**
    * A call of oneDNN that failed; who knows the node turns it into a {@link QuantrainException}.
    */
-  static final class Failure extends RuntimeException {
+  static class Failure extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     Failure(String message) {
+      super(message);
+    }
+  }
+
+  /** What was asked for does not exist here, for instance products in bf16 without such units. */
+  static final class Unimplemented extends Failure {
+    private static final long serialVersionUID = 1L;
+
+    Unimplemented(String message) {
       super(message);
     }
   }

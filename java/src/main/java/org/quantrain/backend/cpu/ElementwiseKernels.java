@@ -5,6 +5,7 @@ import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_binary_args;
 import org.quantrain.internal.bind.qt_channel_sum_args;
 import org.quantrain.internal.bind.qt_dequantize_acc_args;
+import org.quantrain.internal.bind.qt_scale_channels_args;
 import org.quantrain.internal.bind.qt_unary_args;
 import org.quantrain.internal.bind.qt_unary_backward_args;
 import org.quantrain.internal.bind.qt_where_args;
@@ -71,6 +72,56 @@ final class ElementwiseKernels {
       case ELU -> QuantrainNative.QT_UNARY_ELU;
       case CLIP -> QuantrainNative.QT_UNARY_CLIP;
     };
+  }
+
+  static Kernel toBf16(Cpu cpu, Binding b) {
+    boolean scaled = b.inputs().size() > 1;
+    long channels = scaled ? Sizes.outer(b.input(1)) : 1;
+    return cpu.kernel(
+        b,
+        new qt_scale_channels_args()
+            .x(At.any(b.input(0)))
+            .factor(scaled ? At.floats(b.input(1)) : null)
+            .y(At.any(b.output(0)))
+            .outer(channels == 1 ? 1 : Sizes.elements(b.input(0)) / channels)
+            .channels(channels)
+            .inner(channels == 1 ? Sizes.elements(b.input(0)) : 1)
+            .element_type(QuantrainNative.QT_ELEMENT_F32)
+            .y_type(QuantrainNative.QT_ELEMENT_BF16),
+        QuantrainNative::qt_scale_channels);
+  }
+
+  /** The ratios, then each row times its own. */
+  static Kernel timesRatio(Cpu cpu, Binding b) {
+    long channels = Sizes.outer(b.input(2));
+    Steps steps = new Steps(b);
+    Scratch.Region ratios = steps.scratch().region(4 * channels);
+    qt_binary_args divide =
+        new qt_binary_args()
+            .a(At.floats(b.input(1)))
+            .b(At.floats(b.input(2)))
+            .kind(QuantrainNative.QT_BINARY_DIV);
+    Strides walk = Strides.of(b, b.input(2).spec());
+    walk.size(divide::size);
+    walk.broadcast(divide::a_stride, b.input(1).spec());
+    walk.broadcast(divide::b_stride, b.input(2).spec());
+    qt_scale_channels_args times =
+        new qt_scale_channels_args()
+            .x(At.any(b.input(0)))
+            .y(At.any(b.output(0)))
+            .outer(1)
+            .channels(channels)
+            .inner(Sizes.elements(b.input(0)) / channels)
+            .element_type(QuantrainNative.QT_ELEMENT_F32)
+            .y_type(QuantrainNative.QT_ELEMENT_F32);
+    ratios.whenKnown(
+        address -> {
+          divide.y(At.floats(address));
+          times.factor(At.floats(address));
+        });
+    return steps
+        .add(cpu.call(b, divide, QuantrainNative::qt_binary))
+        .add(cpu.call(b, times, QuantrainNative::qt_scale_channels));
   }
 
   static Kernel binary(Cpu cpu, Binding b) {

@@ -14,7 +14,7 @@ import org.quantrain.runtime.Binding.Operand;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.tensor.Shape;
 
-/** Batched matrix products in float32, by oneDNN. */
+/** Batched matrix products in float32 or bf16, by oneDNN. */
 final class MatMulKernel {
   private MatMulKernel() {}
 
@@ -23,17 +23,26 @@ final class MatMulKernel {
     Shape y = b.output(0).spec().shape();
     boolean rows = !op.transA() && isOneMatrix(b.input(1));
     int rank = y.rank();
-    return ProductKernels.build(
+    Shape left = b.input(0).spec().shape();
+    Shape right = b.input(1).spec().shape();
+    return ProductKernels.product(
         cpu,
         b,
-        (making, steps) ->
+        (making, steps, type, first, second) ->
             product(
                 cpu.dnnl(),
                 making,
                 steps,
-                argument(making, DNNL_ARG_SRC, b.input(0), rank, op.transA(), rows),
-                argument(making, DNNL_ARG_WEIGHTS, b.input(1), rank, op.transB(), rows),
-                argument(making, DNNL_ARG_DST, b.output(0), rank, false, rows)));
+                new Dnnl.Arg(
+                    DNNL_ARG_SRC, matrices(making, type, left, rank, op.transA(), rows), first),
+                new Dnnl.Arg(
+                    DNNL_ARG_WEIGHTS,
+                    matrices(making, type, right, rank, op.transB(), rows),
+                    second),
+                new Dnnl.Arg(
+                    DNNL_ARG_DST,
+                    matrices(making, dnnl_f32, y, rank, false, rows),
+                    ProductKernels.region(b.output(0)))));
   }
 
   private static boolean isOneMatrix(Operand operand) {
@@ -42,15 +51,14 @@ final class MatMulKernel {
   }
 
   /**
-   * The operand as oneDNN sees it.
+   * Matrices as oneDNN sees them.
    *
    * @param rank of the product, to which the dimensions in front are filled up with ones
    * @param transposed the last two dimensions change places
    * @param rows all matrices below one another as one: their product with one matrix
    */
-  private static Dnnl.Arg argument(
-      Dnnl.Making making, int id, Operand operand, int rank, boolean transposed, boolean rows) {
-    Shape shape = operand.spec().shape();
+  private static dnnl_memory_desc matrices(
+      Dnnl.Making making, int type, Shape shape, int rank, boolean transposed, boolean rows) {
     int missing = rank - shape.rank();
     long[] dims = new long[rank];
     long[] strides = new long[rank];
@@ -69,8 +77,7 @@ final class MatMulKernel {
       swapLast(dims);
       swapLast(strides);
     }
-    dnnl_memory_desc desc = making.strided(dnnl_f32, dims, strides);
-    return new Dnnl.Arg(id, desc, ProductKernels.region(operand));
+    return making.strided(type, dims, strides);
   }
 
   private static void swapLast(long[] values) {

@@ -5,6 +5,7 @@ import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DST;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_WEIGHTS;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_ab;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_bf16;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_f32;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_matmul_primitive_desc_create;
 
@@ -14,6 +15,7 @@ import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.bytedeco.dnnl.dnnl_primitive_desc;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_add_bias_args;
+import org.quantrain.internal.bind.qt_scale_channels_args;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.Conv2dBackwardData;
 import org.quantrain.op.Conv2dBackwardWeights;
@@ -22,8 +24,9 @@ import org.quantrain.op.ConvTranspose2d;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Binding.Operand;
 import org.quantrain.runtime.Kernel;
+import org.quantrain.tensor.DType;
 
-/** Convolutions and linear layers in float32 with their gradients, all by oneDNN. */
+/** Convolutions and linear layers in float32 or bf16 with their gradients, all by oneDNN. */
 final class ProductKernels {
   private ProductKernels() {}
 
@@ -34,17 +37,18 @@ final class ProductKernels {
   static Kernel conv2d(Cpu cpu, Binding b) {
     ConvGeometry geometry = ((Conv2d) b.node().op()).geometry();
     Convolution conv = convolution(geometry, b.input(0), b.input(1));
-    return build(
+    return product(
         cpu,
         b,
-        (making, steps) ->
+        (making, steps, type, x, w) ->
             conv.addForward(
                 cpu.dnnl(),
                 making,
                 steps,
-                region(b.input(0)),
+                type,
+                x,
                 new Convolution.Weights(
-                    conv.krsc(making, dnnl_f32), region(b.input(1)), steps.readying(b.input(1))),
+                    conv.krsc(making, type), w, steps.readying(b.input(1))),
                 b.inputs().size() > 2 ? region(b.input(2)) : null,
                 region(b.output(0))));
   }
@@ -52,33 +56,23 @@ final class ProductKernels {
   static Kernel conv2dBackwardData(Cpu cpu, Binding b) {
     ConvGeometry geometry = ((Conv2dBackwardData) b.node().op()).geometry();
     Convolution conv = convolution(geometry, b.output(0), b.input(1));
-    return build(
+    return product(
         cpu,
         b,
-        (making, steps) ->
+        (making, steps, type, dy, w) ->
             conv.addBackwardData(
-                cpu.dnnl(),
-                making,
-                steps,
-                region(b.input(0)),
-                region(b.input(1)),
-                region(b.output(0))));
+                cpu.dnnl(), making, steps, type, dy, w, region(b.output(0))));
   }
 
   static Kernel conv2dBackwardWeights(Cpu cpu, Binding b) {
     ConvGeometry geometry = ((Conv2dBackwardWeights) b.node().op()).geometry();
     Convolution conv = convolution(geometry, b.input(0), b.output(0));
-    return build(
+    return product(
         cpu,
         b,
-        (making, steps) ->
+        (making, steps, type, x, dy) ->
             conv.addBackwardWeights(
-                cpu.dnnl(),
-                making,
-                steps,
-                region(b.input(0)),
-                region(b.input(1)),
-                region(b.output(0))));
+                cpu.dnnl(), making, steps, type, x, dy, region(b.output(0))));
   }
 
   /** The gradient of a convolution's input as a layer of its own, then the bias. */
@@ -95,6 +89,7 @@ final class ProductKernels {
                     cpu.dnnl(),
                     making,
                     building,
+                    dnnl_f32,
                     region(b.input(0)),
                     region(b.input(1)),
                     region(y)));
@@ -123,18 +118,18 @@ final class ProductKernels {
     long in = dim(b.input(0), 1);
     long out = dim(b.input(1), 0);
     Operand bias = b.inputs().size() > 2 ? b.input(2) : null;
-    return build(
+    return product(
         cpu,
         b,
-        (making, steps) ->
+        (making, steps, type, x, w) ->
             addMatmul(
                 cpu.dnnl(),
                 making,
                 steps,
-                matrix(making, b.input(0), rows, in, false),
-                matrix(making, b.input(1), in, out, true),
-                matrix(making, b.output(0), rows, out, false),
-                bias == null ? null : matrix(making, bias, 1, out, false)));
+                matrix(making, type, x, rows, in, false),
+                matrix(making, type, w, in, out, true),
+                matrix(making, dnnl_f32, region(b.output(0)), rows, out, false),
+                bias == null ? null : matrix(making, dnnl_f32, region(bias), 1, out, false)));
   }
 
   /** dx [N,I] = dy [N,O] w [O,I]. */
@@ -142,17 +137,17 @@ final class ProductKernels {
     long rows = dim(b.input(0), 0);
     long out = dim(b.input(1), 0);
     long in = dim(b.input(1), 1);
-    return build(
+    return product(
         cpu,
         b,
-        (making, steps) ->
+        (making, steps, type, dy, w) ->
             addMatmul(
                 cpu.dnnl(),
                 making,
                 steps,
-                matrix(making, b.input(0), rows, out, false),
-                matrix(making, b.input(1), out, in, false),
-                matrix(making, b.output(0), rows, in, false),
+                matrix(making, type, dy, rows, out, false),
+                matrix(making, type, w, out, in, false),
+                matrix(making, dnnl_f32, region(b.output(0)), rows, in, false),
                 null));
   }
 
@@ -161,17 +156,17 @@ final class ProductKernels {
     long rows = dim(b.input(0), 0);
     long in = dim(b.input(0), 1);
     long out = dim(b.input(1), 1);
-    return build(
+    return product(
         cpu,
         b,
-        (making, steps) ->
+        (making, steps, type, x, dy) ->
             addMatmul(
                 cpu.dnnl(),
                 making,
                 steps,
-                matrix(making, b.input(1), out, rows, true),
-                matrix(making, b.input(0), rows, in, false),
-                matrix(making, b.output(0), out, in, false),
+                matrix(making, type, dy, out, rows, true),
+                matrix(making, type, x, rows, in, false),
+                matrix(making, dnnl_f32, region(b.output(0)), out, in, false),
                 null));
   }
 
@@ -181,14 +176,19 @@ final class ProductKernels {
 
   private record Matrix(dnnl_memory_desc desc, Scratch.Region region) {}
 
-  /** The operand as a matrix of rows x columns; transposed: it lies in memory as columns x rows. */
+  /** A matrix of rows x columns; transposed: it lies in memory as columns x rows. */
   private static Matrix matrix(
-      Dnnl.Making making, Operand operand, long rows, long columns, boolean transposed) {
+      Dnnl.Making making,
+      int type,
+      Scratch.Region region,
+      long rows,
+      long columns,
+      boolean transposed) {
     dnnl_memory_desc desc =
         transposed
-            ? making.strided(dnnl_f32, new long[] {rows, columns}, new long[] {1, rows})
-            : making.desc(dnnl_f32, dnnl_ab, rows, columns);
-    return new Matrix(desc, region(operand));
+            ? making.strided(type, new long[] {rows, columns}, new long[] {1, rows})
+            : making.desc(type, dnnl_ab, rows, columns);
+    return new Matrix(desc, region);
   }
 
   private static String addMatmul(
@@ -215,6 +215,53 @@ final class ProductKernels {
     }
     making.add(steps, desc, args.toArray(Dnnl.Arg[]::new));
     return Dnnl.implementation(desc);
+  }
+
+  /** Adds the steps of a product of two operands of a oneDNN type and says how it is executed. */
+  @FunctionalInterface
+  interface Product {
+    String add(Dnnl.Making making, Steps steps, int type, Scratch.Region a, Scratch.Region b);
+  }
+
+  /**
+   * The product of the first two inputs, in float32 or in bf16. A processor without products in
+   * bf16 gets them as float32: the same products, which float32 holds, and the same type of sum.
+   */
+  static Kernel product(Cpu cpu, Binding b, Product product) {
+    Scratch.Region first = region(b.input(0));
+    Scratch.Region second = region(b.input(1));
+    if (b.input(0).spec().dtype() == DType.F32) {
+      return build(
+          cpu, b, (making, steps) -> product.add(making, steps, dnnl_f32, first, second));
+    }
+    return build(
+        cpu,
+        b,
+        (making, steps) -> {
+          try {
+            return product.add(making, steps, dnnl_bf16, first, second);
+          } catch (Dnnl.Unimplemented e) {
+            Scratch.Region x = widened(cpu, steps, b, b.input(0));
+            Scratch.Region y = widened(cpu, steps, b, b.input(1));
+            return "bf16 widened, " + product.add(making, steps, dnnl_f32, x, y);
+          }
+        });
+  }
+
+  private static Scratch.Region widened(Cpu cpu, Steps steps, Binding b, Operand narrow) {
+    long n = Sizes.elements(narrow);
+    Scratch.Region wide = steps.scratch().region(4 * n);
+    qt_scale_channels_args args =
+        new qt_scale_channels_args()
+            .x(At.any(narrow))
+            .outer(1)
+            .channels(1)
+            .inner(n)
+            .element_type(QuantrainNative.QT_ELEMENT_BF16)
+            .y_type(QuantrainNative.QT_ELEMENT_F32);
+    wide.whenKnown(address -> args.y(At.any(address)));
+    steps.add(cpu.call(b, args, QuantrainNative::qt_scale_channels));
+    return wide;
   }
 
   /** Adds the steps of a kernel and says how it is executed. */
