@@ -1,6 +1,6 @@
-// One line per kernel, in kernels.def. From that list: the kernels of each instruction set, a table
-// per set, the choice at run time, and the exported entry points (null check, argument check,
-// call).
+// One line per kernel, in kernels.def. From that list: the kernels of each instruction set (QT_HAS_x
+// where set x was compiled), a table per set, the choice at run time, and the exported entry points
+// (null check, argument check, call).
 #include <string.h>
 
 #include "context.h"
@@ -12,10 +12,12 @@ namespace cpu {
 namespace baseline {
 #include "kernels.def"
 }  // namespace baseline
-#if defined(__x86_64__)
+#if defined(QT_HAS_avx2)
 namespace avx2 {
 #include "kernels.def"
 }  // namespace avx2
+#endif
+#if defined(QT_HAS_avx512)
 namespace avx512 {
 #include "kernels.def"
 }  // namespace avx512
@@ -37,17 +39,10 @@ constexpr KernelTable kBaseline = {
 #undef QT_KERNEL
 };
 
-#if defined(__x86_64__)
+#if defined(QT_HAS_avx2)
 constexpr KernelTable kAvx2 = {
     "avx2",
 #define QT_KERNEL(name) cpu::avx2::name,
-#include "kernels.def"
-#undef QT_KERNEL
-};
-
-constexpr KernelTable kAvx512 = {
-    "avx512",
-#define QT_KERNEL(name) cpu::avx512::name,
 #include "kernels.def"
 #undef QT_KERNEL
 };
@@ -58,6 +53,15 @@ bool HasAvx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
          __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
 }
+#endif
+
+#if defined(QT_HAS_avx512)
+constexpr KernelTable kAvx512 = {
+    "avx512",
+#define QT_KERNEL(name) cpu::avx512::name,
+#include "kernels.def"
+#undef QT_KERNEL
+};
 
 // x86-64-v4.
 bool HasAvx512() {
@@ -69,22 +73,24 @@ bool HasAvx512() {
 
 }  // namespace
 
-const KernelTable* BestKernels() {
-#if defined(__x86_64__)
-  static const KernelTable* const best = HasAvx512() ? &kAvx512 : HasAvx2() ? &kAvx2 : &kBaseline;
-  return best;
-#else
-  return &kBaseline;
-#endif
-}
-
 const KernelTable* FindKernels(const char* isa) {
   if (strcmp(isa, "baseline") == 0) return &kBaseline;
-#if defined(__x86_64__)
+#if defined(QT_HAS_avx2)
   if (strcmp(isa, "avx2") == 0 && HasAvx2()) return &kAvx2;
+#endif
+#if defined(QT_HAS_avx512)
   if (strcmp(isa, "avx512") == 0 && HasAvx512()) return &kAvx512;
 #endif
   return nullptr;
+}
+
+const KernelTable* BestKernels() {
+  static const KernelTable* const best = [] {
+    const KernelTable* kernels = FindKernels("avx512");
+    if (kernels == nullptr) kernels = FindKernels("avx2");
+    return kernels != nullptr ? kernels : &kBaseline;
+  }();
+  return best;
 }
 
 }  // namespace qt

@@ -5,6 +5,7 @@
 //   check_kernels --time [--cuda]    time of each kernel, bytes and share of the copy bandwidth
 //   --quick        small cases only (a build with sanitizers is slow)
 //   --brief        with --cuda: one size, run once (compute-sanitizer is slower still)
+//   --part I/N     every Nth case from the Ith on, from 0: N processes share the work
 //   --kernel NAME  one kernel; --elements N, --threads N  for --time; --json
 //
 // The exit code is 0 if nothing failed.
@@ -30,6 +31,7 @@ struct Options {
   std::string kernel;
   int64_t elements = int64_t{1} << 24;
   int threads = 0;
+  int part = 0, parts = 1;
 };
 
 // A whole number; false if the word is not one.
@@ -38,6 +40,20 @@ bool ParseNumber(const char* word, int64_t* number) {
   errno = 0;
   *number = strtoll(word, &end, 10);
   return errno == 0 && end != word && *end == '\0';
+}
+
+// I/N with I < N.
+bool ParsePart(const std::string& word, Options* options) {
+  const size_t slash = word.find('/');
+  int64_t part = 0, parts = 0;
+  if (slash == std::string::npos || !ParseNumber(word.substr(0, slash).c_str(), &part) ||
+      !ParseNumber(word.substr(slash + 1).c_str(), &parts) || part < 0 || part >= parts ||
+      parts > 1024) {
+    return false;
+  }
+  options->part = static_cast<int>(part);
+  options->parts = static_cast<int>(parts);
+  return true;
 }
 
 // False if the command line is not understood.
@@ -68,6 +84,8 @@ bool Parse(int count, char** words, Options* options) {
                number >= 1 && number <= 1024) {
       options->threads = static_cast<int>(number);
       ++i;
+    } else if (value != nullptr && word == "--part" && ParsePart(value, options)) {
+      ++i;
     } else {
       return false;
     }
@@ -80,9 +98,11 @@ constexpr int64_t kQuickBytes = 4096;
 // timed_elements: 0 for the cases that are compared.
 template <class F>
 void ForEachCall(const Options& options, int64_t timed_elements, F f) {
+  int64_t seen = 0;
   for (int file = 0; file < CaseFiles(); ++file) {
     const auto wants = [&](const std::string& kernel, const std::string&) {
-      return options.kernel.empty() || options.kernel == kernel;
+      if (!options.kernel.empty() && options.kernel != kernel) return false;
+      return seen++ % options.parts == options.part;
     };
     AddCases(file, timed_elements, wants, [&](std::unique_ptr<Call> call) {
       if (options.time || !options.quick || call->Bytes() <= kQuickBytes) f(call.get());
@@ -132,7 +152,7 @@ int Main(int count, char** words) {
   if (!Parse(count, words, &options)) {
     fprintf(stderr,
             "check_kernels [--time] [--cuda [LIBRARY]] [--quick] [--brief] [--kernel NAME] "
-            "[--elements 4096..1073741824] [--threads 1..1024] [--json]\n");
+            "[--part I/N] [--elements 4096..1073741824] [--threads 1..1024] [--json]\n");
     return 2;
   }
   if (!options.kernel.empty() && !Exists(options.kernel)) {

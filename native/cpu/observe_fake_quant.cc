@@ -1,6 +1,6 @@
-// Observe, range to qparams and fake-quantize in one call. Exact: a pass for the range, and one that
-// quantizes. Delayed: one pass that does both to an element. Extremes are exact in any order, so a
-// thread keeps its own and they are joined in the end.
+// Observe, range to qparams and fake-quantize in one call. Exact: a pass for the range, then the
+// kernel that quantizes. Delayed: one pass that does both to an element. Extremes are exact in any
+// order, so a thread keeps its own and they are joined in the end.
 #include "cpu/extremes.h"
 #include "cpu/runs.h"
 #include "math/quantize.h"
@@ -54,7 +54,7 @@ struct BlockMemory {
 // The extremes of runs of one channel, in registers: per block an Extremes for every channel.
 template <class Real>
 struct RunSeen {
-  static constexpr bool kSees = true;
+  static constexpr bool Meets(Run run) { return run == Run::kChannel; }
   const Real* x;
   BlockMemory at;
   int64_t channels, inner;
@@ -102,7 +102,7 @@ struct RunSeen {
 // block `period` minima, as many maxima, and the number of NaN.
 template <class Real>
 struct LanesSeen {
-  static constexpr bool kSees = true;
+  static constexpr bool Meets(Run run) { return run == Run::kTable; }
   const Real* x;
   BlockMemory at;
   int64_t plane, period;
@@ -190,7 +190,7 @@ qt_status Delayed(qt_context& ctx, const qt_observe_fake_quant_args& a, const Re
   const int64_t block = Max(1, DivUp(DivUp(n, ctx.threads), kBlock)) * kBlock;
   const int64_t blocks = DivUp(n, block);
   const bool by_lane = grid.Tabled();
-  using Run = RunSeen<Real>;
+  using Channel = RunSeen<Real>;
   using Lanes = LanesSeen<Real>;
   uint8_t* memory = nullptr;
   const int64_t period = plane + Min(kChunk, n);
@@ -205,7 +205,7 @@ qt_status Delayed(qt_context& ctx, const qt_observe_fake_quant_args& a, const Re
                                    OwnScratch{Max(1, blocks) * block_bytes, &memory, block});
   };
   const qt_status status = by_lane ? walk(Lanes{x, at, plane, period})
-                                   : walk(Run{x, at, a.channels, a.inner});
+                                   : walk(Channel{x, at, a.channels, a.inner});
   if (status != QT_OK) return status;
   for (int64_t c = 0; c < a.channels; ++c) {
     Extremes all;
@@ -227,20 +227,19 @@ qt_status Delayed(qt_context& ctx, const qt_observe_fake_quant_args& a, const Re
   return QT_OK;
 }
 
-template <bool kMask, class Real, class Out>
-qt_status Exact(qt_context& ctx, const qt_observe_fake_quant_args& a, const Real* x, Out* out) {
+template <class Real>
+qt_status Exact(qt_context& ctx, const qt_observe_fake_quant_args& a, const Real* x) {
   const qt_status status =
       ObserveChannels(ctx, x, a.outer, a.channels, a.inner, [&](int64_t c, const Extremes& e) {
         RangeAndQparams(a, c, e, /*qparams=*/true);
       });
   if (status != QT_OK) return status;
-  const ChannelGrid grid = {a.outer, a.channels, a.inner, a.scale, a.zero_point};
-  using Op = Observed<Real, Out>;
-  const Op op = {x, static_cast<float>(a.qmin), static_cast<float>(a.qmax)};
-  const int64_t bytes = grid.elements() * static_cast<int64_t>(sizeof(Real) + sizeof(Out));
-  return ForEachRun<kMask, true>(ctx, grid, out, a.mask, bytes,
-                                 static_cast<const void*>(x) == static_cast<const void*>(out),
-                                 PerElement<kMask, Op, Out>{op, out, a.mask});
+  if (a.codes == nullptr) {
+    return fake_quant(ctx, {a.x, a.scale, a.zero_point, a.y, a.mask, a.outer, a.channels, a.inner,
+                            a.qmin, a.qmax, a.element_type});
+  }
+  return quantize(ctx, {a.x, a.scale, a.zero_point, a.codes, a.mask, a.outer, a.channels, a.inner,
+                        a.qmin, a.qmax, a.code_type, a.element_type});
 }
 
 }  // namespace
@@ -255,11 +254,9 @@ qt_status observe_fake_quant(qt_context& ctx, const qt_observe_fake_quant_args& 
   const qt_status status = math::WithReal(a.element_type, [&](auto* type) {
     using Real = math::Pointed<decltype(type)>;
     const Real* x = static_cast<const Real*>(a.x);
+    if (exact) return Exact(ctx, a, x);
     const auto run = [&](auto* out) {
-      if (a.mask == nullptr) {
-        return exact ? Exact<false>(ctx, a, x, out) : Delayed<false>(ctx, a, x, out);
-      }
-      return exact ? Exact<true>(ctx, a, x, out) : Delayed<true>(ctx, a, x, out);
+      return a.mask == nullptr ? Delayed<false>(ctx, a, x, out) : Delayed<true>(ctx, a, x, out);
     };
     if (a.codes == nullptr) return run(static_cast<Real*>(a.y));
     return math::WithCode8(a.code_type, [&](auto* code) {

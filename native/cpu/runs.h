@@ -28,9 +28,13 @@ QT_HD T LoadAs(const Real* x) {
   }
 }
 
+// What a run of elements lies in.
+enum class Run { kChannel, kTable, kGroups };
+
 // A per-channel value along a run of elements: the same for all, or one per element. Of a scale also
 // the level of a number on its grid, by a division or, as a step, by its reciprocal.
 struct Same {
+  static constexpr Run kRun = Run::kChannel;
   float value;
   float operator[](int64_t) const { return value; }
   template <class T>
@@ -44,6 +48,7 @@ struct Same {
 };
 
 struct Each {
+  static constexpr Run kRun = Run::kTable;
   const float* values;
   float operator[](int64_t i) const { return values[i]; }
   template <class T>
@@ -57,6 +62,7 @@ struct Each {
 };
 
 struct SameStep {
+  static constexpr Run kRun = Run::kChannel;
   float scale, reciprocal;
   float operator[](int64_t) const { return scale; }
   template <class T>
@@ -70,6 +76,7 @@ struct SameStep {
 };
 
 struct EachStep {
+  static constexpr Run kRun = Run::kTable;
   const float* scales;
   const float* reciprocals;
   float operator[](int64_t i) const { return scales[i]; }
@@ -85,6 +92,7 @@ struct EachStep {
 
 // Of a run in which 64 elements at a time have one value, from a multiple of 64 on.
 struct SameIn64 {
+  static constexpr Run kRun = Run::kGroups;
   const float* values;
   float operator[](int64_t i) const { return values[i >> 6]; }
   template <class T>
@@ -98,6 +106,7 @@ struct SameIn64 {
 };
 
 struct SameStepIn64 {
+  static constexpr Run kRun = Run::kGroups;
   const float* scales;
   const float* reciprocals;
   float operator[](int64_t i) const { return scales[i >> 6]; }
@@ -126,12 +135,13 @@ QT_HD void StorePoint(float y, Code* out) {
 }
 
 // What looks at the elements of a run as they pass:
+//   Meets(run)    whether it is made for such runs; it gets no others
 //   Begin(i)      before the run from element i on
 //   See<T>(i, j)  element i, or as many from there as T has; j is its place in the run
 //   End(i, n)     after it
 //   All(i, n)     or the whole run at once, before it is overwritten
 struct NothingSeen {
-  static constexpr bool kSees = false;
+  static constexpr bool Meets(Run) { return true; }
   void Begin(int64_t) {}
   template <class T>
   void See(int64_t, int64_t) {}
@@ -146,16 +156,19 @@ struct NothingSeen {
 template <bool kMask, class Op, class Out, class Seen = NothingSeen>
 struct PerElement {
   static constexpr bool kPerElement = true;
-  static constexpr bool kSees = Seen::kSees;
+  // Groups are for vectors.
+  static constexpr bool Meets(Run run) {
+    return Seen::Meets(run) && (QT_VECTORS || run != Run::kGroups);
+  }
   Op op;
   Out* out;
   uint8_t* mask;
   Seen seen = Seen();
 
-  // flags null: the run begins at a byte of the mask; its bits are stored there.
+  // flags null, as for groups: the run begins at a byte of the mask; its bits are stored there.
   template <class S, class Z>
   void operator()(int64_t i, int64_t n, Out* to, int32_t* flags, S s, Z z, bool stream) const {
-    if (flags == nullptr) {
+    if (QT_VECTORS && (S::kRun == Run::kGroups || flags == nullptr)) {
       if (stream) {
         Vectors<true>(i, n, to, s, z);
       } else {
@@ -213,13 +226,9 @@ struct PerElement {
 };
 
 template <class Body, class = void>
-struct IsPerElement : std::false_type {
-  static constexpr bool kSees = false;
-};
+struct IsPerElement : std::false_type {};
 template <class Body>
-struct IsPerElement<Body, std::void_t<decltype(Body::kPerElement)>> : std::true_type {
-  static constexpr bool kSees = Body::kSees;
-};
+struct IsPerElement<Body, std::void_t<decltype(Body::kPerElement)>> : std::true_type {};
 
 // scale null is 1, zero_point null is 0.
 struct ChannelGrid {
@@ -294,10 +303,10 @@ inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, 
   const bool direct = QT_VECTORS && kPerElement && (channels == 1 || tabled || inner % 64 == 0) &&
                       reinterpret_cast<uintptr_t>(out) % 64 == 0;
   const auto run = [=](int64_t at, int64_t count, Out* to, int32_t* flags, auto s, auto z) {
-    if constexpr (kPerElement) {
-      body(at, count, to, flags, s, z, stream);
-    } else {
+    if constexpr (!kPerElement) {
       body(at, count, to, flags, s, z);
+    } else if constexpr (Body::Meets(decltype(s)::kRun)) {
+      body(at, count, to, flags, s, z, stream);
     }
   };
   const auto same = [=](int64_t at, int64_t count, Out* to, int32_t* flags, int64_t c) {
@@ -323,8 +332,8 @@ inline qt_status ForEachRun(qt_context& ctx, const ChannelGrid& grid, Out* out, 
     run(at, count, to, flags, Each{phase}, zero_point);
   };
   // Multiples of 64, too short for a run each.
-  const bool grouped = direct && channels > 1 && !tabled && inner < kChunk &&
-                       !IsPerElement<Body>::kSees;
+  bool grouped = direct && channels > 1 && !tabled && inner < kChunk;
+  if constexpr (kPerElement) grouped = grouped && Body::Meets(Run::kGroups);
   const auto groups = [=](int64_t at, int64_t count, Out* to, int64_t c, int64_t left) {
     constexpr int64_t kGroups = kChunk / 64;
     float scale[kGroups] = {}, reciprocal[kGroups] = {}, zero_point[kGroups] = {};

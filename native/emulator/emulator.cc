@@ -32,6 +32,9 @@ namespace emulator {
 namespace {
 
 constexpr size_t kStackBytes = 64 * 1024;
+// Stacks that all began at the same distance from a multiple of 64 KB would share a few lines of the
+// caches, and every switch would miss them: each begins this much further than the one before.
+constexpr size_t kStagger = 1088, kStaggered = 64;
 constexpr int kWarpSize = 32;
 
 struct Fiber {
@@ -148,7 +151,7 @@ void RunBlock(std::mt19937* random) {
     fiber.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y};
     fiber.done = fiber.released = false;
     warps[i / kWarpSize].members |= 1u << (i % kWarpSize);
-    fiber.context.Start(fiber.stack.get(), kStackBytes, RunFiber);
+    fiber.context.Start(fiber.stack.get() + i % kStaggered * kStagger, kStackBytes, RunFiber);
   }
   while (running > 0) {
     if (Round(random)) continue;
@@ -191,7 +194,7 @@ void Run(dim3 grid, dim3 block, const std::function<void()>& body) {
   fibers.resize(threads);
   warps.assign((threads + kWarpSize - 1) / kWarpSize, Warp());
   for (Fiber& fiber : fibers) {
-    if (fiber.stack == nullptr) fiber.stack.reset(new char[kStackBytes]);
+    if (fiber.stack == nullptr) fiber.stack.reset(new char[kStackBytes + kStaggered * kStagger]);
   }
   std::mt19937 random(seed);
   for (unsigned z = 0; z < grid.z; ++z) {

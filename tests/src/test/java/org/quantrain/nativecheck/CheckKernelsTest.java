@@ -3,17 +3,14 @@ package org.quantrain.nativecheck;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Set;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.ExecutionException;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Runs the native driver that needs no JVM: every kernel on every instruction set with one thread
@@ -22,38 +19,23 @@ import org.junit.jupiter.api.io.TempDir;
 class CheckKernelsTest {
   private static final Path DRIVER = Path.of("../java/target/native/check/check_kernels");
 
-  private static int exitValue;
-  private static String errors;
-  private static JsonNode report;
+  private static KernelChecks checks;
 
   @BeforeAll
-  static void runTheDriver(@TempDir Path folder) throws IOException, InterruptedException {
+  static void runTheDriver() throws InterruptedException, ExecutionException {
     assertTrue(Files.isExecutable(DRIVER), "not built: " + DRIVER.toAbsolutePath().normalize());
-    Path output = folder.resolve("checks.json");
-    Path error = folder.resolve("errors.txt");
-    Process process =
-        new ProcessBuilder(DRIVER.toString(), "--json")
-            .redirectOutput(output.toFile())
-            .redirectError(error.toFile())
-            .start();
-    assertTrue(process.waitFor(10, TimeUnit.MINUTES), "still running after 10 minutes");
-    exitValue = process.exitValue();
-    errors = Files.readString(error);
-    report = new ObjectMapper().readTree(output.toFile());
+    checks = KernelChecks.run(Duration.ofMinutes(10), DRIVER);
   }
 
   @Test
-  void everyInstructionSetThreadCountAndTheEmulatedCudaKernelsAgree() {
-    assertEquals(0, report.get("failed").asInt(), errors);
-    assertEquals(0, exitValue, errors);
+  void everyInstructionSetThreadCountAndTheEmulatedCudaKernelsAgree() throws IOException {
+    checks.assertNoneFailed();
   }
 
   @Test
   void everyKernelHasCases() throws IOException {
     Set<String> missing = KernelList.names();
-    for (JsonNode row : report.get("checks")) {
-      missing.remove(row.get("name").asText());
-    }
+    missing.removeAll(checks.kernels());
     assertEquals(Set.of(), missing, "kernels without a case in native/check/cases");
   }
 
