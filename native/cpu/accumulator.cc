@@ -21,9 +21,9 @@ struct ChannelTable {
 };
 
 // False when out of memory.
-bool MakeTable(qt_context& ctx, int64_t n, int64_t channels, const int32_t* bias,
-               const int32_t* keep, const float* factor, ChannelTable* table) {
-  const int64_t size = RepeatedTable(n, channels);
+bool MakeTable(qt_context& ctx, int64_t channels, const int32_t* bias, const int32_t* keep,
+               const float* factor, ChannelTable* table) {
+  const int64_t size = RepeatedTable(channels);
   int32_t* const memory = ScratchArray<int32_t>(ctx, 3 * size);
   if (memory == nullptr) return false;
   float* const factors = reinterpret_cast<float*>(memory + 2 * size);
@@ -54,11 +54,6 @@ inline Sums SumsAt(int64_t* scratch, int64_t block, int64_t lanes) {
           extremes, extremes + lanes};
 }
 
-// Fetches what the rows after those in the nearest cache hold.
-[[maybe_unused]] inline void FetchNextRows(const int32_t* x) {
-  __builtin_prefetch(reinterpret_cast<const char*>(x) + 2 * kAhead);
-}
-
 // Adds `rows` elements, a lane row apart, to the sums of a lane, all modulo their width.
 void SumRows(const int32_t* acc, int64_t rows, int64_t lanes, int32_t* sum, uint64_t* square,
              int32_t* min, int32_t* max) {
@@ -73,10 +68,11 @@ void SumRows(const int32_t* acc, int64_t rows, int64_t lanes, int32_t* sum, uint
 
 #if QT_VECTORS
 // The same of kCount vectors of lanes. Squares of a vector's even lanes come first, then those of
-// the odd ones.
+// the odd ones. Meanwhile as many elements from `next` on are fetched, in their order: the hardware
+// follows streams and no columns.
 template <int kCount>
-void SumRowsOfVectors(const int32_t* acc, int64_t rows, int64_t lanes, int32_t* sum,
-                      uint64_t* square, int32_t* min, int32_t* max) {
+void SumRowsOfVectors(const int32_t* acc, int64_t rows, int64_t lanes, const int32_t* next,
+                      int32_t* sum, uint64_t* square, int32_t* min, int32_t* max) {
   constexpr int64_t kSize = Words::kSize;
   Words sums[kCount], least[kCount], most[kCount];
   SquareSums squares[kCount];
@@ -89,7 +85,7 @@ void SumRowsOfVectors(const int32_t* acc, int64_t rows, int64_t lanes, int32_t* 
   for (int64_t r = 0; r < rows; ++r) {
     const int32_t* const row = acc + r * lanes;
     for (int k = 0; k < kCount; ++k) {
-      if (k * kSize % 16 == 0) FetchNextRows(row + k * kSize);
+      if (k * kSize % 16 == 0) __builtin_prefetch(next + (r * kCount + k) * kSize);
       const Words a = LoadWords(row + k * kSize);
       sums[k] = AddInt(sums[k], a);
       squares[k].Add(a);
@@ -114,6 +110,9 @@ void EvenAndOddInTurn(uint64_t* lanes) {
 }
 #endif
 
+// Elements whose lanes go down together: with those after them they stay in the nearest cache.
+constexpr int64_t kTogether = 2048;
+
 // One pass in narrow sums, whose extremes tell whether they are exact; else a second one in wide
 // sums, which finds the block in the cache.
 void SumBlock(const int32_t* acc, int64_t n, int64_t lanes, const Sums& s) {
@@ -124,7 +123,7 @@ void SumBlock(const int32_t* acc, int64_t n, int64_t lanes, const Sums& s) {
     s.min[j] = INT32_MAX;
     s.max[j] = INT32_MIN;
   }
-  const int64_t whole_rows = n / lanes, at_once = Max(1, 1024 / lanes);
+  const int64_t whole_rows = n / lanes, at_once = Max(1, kTogether / lanes);
   int64_t vectors = 0;  // lanes that go in vectors
 #if QT_VECTORS
   vectors = lanes / Words::kSize * Words::kSize;
@@ -133,12 +132,15 @@ void SumBlock(const int32_t* acc, int64_t n, int64_t lanes, const Sums& s) {
     const int64_t rows = Min(at_once, whole_rows - row);
     const int32_t* const from = acc + row * lanes;
 #if QT_VECTORS
+    const int32_t* const next = from + rows * lanes;
     int64_t i = 0;
     for (; i + 2 * Words::kSize <= vectors; i += 2 * Words::kSize) {
-      SumRowsOfVectors<2>(from + i, rows, lanes, narrow + i, s.low + i, s.min + i, s.max + i);
+      SumRowsOfVectors<2>(from + i, rows, lanes, next + rows * i, narrow + i, s.low + i, s.min + i,
+                          s.max + i);
     }
     for (; i < vectors; i += Words::kSize) {
-      SumRowsOfVectors<1>(from + i, rows, lanes, narrow + i, s.low + i, s.min + i, s.max + i);
+      SumRowsOfVectors<1>(from + i, rows, lanes, next + rows * i, narrow + i, s.low + i, s.min + i,
+                          s.max + i);
     }
 #endif
     for (int64_t j = vectors; j < lanes; ++j) {
@@ -176,7 +178,16 @@ void SumBlock(const int32_t* acc, int64_t n, int64_t lanes, const Sums& s) {
   });
 }
 
-// Adds the sums of a block; what a low half loses is 2^32 of the high one's units.
+void Clear(const Sums& s, int64_t lanes) {
+  for (int64_t j = 0; j < lanes; ++j) {
+    s.sum[j] = 0;
+    s.low[j] = s.high[j] = 0;
+    s.min[j] = INT32_MAX;
+    s.max[j] = INT32_MIN;
+  }
+}
+
+// Adds the sums of some rows; what a low half loses is 2^32 of the high one's units.
 void AddSums(const Sums& block, int64_t lanes, const Sums& all) {
   for (int64_t j = 0; j < lanes; ++j) all.sum[j] += block.sum[j];
   for (int64_t j = 0; j < lanes; ++j) {
@@ -235,7 +246,7 @@ qt_status Requantize(qt_context& ctx, const qt_requantize_args& a) {
   const int64_t n = a.rows * a.channels;
   if (n == 0) return QT_OK;
   ChannelTable table;
-  if (!MakeTable(ctx, n, a.channels, a.bias, a.keep, a.multiplier, &table)) {
+  if (!MakeTable(ctx, a.channels, a.bias, a.keep, a.multiplier, &table)) {
     return QT_OUT_OF_MEMORY;
   }
   const float zero_point = static_cast<float>(*a.zero_point);
@@ -257,7 +268,7 @@ qt_status Dequantize(qt_context& ctx, const qt_dequantize_acc_args& a) {
   const int64_t n = a.rows * a.channels;
   if (n == 0) return QT_OK;
   ChannelTable table;
-  if (!MakeTable(ctx, n, a.channels, a.bias, a.keep, a.out_scale, &table)) {
+  if (!MakeTable(ctx, a.channels, a.bias, a.keep, a.out_scale, &table)) {
     return QT_OUT_OF_MEMORY;
   }
   const int64_t bytes = static_cast<int64_t>(sizeof(int32_t) + sizeof(Real)) * n;
@@ -297,23 +308,29 @@ qt_status ToAcc(qt_context& ctx, const qt_float_to_acc_args& a) {
 qt_status acc_stats(qt_context& ctx, const qt_acc_stats_args& a) {
   const int64_t channels = a.channels, lanes = Lanes(Max(1, channels));
   if (channels == 0) return QT_OK;
-  const int64_t step = RowsPerBlock(channels), blocks = DivUp(a.rows, step);
-  int64_t* const scratch = ScratchArray<int64_t>(ctx, blocks * lanes * kSumWords);
+  // Exact sums may be cut as the threads are: each has a part, whose blocks it adds up itself.
+  const int64_t step = RowsPerBlock(channels);
+  const int64_t part = Max(1, DivUp(DivUp(a.rows, ctx.threads), step)) * step;
+  const int64_t parts = Max(1, DivUp(a.rows, part));
+  int64_t* const scratch = ScratchArray<int64_t>(ctx, 2 * parts * lanes * kSumWords);
   if (scratch == nullptr) return QT_OUT_OF_MEMORY;
-  const int32_t* acc = a.acc;
-  ParallelBlocks(ctx, a.rows, step, [=](int64_t block, int64_t begin, int64_t end) {
-    SumBlock(acc + begin * channels, (end - begin) * channels, lanes,
-             SumsAt(scratch, block, lanes));
-  });
   const Sums all = SumsAt(scratch, 0, lanes);
-  for (int64_t block = 1; block < blocks; ++block) {
-    AddSums(SumsAt(scratch, block, lanes), lanes, all);
-  }
+  Clear(all, lanes);
+  const int32_t* acc = a.acc;
+  ParallelBlocks(ctx, a.rows, part, [=](int64_t index, int64_t begin, int64_t end) {
+    const Sums own = SumsAt(scratch, 2 * index, lanes), block = SumsAt(scratch, 2 * index + 1, lanes);
+    Clear(own, lanes);
+    for (int64_t row = begin; row < end; row += step) {
+      SumBlock(acc + row * channels, Min(step, end - row) * channels, lanes, block);
+      AddSums(block, lanes, own);
+    }
+  });
+  for (int64_t i = 1; i < parts; ++i) AddSums(SumsAt(scratch, 2 * i, lanes), lanes, all);
   for (int64_t c = 0; c < channels; ++c) {
     int64_t sum = 0;
     math::Uint128 squares = 0;
     int32_t min = INT32_MAX, max = INT32_MIN;
-    for (int64_t j = c; blocks > 0 && j < lanes; j += channels) {
+    for (int64_t j = c; j < lanes; j += channels) {
       sum += all.sum[j];
       squares += (static_cast<math::Uint128>(all.high[j]) << 32) + all.low[j];
       min = all.min[j] < min ? all.min[j] : min;

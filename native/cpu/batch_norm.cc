@@ -97,7 +97,7 @@ qt_status batch_norm_stats(qt_context& ctx, const qt_batch_norm_stats_args& args
 
 qt_status batch_norm(qt_context& ctx, const qt_batch_norm_args& args) {
   const int64_t channels = args.channels, n = args.rows * channels;
-  const int64_t size = RepeatedTable(n, channels);
+  const int64_t size = RepeatedTable(channels);
   float* const mean = ScratchArray<float>(ctx, 4 * size + channels);
   if (mean == nullptr) return QT_OUT_OF_MEMORY;
   float* const std = mean + size;
@@ -124,7 +124,7 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
   const int64_t lanes = Lanes(channels);
   const int64_t rows_per_block = RowsPerBlock(channels);
   const int64_t blocks = DivUp(args.rows, rows_per_block);
-  const int64_t n = args.rows * channels, size = Max(lanes, RepeatedTable(n, channels));
+  const int64_t n = args.rows * channels, size = Max(lanes, RepeatedTable(channels));
   double* partials = ScratchArray<double>(ctx, 2 * blocks * lanes + 3 * size + 2 * channels);
   if (partials == nullptr) return QT_OUT_OF_MEMORY;  // [blocks][dbeta, dgamma][lanes]
   float* mean = reinterpret_cast<float*>(partials + 2 * blocks * lanes);

@@ -42,7 +42,7 @@ struct Normalized {
   const float* mean;
   const float* inv_std;
 
-  void Fetch(int64_t i) const { FetchNextRows(acc + i); }
+  void Fetch(int64_t i) const { __builtin_prefetch(acc + i); }
   template <class T>
   T At(int64_t i, int64_t at) const {
     return math::NormalizedAcc(LoadIntAs<T>(acc + i), LoadAs<T>(unit + at), LoadAs<T>(mean + at),
@@ -79,7 +79,7 @@ qt_status Backward(qt_context& ctx, const qt_batch_norm_absorb_backward_args& a)
   const int64_t channels = a.channels, n = a.rows * channels;
   if (channels == 0) return QT_OK;
   const int64_t lanes = Lanes(channels);
-  const int64_t size = Max(lanes, RepeatedTable(n, channels));
+  const int64_t size = Max(lanes, RepeatedTable(channels));
   const int64_t sums = CorrectedGradientScratch(a.rows, channels);
   float* const unit = ScratchArray<float>(ctx, 6 * size + sums + 2 * channels);
   if (unit == nullptr) return QT_OUT_OF_MEMORY;

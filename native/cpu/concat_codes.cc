@@ -4,6 +4,7 @@
 #include "cpu/code_map.h"
 #include "cpu/kernel.h"
 #include "cpu/stream.h"
+#include "cpu/vector.h"
 #include "math/types.h"
 
 namespace qt::cpu::QT_ISA {
@@ -33,6 +34,7 @@ qt_status concat_codes(qt_context& ctx, const qt_concat_codes_args& a) {
     alignas(64) uint8_t buffer[kChunk];
     for (int64_t first = begin; first < end; first += kChunk) {
       const int64_t n = Min(kChunk, end - first);
+      Prefetch(x + first + kAhead, kChunk);
       if (a.mask != nullptr) PackKept(map, x + first, n, a.mask + first / 8);
       Lookup(map.codes, x + first, n, buffer);
       // The pieces of the chunk's rows.

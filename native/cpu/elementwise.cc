@@ -35,7 +35,7 @@ qt_status add(qt_context& ctx, const qt_add_args& a) {
 }
 
 qt_status add_bias(qt_context& ctx, const qt_add_bias_args& args) {
-  const int64_t n = args.rows * args.channels, size = RepeatedTable(n, args.channels);
+  const int64_t n = args.rows * args.channels, size = RepeatedTable(args.channels);
   float* const bias = ScratchArray<float>(ctx, size);
   if (bias == nullptr) return QT_OUT_OF_MEMORY;
   FillTable(bias, size, args.channels, args.bias, 0.0f);

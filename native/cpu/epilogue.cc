@@ -95,7 +95,7 @@ struct OfAcc {
 template <class Code, bool kMask, bool kObserve>
 qt_status Epilogue(qt_context& ctx, const qt_epilogue_args& a) {
   const int64_t n = a.rows * a.channels, channels = a.channels;
-  const int64_t size = RepeatedTable(n, channels), blocks = DivUp(n, kBlock);
+  const int64_t size = RepeatedTable(channels), blocks = DivUp(n, kBlock);
   Seen* const seen = static_cast<Seen*>(
       Scratch(ctx, static_cast<int64_t>(sizeof(Seen)) * blocks + 16 * size));
   if (seen == nullptr) return QT_OUT_OF_MEMORY;
@@ -210,7 +210,7 @@ void EpilogueReal(qt_context& ctx, const qt_epilogue_f32_args& args, const float
 template <class Real, class Code>
 qt_status EpilogueReal(qt_context& ctx, const qt_epilogue_f32_args& a) {
   const int64_t n = a.rows * a.channels, channels = a.channels;
-  const int64_t size = RepeatedTable(n, channels), blocks = DivUp(n, kBlock);
+  const int64_t size = RepeatedTable(channels), blocks = DivUp(n, kBlock);
   Seen* const seen = static_cast<Seen*>(
       Scratch(ctx, static_cast<int64_t>(sizeof(Seen)) * blocks + 8 * size));
   if (seen == nullptr) return QT_OUT_OF_MEMORY;

@@ -4,7 +4,7 @@
 //   kLine, Fetch(i)  elements of its widest input per cache line, and a prefetch of what it reads
 //                    a little after element i
 //   At<T>(i, at)     element i, or as many from there as T has, as a Spot; `at` is its place in a
-//                    table that repeats the channels (RepeatedTable)
+//                    table of values per channel (RepeatedTable)
 //   Finish(block)    after the elements of a block
 // Every block has an Op of its own, a copy.
 #ifndef QUANTRAIN_CPU_POINTS_H_
@@ -33,8 +33,12 @@ QT_HD void StorePoint(int32_t y, Code* out) {
   *out = static_cast<Code>(y);
 }
 
-// Elements of a table of values per channel that a chunk of any phase reads as one stream.
-inline int64_t RepeatedTable(int64_t n, int64_t channels) { return channels + Min(kChunk, n); }
+// Elements that a loop takes at once, at most.
+constexpr int64_t kMostAtOnce = 64;
+
+// Elements of a table of values per channel that repeats its first ones, so that what a loop takes
+// at once lies together in it wherever it begins. It stays in the nearest cache beside others.
+inline int64_t RepeatedTable(int64_t channels) { return channels + kMostAtOnce; }
 
 // values null: `otherwise`. Without channels nothing will be read, and nothing is filled.
 template <class T>
@@ -47,21 +51,40 @@ inline void FillTable(T* table, int64_t size, int64_t channels, const T* values,
   }
 }
 
-// The elements [i, i + n), which begin a byte of the mask; to is where they go, at their place in
-// the table.
+// A place in a table of values per channel.
+class TablePlace {
+ public:
+  TablePlace(int64_t i, int64_t channels) : channels_(channels), at_(i % channels) {}
+  int64_t at() const { return at_; }
+  // step: less than a round.
+  void Go(int64_t step) {
+    at_ += step;
+    if (at_ >= channels_) at_ -= channels_;
+  }
+
+ private:
+  const int64_t channels_;
+  int64_t at_;
+};
+
+// The elements [i, i + n), which begin a byte of the mask; to is where they go.
 template <bool kMask, bool kStream, class Op, class Out>
-inline void Points(Op* op, int64_t i, int64_t n, int64_t at, Out* to, uint8_t* mask) {
+inline void Points(Op* op, int64_t i, int64_t n, int64_t channels, Out* to, uint8_t* mask) {
   Op own = *op;  // in registers
+  TablePlace place(i, channels);
   int64_t j = 0;
 #if QT_VECTORS
   constexpr int64_t kStep = 4 * Vector::kSize;
-  for (; j + kStep <= n; j += kStep) {
+  static_assert(kStep <= kMostAtOnce, "tables are too short");
+  const int64_t turn = kStep % channels;
+  for (; j + kStep <= n; j += kStep, place.Go(turn)) {
+    const int64_t at = place.at();
     decltype(own.template At<Vector>(i, at).y) y[4];
     uint64_t bits = 0;
     for (int k = 0; k < 4; ++k) {
       const int64_t lane = k * Vector::kSize;
       if (lane % Op::kLine == 0) own.Fetch(i + j + lane);
-      const auto spot = own.template At<Vector>(i + j + lane, at + j + lane);
+      const auto spot = own.template At<Vector>(i + j + lane, at + lane);
       if (kMask) bits |= Bits(spot.kept) << lane;
       y[k] = spot.y;
     }
@@ -69,10 +92,11 @@ inline void Points(Op* op, int64_t i, int64_t n, int64_t at, Out* to, uint8_t* m
     StoreVectors<kStream>(y, to + j);
   }
 #endif
-  for (; j < n; j += 8) {
+  const int64_t turn_of_8 = 8 % channels;
+  for (; j < n; j += 8, place.Go(turn_of_8)) {
     unsigned bits = 0;
     for (int64_t k = j; k < n && k < j + 8; ++k) {
-      const auto spot = own.template At<float>(i + k, at + k);
+      const auto spot = own.template At<float>(i + k, place.at() + k - j);
       bits |= static_cast<unsigned>(spot.kept) << (k - j);
       StorePoint(spot.y, &to[k]);
     }
@@ -88,12 +112,12 @@ inline void PointsOfBlock(Op* op, int64_t begin, int64_t end, int64_t channels, 
   const bool direct = QT_VECTORS && stream && reinterpret_cast<uintptr_t>(out) % 64 == 0;
   ChunkOut<Out, kChunk> chunks(stream && !direct);
   for (int64_t chunk = begin; chunk < end; chunk += kChunk) {
-    const int64_t count = Min(end - chunk, kChunk), at = chunk % channels;
+    const int64_t count = Min(end - chunk, kChunk);
     Out* const to = chunks.At(out + chunk);
     if (direct) {
-      Points<kMask, true>(op, chunk, count, at, to, mask);
+      Points<kMask, true>(op, chunk, count, channels, to, mask);
     } else {
-      Points<kMask, false>(op, chunk, count, at, to, mask);
+      Points<kMask, false>(op, chunk, count, channels, to, mask);
     }
     chunks.Done(out + chunk, count);
   }

@@ -24,37 +24,51 @@ template <bool kWantIndex, class T>
 void MaxPool(qt_context& ctx, const T* x, T* y, uint8_t* argmax, const qt_window& w) {
   using Value = decltype(math::ToCompare(T()));
   using Index = typename IndexOf<Value>::Type;
-  ForOutputs(ctx, w, false, [=](const Cells& cells) {
-    ForGroups(w.c, [&](auto group, int64_t c0) {
-      constexpr int64_t kSize = decltype(group)::kSize;
-      Value best[kSize];
-      Index index[kSize];
-      // The first cell's index stands where no cell exceeds the lowest value.
-      const bool empty = cells.rows.first == cells.rows.last || cells.cols.first == cells.cols.last;
-      const int64_t first = empty ? 0 : cells.rows.first * w.kernel_w + cells.cols.first;
+  constexpr int64_t kMost = kWantIndex && sizeof(Value) > 1 ? 32 : 64;
+  constexpr int64_t kBytes = sizeof(T);
+  const int64_t row = w.q * w.c, ahead = WindowAhead<T>(w);
+  const bool stream =
+      Streams(kBytes * w.n * w.h * w.w * w.c + (kBytes + (kWantIndex ? 1 : 0)) * w.n * w.p * row);
+  ParallelBlocks(ctx, OutputRows(w), OutputRowsPerBlock(w),
+                 [=](int64_t, int64_t begin, int64_t end) {
+    OutRun<T> values(y + begin * row, stream);
+    OutRun<uint8_t> indices(kWantIndex ? argmax + begin * row : nullptr, stream);
+    ForOutputRows(w, false, begin, end, [&](const Cells& cells) {
+      ForGroups<kMost>(w.c, [&](auto group, int64_t c0) {
+        constexpr int64_t kSize = decltype(group)::kSize;
+        Value best[kSize];
+        Index index[kSize];
+        // The first cell's index stands where no cell exceeds the lowest value.
+        const bool empty =
+            cells.rows.first == cells.rows.last || cells.cols.first == cells.cols.last;
+        const int64_t first = empty ? 0 : cells.rows.first * w.kernel_w + cells.cols.first;
 #pragma omp simd
-      for (int64_t c = 0; c < kSize; ++c) best[c] = math::Lowest<Value>();
+        for (int64_t c = 0; c < kSize; ++c) best[c] = math::Lowest<Value>();
 #pragma omp simd
-      for (int64_t c = 0; c < kSize; ++c) index[c] = static_cast<Index>(first);
-      ForCells(w, cells, [&](int64_t offset, int64_t cell) {
-        const T* from = x + offset + c0;
-        const Index here = static_cast<Index>(cell);
+        for (int64_t c = 0; c < kSize; ++c) index[c] = static_cast<Index>(first);
+        ForCells(w, cells, [&](int64_t offset, int64_t cell) {
+          const T* from = x + offset + c0;
+          const Index here = static_cast<Index>(cell);
+          if (kSize > 16 && ahead > 0) Prefetch(from + ahead, kSize);
 #pragma omp simd
-        for (int64_t c = 0; c < kSize; ++c) {
-          const Value next = math::ToCompare(from[c]);
-          const bool replaces = math::MaxReplaces(next, best[c]);
-          best[c] = replaces ? next : best[c];
-          if (kWantIndex) index[c] = replaces ? here : index[c];
-        }
+          for (int64_t c = 0; c < kSize; ++c) {
+            const Value next = math::ToCompare(from[c]);
+            const bool replaces = math::MaxReplaces(next, best[c]);
+            best[c] = replaces ? next : best[c];
+            if (kWantIndex) index[c] = replaces ? here : index[c];
+          }
+        });
+        T* to = values.Next(kSize);
+#pragma omp simd
+        for (int64_t c = 0; c < kSize; ++c) math::StoreCompared(best[c], &to[c]);
+        if (!kWantIndex) return;
+        uint8_t* to_index = indices.Next(kSize);
+#pragma omp simd
+        for (int64_t c = 0; c < kSize; ++c) to_index[c] = static_cast<uint8_t>(index[c]);
       });
-      T* to = y + cells.out + c0;
-#pragma omp simd
-      for (int64_t c = 0; c < kSize; ++c) math::StoreCompared(best[c], &to[c]);
-      if (!kWantIndex) return;
-      uint8_t* indices = argmax + cells.out + c0;
-#pragma omp simd
-      for (int64_t c = 0; c < kSize; ++c) indices[c] = static_cast<uint8_t>(index[c]);
     });
+    values.Finish();
+    if (kWantIndex) indices.Finish();
   });
 }
 
@@ -193,19 +207,29 @@ void AveragePool(qt_context& ctx, const qt_average_pool_args& args) {
   const qt_window w = args.window;
   const Real* const x = static_cast<const Real*>(args.x);
   Real* const y = static_cast<Real*>(args.y);
-  ForOutputs(ctx, w, args.count_padding != 0, [=](const Cells& cells) {
-    ForGroups(w.c, [&](auto group, int64_t c0) {
-      constexpr int64_t kSize = decltype(group)::kSize;
-      float sums[kSize] = {0};
-      ForCells(w, cells, [&](int64_t offset, int64_t) {
-        const Real* from = x + offset + c0;
+  const bool count_padding = args.count_padding != 0;
+  const int64_t ahead = WindowAhead<Real>(w);
+  const bool stream =
+      Streams(static_cast<int64_t>(sizeof(Real)) * w.c * w.n * (w.h * w.w + w.p * w.q));
+  ParallelBlocks(ctx, OutputRows(w), OutputRowsPerBlock(w),
+                 [=](int64_t, int64_t begin, int64_t end) {
+    OutRun<Real> means(y + begin * w.q * w.c, stream);
+    ForOutputRows(w, count_padding, begin, end, [&](const Cells& cells) {
+      ForGroups(w.c, [&](auto group, int64_t c0) {
+        constexpr int64_t kSize = decltype(group)::kSize;
+        float sums[kSize] = {0};
+        ForCells(w, cells, [&](int64_t offset, int64_t) {
+          const Real* from = x + offset + c0;
+          if (kSize > 16 && ahead > 0) Prefetch(from + ahead, kSize);
 #pragma omp simd
-        for (int64_t c = 0; c < kSize; ++c) sums[c] += math::Widen(from[c]);
+          for (int64_t c = 0; c < kSize; ++c) sums[c] += math::Widen(from[c]);
+        });
+        Real* to = means.Next(kSize);
+#pragma omp simd
+        for (int64_t c = 0; c < kSize; ++c) math::Narrow(sums[c] / cells.count, &to[c]);
       });
-      Real* to = y + cells.out + c0;
-#pragma omp simd
-      for (int64_t c = 0; c < kSize; ++c) math::Narrow(sums[c] / cells.count, &to[c]);
     });
+    means.Finish();
   });
 }
 

@@ -5,6 +5,7 @@
 #define QUANTRAIN_CPU_POOL_H_
 
 #include "cpu/kernel.h"
+#include "cpu/stream.h"
 #include "math/window.h"
 
 namespace qt::cpu::QT_ISA {
@@ -14,20 +15,52 @@ struct Group {
   static constexpr int64_t kSize = kChannels;
 };
 
-// Calls f(Group<n>, c) for groups of n channels from c that cover [0, channels).
-template <class F>
+// Calls f(Group<n>, c) for groups of n channels from c that cover [0, channels). kMost: as many as
+// have their running values in registers.
+template <int64_t kMost = 64, class F>
 inline void ForGroups(int64_t channels, F f) {
   int64_t c = 0;
-  for (; c + 64 <= channels; c += 64) f(Group<64>(), c);
+  for (; c + kMost <= channels; c += kMost) f(Group<kMost>(), c);
   for (; c + 16 <= channels; c += 16) f(Group<16>(), c);
   for (; c < channels; ++c) f(Group<1>(), c);
 }
+
+// An output whose elements come in order, a group at a time: in its place, or, past the caches,
+// through a buffer.
+template <class T>
+class OutRun {
+ public:
+  OutRun(T* out, bool stream) : out_(out), stream_(stream) {}
+  // Where the next n elements go, n at most those of a group.
+  T* Next(int64_t n) {
+    if (!stream_) {
+      T* const at = out_;
+      out_ += n;
+      return at;
+    }
+    if (size_ + n > kBuffer) Finish();
+    T* const at = buffer_ + size_;
+    size_ += n;
+    return at;
+  }
+  void Finish() {
+    StreamCopy(buffer_, out_, size_ * static_cast<int64_t>(sizeof(T)));
+    out_ += size_;
+    size_ = 0;
+  }
+
+ private:
+  static constexpr int64_t kBuffer = 1024;
+  T* out_;
+  const bool stream_;
+  int64_t size_ = 0;
+  alignas(64) T buffer_[kBuffer];
+};
 
 // One output position: its window's cells inside the input, and where they are.
 struct Cells {
   math::Span rows, cols;
   int64_t origin;  // element offset of cell [0, 0], channel 0, even where that lies in the padding
-  int64_t out;     // element offset of the output, channel 0
   float count;     // divisor of a mean
 };
 
@@ -51,7 +84,6 @@ void ForOutputRows(const qt_window& w, bool count_padding, int64_t begin, int64_
     for (int64_t q = 0; q < w.q; ++q) {
       cells.cols = math::CellsInside(q, w.stride_w, w.pad_left, w.kernel_w, w.w);
       cells.origin = (top * w.w + q * w.stride_w - w.pad_left) * w.c;
-      cells.out = (row * w.q + q) * w.c;
       cells.count =
           math::WindowCount(cells.rows, cells.cols, w.kernel_h, w.kernel_w, count_padding);
       f(cells);
@@ -59,13 +91,14 @@ void ForOutputRows(const qt_window& w, bool count_padding, int64_t begin, int64_
   }
 }
 
-// Calls f(cells) for every output position.
-template <class F>
-void ForOutputs(qt_context& ctx, const qt_window& w, bool count_padding, F f) {
-  ParallelBlocks(ctx, OutputRows(w), OutputRowsPerBlock(w),
-                 [=](int64_t, int64_t begin, int64_t end) {
-                   ForOutputRows(w, count_padding, begin, end, f);
-                 });
+// Elements after a cell at which the next output row finds the same cell of its window: what to
+// fetch where rows are short, because the hardware follows a stream to the end of its page only. 0
+// where such rows are too long for the nearest cache.
+template <class T>
+inline int64_t WindowAhead(const qt_window& w) {
+  constexpr int64_t kMostBytes = 8192, kBytes = sizeof(T);
+  const int64_t elements = w.stride_h * w.w * w.c;
+  return elements * kBytes <= kMostBytes ? elements : 0;
 }
 
 // Calls f(element offset, index in the window) for the cells inside the input, row-major.

@@ -1,4 +1,8 @@
 // global_pool_sum, average_pool_codes and average_pool_codes_fixed, walked as cpu/pool.h says.
+#include <string.h>
+
+#include <type_traits>
+
 #include "cpu/kernel.h"
 #include "cpu/mask.h"
 #include "cpu/pool.h"
@@ -7,6 +11,27 @@
 
 namespace qt::cpu::QT_ISA {
 namespace {
+
+// Codes of neighbouring pixels that are summed at once: they stay in the nearest cache.
+constexpr int64_t kPixelBytes = 8192;
+// Pixels whose sum fits 16 bits: 256 * -128 and 256 * 255 do.
+constexpr int64_t kMostPixels = 256;
+
+// Adds `pixels` neighbours to the sums of a group of channels. Meanwhile as many codes from `next` on
+// are fetched, in their order: the hardware follows streams and no columns.
+template <int64_t kSize, class T>
+void AddPixels(const T* x, int64_t pixels, int64_t channels, const T* next, int32_t* acc) {
+  using Half = std::conditional_t<std::is_signed_v<T>, int16_t, uint16_t>;
+  Half sums[kSize] = {0};
+  for (int64_t i = 0; i < pixels; ++i) {
+    const T* const pixel = x + i * channels;
+    if (kSize > 1) __builtin_prefetch(next + i * kSize);
+#pragma omp simd
+    for (int64_t c = 0; c < kSize; ++c) sums[c] = static_cast<Half>(sums[c] + pixel[c]);
+  }
+#pragma omp simd
+  for (int64_t c = 0; c < kSize; ++c) acc[c] += sums[c];
+}
 
 template <class T>
 void GlobalPoolSum(qt_context& ctx, const qt_global_pool_sum_args& args) {
@@ -17,20 +42,19 @@ void GlobalPoolSum(qt_context& ctx, const qt_global_pool_sum_args& args) {
   const int32_t offset = static_cast<int32_t>(pixels) * *args.zero_point;
   const int64_t images_per_block = ItemsPerBlock(pixels * channels);
   const int64_t images = channels == 0 ? 0 : args.n;
+  const int64_t together = Max(1, Min(kMostPixels, kPixelBytes / Max(1, channels)));
   ParallelBlocks(ctx, images, images_per_block, [=](int64_t, int64_t begin, int64_t end) {
     for (int64_t image = begin; image < end; ++image) {
-      ForGroups(channels, [&](auto group, int64_t c0) {
-        constexpr int64_t kSize = decltype(group)::kSize;
-        int32_t sums[kSize] = {0};
-        const T* pixel = x + image * pixels * channels + c0;
-        for (int64_t i = 0; i < pixels; ++i, pixel += channels) {
-#pragma omp simd
-          for (int64_t c = 0; c < kSize; ++c) sums[c] += pixel[c];
-        }
-        int32_t* to = acc + image * channels + c0;
-#pragma omp simd
-        for (int64_t c = 0; c < kSize; ++c) to[c] = sums[c] - offset;
-      });
+      int32_t* const to = acc + image * channels;
+      for (int64_t c = 0; c < channels; ++c) to[c] = -offset;
+      for (int64_t first = 0; first < pixels; first += together) {
+        const int64_t count = Min(together, pixels - first);
+        const T* const from = x + (image * pixels + first) * channels;
+        const T* const next = from + count * channels;
+        ForGroups(channels, [&](auto group, int64_t c) {
+          AddPixels<decltype(group)::kSize>(from + c, count, channels, next + c * count, to + c);
+        });
+      }
     }
   });
 }
@@ -55,8 +79,8 @@ class MaskRun {
   void Pack(int64_t n) {
     PackMask(flags_, n, mask_);
     mask_ += n / 8;
-    for (int64_t i = n; i < size_; ++i) flags_[i - n] = flags_[i];
     size_ -= n;
+    memmove(flags_, flags_ + n, static_cast<size_t>(size_));
   }
 
   uint8_t* mask_;
@@ -72,10 +96,12 @@ void AveragePool(qt_context& ctx, const Args& args, bool count_padding, const ma
   const T* x = static_cast<const T*>(args.x);
   T* y = static_cast<T*>(args.y);
   uint8_t* mask = args.mask;
+  const bool stream = Streams(w.c * w.n * (w.h * w.w + w.p * w.q));
   // Blocks begin at whole bytes of the mask.
   const int64_t multiple = w.q * w.c % 8 == 0 ? 1 : 8;
   const int64_t rows = DivUp(OutputRowsPerBlock(w), multiple) * multiple;
   ParallelBlocks(ctx, OutputRows(w), rows, [=](int64_t, int64_t begin, int64_t end) {
+    OutRun<T> codes(y + begin * w.q * w.c, stream);
     MaskRun run(mask, begin * w.q * w.c);
     ForOutputRows(w, count_padding, begin, end, [&](const Cells& cells) {
       ForGroups(w.c, [&](auto group, int64_t c0) {
@@ -90,7 +116,7 @@ void AveragePool(qt_context& ctx, const Args& args, bool count_padding, const ma
         const math::Divisor count = math::MakeDivisor(cells.count);
 #pragma omp simd
         for (int64_t c = 0; c < kSize; ++c) levels[c] = level_of(sums[c], count);
-        T* to = y + cells.out + c0;
+        T* to = codes.Next(kSize);
 #pragma omp simd
         for (int64_t c = 0; c < kSize; ++c) {
           to[c] = static_cast<T>(math::LevelCode(levels[c], ends));
@@ -101,6 +127,7 @@ void AveragePool(qt_context& ctx, const Args& args, bool count_padding, const ma
         for (int64_t c = 0; c < kSize; ++c) flags[c] = math::Passes(levels[c], ends) ? 1 : 0;
       });
     });
+    codes.Finish();
     if (mask != nullptr) run.Finish();
   });
 }

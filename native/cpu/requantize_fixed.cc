@@ -31,7 +31,7 @@ template <class Contract, class Code>
 qt_status Requantize(qt_context& ctx, const qt_requantize_fixed_args& a) {
   const int64_t n = a.rows * a.channels, channels = a.channels;
   if (n == 0) return QT_OK;
-  const int64_t size = RepeatedTable(n, channels);
+  const int64_t size = RepeatedTable(channels);
   int32_t* const bias = ScratchArray<int32_t>(ctx, 3 * size);
   if (bias == nullptr) return QT_OUT_OF_MEMORY;
   int32_t* const multiplier = bias + size;

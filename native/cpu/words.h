@@ -174,7 +174,7 @@ inline Words LoadWords(const int8_t* x) {
 // x where the bits of the mask are set, else +0; the mask's byte begins with lane 0.
 inline Vector Selected(const uint8_t* mask, Vector x) {
   const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-  const __m256i own = _mm256_and_si256(_mm256_set1_epi32(*mask), bit);
+  const __m256i own = _mm256_and_si256(_mm256_set1_epi8(static_cast<char>(*mask)), bit);
   return Vector(_mm256_and_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(own, bit)), x.v));
 }
 
@@ -281,7 +281,7 @@ QT_HD T SelectedAs(const Real* x, const uint8_t* mask, int64_t i) {
     return mask == nullptr || (mask[i / 8] >> (i % 8) & 1) != 0 ? math::Widen(x[i]) : 0.0f;
   } else {
     const T value = LoadVector(x + i);
-    return mask == nullptr ? value : Selected(mask + i / 8, value);
+    return mask == nullptr ? value : Selected(mask + (i >> 3), value);
   }
 }
 
