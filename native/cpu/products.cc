@@ -6,6 +6,7 @@
 
 #include <type_traits>
 
+#include "cpu/bands.h"
 #include "cpu/runs.h"
 #include "cpu/words.h"
 #include "math/requantize.h"
@@ -218,101 +219,32 @@ struct PanelCodes {
   }
 };
 
-// Images cut into bands of output rows, and the buffer that holds what a band reads of the input:
-// whole rows with their padding.
-struct Bands {
-  qt_window w;
-  int64_t channels;   // of a pixel in the buffer
-  int64_t columns;    // of a row in the buffer
-  int64_t rows;       // output rows of a band, except an image's last
-  int64_t per_image;  // bands
-
-  int64_t Count() const { return w.n * per_image; }
-  int64_t RowValues() const { return columns * channels; }
-  int64_t InputRows(int64_t output_rows) const {
-    return (output_rows - 1) * w.stride_h + w.kernel_h;
-  }
-  // With what pairs reach behind the last value; it is multiplied by 0.
-  int64_t BufferValues() const { return InputRows(rows) * RowValues() + channels + 1; }
-};
-
-// An output, at least one pixel.
+// Bands whose buffers are about kBandBytes large.
 Bands MakeBands(const qt_window& w, int64_t channels) {
-  Bands b = {w, channels, (w.q - 1) * w.stride_w + w.kernel_w, 1, 1};
-  const int64_t fit = kBandBytes / 2 / b.RowValues();
-  const int64_t rows = fit < b.InputRows(1) ? 1 : (fit - w.kernel_h) / w.stride_h + 1;
-  b.per_image = DivUp(w.p, rows);
-  b.rows = DivUp(w.p, b.per_image);  // as equal as they can be
-  b.per_image = DivUp(w.p, b.rows);
-  return b;
+  const Reach reach = {w, 1, 1};
+  return Bands(reach, channels, Bands::RowsIn(kBandBytes / 2, reach, channels));
 }
 
-// One band: its place, and its values once they were filled in.
-struct Band {
-  const Bands& of;
-  int64_t image, first_row, rows;
-  int16_t* values;
+// With what pairs reach behind the last value; it is multiplied by 0.
+int64_t BufferValues(const Bands& bands) { return bands.BufferValues() + bands.channels + 1; }
 
-  Band(const Bands& bands, int64_t number, int16_t* buffer)
-      : of(bands),
-        image(number / bands.per_image),
-        first_row(number % bands.per_image * bands.rows),
-        rows(Min(bands.rows, bands.w.p - first_row)),
-        values(buffer) {}
-
-  // The first pixel of the output.
-  int64_t Output() const { return (image * of.w.p + first_row) * of.w.q; }
-
-  // Takes `channels` of the input from the first one on.
+// What codes become in the buffer.
+struct LessZeroPoint {
+  int32_t zero_point;
   template <class Code>
-  void Fill(const Code* x, int32_t zero_point, int64_t first_channel, int64_t channels) {
-    const qt_window& w = of.w;
-    const int64_t left = w.pad_left, inside = Min(w.w, of.columns - left);
-    const int64_t right = of.columns - left - inside;
-    int16_t* to = values;
-    for (int64_t i = 0; i < of.InputRows(rows); ++i, to += of.RowValues()) {
-      const int64_t h = first_row * w.stride_h - w.pad_top + i;
-      if (h < 0 || h >= w.h) {
-        Clear(to, of.RowValues());
-        continue;
-      }
-      Clear(to, left * of.channels);
-      const Code* const from = x + (image * w.h + h) * w.w * w.c + first_channel;
-      int16_t* const pixels = to + left * of.channels;
-      if (of.channels == w.c) {
-        Widen(from, zero_point, inside * w.c, pixels);
-      } else if (channels == kPanel) {
-        for (int64_t v = 0; v < inside; ++v) {
-          Widen(from + v * w.c, zero_point, kPanel, pixels + v * kPanel);
-        }
-      } else {
-        for (int64_t v = 0; v < inside; ++v) {
-          Widen(from + v * w.c, zero_point, channels, pixels + v * of.channels);
-        }
-      }
-      Clear(pixels + inside * of.channels, right * of.channels);
-    }
-  }
-
- private:
-  static void Clear(int16_t* to, int64_t n) {
-    memset(to, 0, sizeof(int16_t) * static_cast<size_t>(n));
-  }
-  template <class Code>
-  static void Widen(const Code* x, int32_t zero_point, int64_t n, int16_t* to) {
-#pragma omp simd
-    for (int64_t j = 0; j < n; ++j) to[j] = static_cast<int16_t>(x[j] - zero_point);
+  int16_t operator()(Code code) const {
+    return static_cast<int16_t>(code - zero_point);
   }
 };
 
 // Where the windows of a band's pixels begin, one after the other.
 class Windows {
  public:
-  explicit Windows(const Band& band)
+  explicit Windows(const Band<int16_t>& band)
       : row_(band.values),
-        row_step_(band.of.w.stride_h * band.of.RowValues()),
-        step_(band.of.w.stride_w * band.of.channels),
-        q_(band.of.w.q) {}
+        row_step_(band.of.reach.w.stride_h * band.of.RowValues()),
+        step_(band.of.reach.w.stride_w * band.of.channels),
+        q_(band.of.reach.w.q) {}
   const int16_t* Next() {
     const int16_t* const at = row_ + column_ * step_;
     if (++column_ == q_) {
@@ -327,11 +259,9 @@ class Windows {
   int64_t row_step_, step_, q_, column_ = 0;
 };
 
-// Work items, whole bands one after the other, cut into a part for each thread: f(part, begin, end).
-template <class F>
-void ForParts(qt_context& ctx, int64_t items, int64_t products_per_item, F f) {
-  const int64_t least = Max(1, kLeastProducts / products_per_item);
-  ParallelBlocks(ctx, items, Max(least, DivUp(items, ctx.threads)), f);
+// The least items of a part.
+int64_t LeastItems(int64_t products_per_item) {
+  return Max(1, kLeastProducts / products_per_item);
 }
 
 // Runs of a kernel's rows over the values of a band.
@@ -373,15 +303,14 @@ template <class Code, class Panel>
 qt_status Dense(qt_context& ctx, const qt_conv2d_pairs_args& a, const qt_window& w) {
   const Bands bands = MakeBands(w, w.c);
   const Runs runs = {w.kernel_h, bands.RowValues(), DivUp(w.kernel_w * w.c, 2)};
-  const int64_t panels = DivUp(a.k, kPanel), size = bands.BufferValues();
+  const int64_t panels = DivUp(a.k, kPanel), size = BufferValues(bands);
   int16_t* const scratch = ScratchArray<int16_t>(ctx, ctx.threads * size);
   if (scratch == nullptr) return QT_OUT_OF_MEMORY;
-  const int64_t products = bands.rows * w.q * runs.Weights();
-  ForParts(ctx, bands.Count() * panels, products, [=, &a](int64_t part, int64_t begin,
-                                                          int64_t end) {
+  const int64_t least = LeastItems(bands.rows * w.q * runs.Weights());
+  ForParts(ctx, bands.Count() * panels, least, [=, &a](int64_t part, int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end;) {
-      Band band(bands, item / panels, scratch + part * size);
-      band.Fill(static_cast<const Code*>(a.x), *a.x_zero_point, 0, w.c);
+      Band<int16_t> band(bands, item / panels, scratch + part * size);
+      band.Fill(static_cast<const Code*>(a.x), 0, w.c, LessZeroPoint{*a.x_zero_point});
       const int64_t after = Min(end, (item / panels + 1) * panels);
       for (; item < after; ++item) {
         const int64_t panel = item % panels, last = band.Output() + band.rows * w.q;
@@ -399,8 +328,8 @@ qt_status Dense(qt_context& ctx, const qt_conv2d_pairs_args& a, const qt_window&
 
 // The sums of a band's pixels in 16 channels; weights [kernel_h, pairs, 32], interleaved.
 template <int kKernel, class Panel>
-void EachChannel(const Band& band, const int16_t* weights, const Panel& to) {
-  const qt_window& w = band.of.w;
+void EachChannel(const Band<int16_t>& band, const int16_t* weights, const Panel& to) {
+  const qt_window& w = band.of.reach.w;
   const int64_t kernel_h = kKernel > 0 ? kKernel : w.kernel_h;
   const int64_t pairs = DivUp(kKernel > 0 ? kKernel : w.kernel_w, 2);
   const int64_t row = band.of.RowValues(), last = band.Output() + band.rows * w.q;
@@ -426,23 +355,23 @@ qt_status Depthwise(qt_context& ctx, const qt_conv2d_pairs_args& a) {
   const Bands bands = MakeBands(w, kPanel);
   const int64_t panels = DivUp(w.c, kPanel);
   const int64_t weights = w.kernel_h * DivUp(w.kernel_w, 2) * 2 * kPanel;  // of a panel
-  const int64_t size = bands.BufferValues() + weights;
+  const int64_t size = BufferValues(bands) + weights;
   int16_t* const scratch = ScratchArray<int16_t>(ctx, ctx.threads * size);
   if (scratch == nullptr) return QT_OUT_OF_MEMORY;
   const bool is_usual = w.kernel_h == 3 && w.kernel_w == 3;
   const auto each = is_usual ? EachChannel<3, Panel> : EachChannel<0, Panel>;
-  const int64_t products = bands.rows * w.q * weights;
-  ForParts(ctx, bands.Count() * panels, products, [=, &a, &w](int64_t part, int64_t begin,
-                                                              int64_t end) {
+  const int64_t least = LeastItems(bands.rows * w.q * weights);
+  ForParts(ctx, bands.Count() * panels, least, [=, &a, &w](int64_t part, int64_t begin,
+                                                           int64_t end) {
     int16_t* const own = scratch + part * size;
     for (int64_t item = begin; item < end; ++item) {
       const int64_t panel = item % panels;
       for (int64_t i = 0; i < weights; i += 2 * kPanel) {
         StorePairs(Interleaved(LoadPairs(a.pairs + panel * weights + i)), own + i);
       }
-      Band band(bands, item / panels, own + weights);
-      band.Fill(static_cast<const Code*>(a.x), *a.x_zero_point, panel * kPanel,
-                Min(kPanel, w.c - panel * kPanel));
+      Band<int16_t> band(bands, item / panels, own + weights);
+      band.Fill(static_cast<const Code*>(a.x), panel * kPanel, Min(kPanel, w.c - panel * kPanel),
+                LessZeroPoint{*a.x_zero_point});
       each(band, own, Panel(a, panel));
     }
   });

@@ -2034,6 +2034,25 @@ typedef struct qt_conv2d_pairs_args {
 } qt_conv2d_pairs_args;
 QT_API qt_status qt_conv2d_pairs(qt_context* ctx, const qt_conv2d_pairs_args* args);
 
+/* ---- gradients of convolutions ------------------------------------------------------------------------------ */
+
+/* dw[k, r, s, c] = sum over the pixels [i, p, q] of the output of dy[i, p, q, k] * x[i, p * stride_h - pad_top + r *
+ * dilation_h, q * stride_w - pad_left + s * dilation_w, c], in float32; padding counts as zeros. Pads are smaller than
+ * the kernel with its dilation, and windows begin inside the input. Codes count as what qt_dequantize makes of them,
+ * and give the same bits. Order of the sum and its bound: NUMERICS.md, "Order of float sums". */
+typedef struct qt_conv2d_backward_weights_args {
+  const void* x;               /* [n, h, w, c] of x_type */
+  const float* x_scale;        /* [1], > 0; of codes, as the next */
+  const int32_t* x_zero_point; /* [1] */
+  const float* dy;             /* [n, p, q, k] */
+  float* dw;                   /* [k, kernel_h, kernel_w, c] */
+  qt_window window;
+  int64_t k;
+  int32_t dilation_h, dilation_w;
+  int32_t x_type;              /* QT_ELEMENT_F32, QT_ELEMENT_U8 or QT_ELEMENT_S8 */
+} qt_conv2d_backward_weights_args;
+QT_API qt_status qt_conv2d_backward_weights(qt_context* ctx, const qt_conv2d_backward_weights_args* args);
+
 /* ---- int8 reference: simple loops, never tuned ------------------------------------------------------------ */
 
 /* acc = sum (x - zx) * w over the window and the channels of the group; padding contributes 0 (it is zx). Up to 65,793

@@ -1,4 +1,4 @@
-// Products of codes, two by two.
+// Products of codes, two by two, and gradients of convolutions.
 #include <cmath>
 
 #include "check/case.h"
@@ -76,6 +76,44 @@ void Conv2d(Suite& suite, const Geometry& g, const qt_window& w, int64_t k, bool
   c.args.relu = to == To::kU8 ? 1 : 0;
 }
 
+void BackwardWeights(Suite& suite, const Geometry& g, const qt_window& w, int64_t k,
+                     int32_t dilation, int32_t type) {
+  constexpr float kScale = 0.02f;
+  const int64_t input = w.n * w.h * w.w * w.c, pixels = w.n * w.p * w.q;
+  auto& c = suite.Add("conv2d_backward_weights",
+                      std::string(g.name) + ", " + std::to_string(w.c) + " channels to " +
+                          std::to_string(k) + (dilation == 1 ? "" : ", dilated") +
+                          (type == QT_ELEMENT_F32 ? "" : type == QT_ELEMENT_U8 ? ", u8" : ", s8"),
+                      qt_conv2d_backward_weights);
+  if (type == QT_ELEMENT_F32) {
+    c.In(&c.args.x, Uniform(input, -5.0f, 5.0f, 3));
+  } else {
+    c.In(&c.args.x, Integers<uint8_t>(input, 0, 255, 3));
+    c.In(&c.args.x_scale, std::vector<float>{kScale});
+    c.In(&c.args.x_zero_point, std::vector<int32_t>{type == QT_ELEMENT_U8 ? 131 : -5});
+  }
+  c.In(&c.args.dy, Uniform(pixels * k, -1.0f, 1.0f, 4));
+  // Every addition rounds a partial sum of at most 5.1 for each pixel.
+  const double count = static_cast<double>(pixels);
+  c.OutSum(&c.args.dw, k * w.kernel_h * w.kernel_w * w.c, count * count * 5.1 * ldexp(1.0, -24));
+  c.args.window = w;
+  c.args.k = k;
+  c.args.dilation_h = c.args.dilation_w = dilation;
+  c.args.x_type = type;
+  c.elements = pixels * k;
+}
+
+// What a kernel with holes reaches: that of a larger one, whose output has the same size.
+qt_window Dilated(const Geometry& g, int32_t dilation, int64_t n, int64_t h, int64_t w, int64_t c) {
+  Geometry reach = g;
+  reach.kernel_h = (g.kernel_h - 1) * dilation + 1;
+  reach.kernel_w = (g.kernel_w - 1) * dilation + 1;
+  qt_window window = WindowOf(reach, n, h, w, c);
+  window.kernel_h = g.kernel_h;
+  window.kernel_w = g.kernel_w;
+  return window;
+}
+
 void Timed(Suite& suite, int64_t n) {
   const Geometry &one = kGeometries[0], &three = kGeometries[2];
   PairWeights(suite, 64, n / (64 * 64), 64);
@@ -83,6 +121,9 @@ void Timed(Suite& suite, int64_t n) {
   Conv2d(suite, one, WindowOf(one, images, 56, 56, 64), 64, /*each=*/false, QT_U8, To::kU8);
   Conv2d(suite, three, WindowOf(three, images, 56, 56, 64), 64, /*each=*/false, QT_U8, To::kU8);
   Conv2d(suite, three, WindowOf(three, images, 56, 56, 64), 64, /*each=*/true, QT_U8, To::kU8);
+  for (const int32_t type : {QT_ELEMENT_F32, QT_ELEMENT_U8}) {
+    BackwardWeights(suite, three, WindowOf(three, images, 56, 56, 64), 64, /*dilation=*/1, type);
+  }
 }
 
 }  // namespace
@@ -101,6 +142,11 @@ void ProductsCases(Suite& suite) {
         Conv2d(suite, g, w, 1 + n % 35, /*each=*/false, type, to);
         Conv2d(suite, g, w, w.c, /*each=*/true, type, to);
       }
+      for (const int32_t type : {QT_ELEMENT_F32, QT_ELEMENT_U8, QT_ELEMENT_S8}) {
+        BackwardWeights(suite, g, w, 1 + n % 35, /*dilation=*/1, type);
+        BackwardWeights(suite, g, Dilated(g, 2, 2, 7, 9, 1 + n % 19), 1 + n % 35, /*dilation=*/2,
+                        type);
+      }
     }
   }
   if (suite.timed()) return;
@@ -108,6 +154,8 @@ void ProductsCases(Suite& suite) {
   const Geometry& g = kGeometries[2];
   Conv2d(suite, g, WindowOf(g, 2, 50, 40, 33), 24, /*each=*/false, QT_U8, To::kU8);
   Conv2d(suite, g, WindowOf(g, 1, 70, 80, 40), 40, /*each=*/true, QT_S8, To::kSums);
+  // More bands than groups of them, and more output channels than a slice has.
+  BackwardWeights(suite, g, WindowOf(g, 35, 9, 17, 5), 41, /*dilation=*/1, QT_ELEMENT_U8);
 }
 
 }  // namespace qt::check
