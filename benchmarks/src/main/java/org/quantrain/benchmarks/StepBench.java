@@ -13,6 +13,7 @@ import java.util.function.DoubleSupplier;
 import org.quantrain.Quantrain;
 import org.quantrain.graph.Model;
 import org.quantrain.op.Lowering;
+import org.quantrain.pass.Pipelines;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
 import org.quantrain.quant.Target;
@@ -37,8 +38,9 @@ import picocli.CommandLine.Option;
       "A step is forward, backward and update on one batch in memory. integer: the",
       "forward pass on codes, simulated: on integer-valued floats; gradients are",
       "float32 in both. libtorch runs channels-last; quantized, it has the operator",
-      "fused_moving_avg_obs_fake_quant on weights and activations.",
-      "of first  time over that of the first step of the table",
+      "fused_moving_avg_obs_fake_quant where ours has a quantizer.",
+      "",
+      "of first   time over that of the first step of the table",
       "",
       "Example:",
       "  ./quantrain bench step --model resnet20 --batch 128 --threads 2",
@@ -64,7 +66,7 @@ final class StepBench implements Callable<Integer> {
       split = ",",
       paramLabel = "NAME",
       defaultValue = "resnet20",
-      description = "Convolutional networks of the zoo (default: ${DEFAULT-VALUE}).")
+      description = "Networks of the zoo for images (default: ${DEFAULT-VALUE}).")
   private List<String> models;
 
   @Option(
@@ -195,7 +197,8 @@ final class StepBench implements Callable<Integer> {
     boolean qat = name.contains("QAT");
     if (name.startsWith("libtorch")) {
       org.bytedeco.pytorch.global.torch.set_num_threads(count);
-      TorchTraining peer = new TorchTraining(model, batch, CLASSES, qat, name.contains("bf16"));
+      Model network = qat ? Pipelines.quantize(model, policy(8)) : model;
+      TorchTraining peer = new TorchTraining(network, batch, CLASSES, name.contains("bf16"));
       return new Contender(peer::step, peer::loss);
     }
     Lowering lowering = name.contains("simulated") ? Lowering.SIMULATED : Lowering.INTEGER;
