@@ -9,14 +9,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.function.DoubleSupplier;
 import org.quantrain.Quantrain;
 import org.quantrain.graph.Model;
 import org.quantrain.op.Lowering;
-import org.quantrain.pass.Pipelines;
-import org.quantrain.quant.QuantPolicy;
-import org.quantrain.quant.Quantizer;
-import org.quantrain.quant.Target;
+import org.quantrain.runtime.Backend;
 import org.quantrain.zoo.Zoo;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -40,27 +36,16 @@ import picocli.CommandLine.Option;
       "float32 in both. libtorch runs channels-last; quantized, it has the operator",
       "fused_moving_avg_obs_fake_quant where ours has a quantizer.",
       "",
-      "of first   time over that of the first step of the table",
+      "of first   time or growth over that of the first step of the table",
+      "growth     of the largest resident memory, from the network loaded to the end",
+      "           of step 20; each system in a process of its own",
+      "start      from the network loaded to the end of the first step, in a new JVM",
       "",
       "Example:",
       "  ./quantrain bench step --model resnet20 --batch 128 --threads 2",
       "  ./quantrain bench step --profile"
     })
 final class StepBench implements Callable<Integer> {
-  private static final int CLASSES = 10;
-
-  /** What {@link #open} understands. */
-  private static final List<String> STEPS =
-      List.of(
-          "ours QAT W8A8 integer",
-          "ours QAT W4A4 LSQ integer",
-          "ours QAT W8A8 simulated",
-          "ours float32",
-          "libtorch QAT W8A8 float32",
-          "libtorch QAT W8A8 bf16",
-          "libtorch float32",
-          "libtorch float bf16");
-
   @Option(
       names = "--model",
       split = ",",
@@ -111,13 +96,15 @@ final class StepBench implements Callable<Integer> {
       description = "Instead: our W8A8 step, node by node.")
   private boolean profile;
 
+  @Option(
+      names = "--memory",
+      description = "Instead: memory that grows from the loaded network to step 20.")
+  private boolean memory;
+
   @Mixin private Printing printing;
 
   private final ObjectMapper mapper = new ObjectMapper();
   private final ArrayNode rows = mapper.createArrayNode();
-
-  /** A step, and the loss that it ends with. */
-  private record Contender(Runnable step, DoubleSupplier loss) {}
 
   @Override
   public Integer call() {
@@ -127,12 +114,14 @@ final class StepBench implements Callable<Integer> {
       }
     }
     for (String name : models) {
-      Model model = Zoo.build(name, 3, size, size, CLASSES, 1);
+      Model model = Zoo.build(name, 3, size, size, StepSystem.CLASSES, 1);
       for (int batch : batches) {
         for (int count : threads) {
           int cores = count > 0 ? count : Runtime.getRuntime().availableProcessors();
           if (profile) {
             profile(name, model, batch, cores);
+          } else if (memory) {
+            remember(name, batch, cores);
           } else {
             compare(name, model, batch, cores);
           }
@@ -145,20 +134,21 @@ final class StepBench implements Callable<Integer> {
     return 0;
   }
 
-  private static QuantPolicy policy(int bits) {
-    return QuantPolicy.forTarget(Target.ORT).weights(bits).activations(bits);
+  private void profile(String name, Model model, int batch, int count) {
+    try (Quantrain quantrain = Quantrain.open(count)) {
+      Backend backend = quantrain.backend();
+      Model calibrated = TrainingStep.calibrated(backend, model, StepSystem.policy(8), batch);
+      profile(name, batch, count, backend, calibrated);
+    }
   }
 
-  private void profile(String name, Model model, int batch, int count) {
-    try (Quantrain quantrain = Quantrain.open(count);
-        TrainingStep step =
-            TrainingStep.quantized(
-                quantrain.backend(), model, policy(8), Lowering.INTEGER, batch, CLASSES)) {
+  private void profile(String name, int batch, int count, Backend backend, Model calibrated) {
+    try (TrainingStep step =
+        TrainingStep.quantized(
+            backend, calibrated, Lowering.INTEGER, batch, StepSystem.CLASSES)) {
       StepProfile result = StepProfile.of(step, samples, count);
       if (printing.json()) {
-        ObjectNode row = rows.addObject();
-        row.put("model", name).put("size", size).put("batch", batch).put("threads", count);
-        result.writeTo(row);
+        result.writeTo(row(name, batch, count));
       } else {
         System.out.printf(
             "%n%s, %dx%d, batch %d, %d threads, W8A8%n%s", name, size, size, batch, count, result);
@@ -167,59 +157,69 @@ final class StepBench implements Callable<Integer> {
   }
 
   private void compare(String name, Model model, int batch, int count) {
-    Map<String, Contender> contenders = new LinkedHashMap<>();
-    List<TrainingStep> ours = new ArrayList<>();
-    try (Quantrain quantrain = Quantrain.open(count)) {
-      for (String step : STEPS) {
-        if (only.isEmpty() || only.stream().anyMatch(step::contains)) {
-          contenders.put(step, open(step, quantrain, model, batch, count, ours));
-        }
-      }
-      if (contenders.isEmpty()) {
-        throw new IllegalArgumentException(
-            "--only: no step's name has that in it; there are " + String.join(", ", STEPS));
+    Map<String, StepSystem.Training> steps = new LinkedHashMap<>();
+    List<StepSystem> systems = new ArrayList<>();
+    try {
+      for (String system : StepSystem.named(only)) {
+        systems.add(new StepSystem(system, model, batch, count));
+        steps.put(system, systems.get(systems.size() - 1).start());
       }
       double[] seconds =
-          Sampler.medians(samples, contenders.values().stream().map(Contender::step).toList());
-      print(name, batch, count, contenders, seconds);
+          Sampler.medians(
+              samples, steps.values().stream().map(StepSystem.Training::step).toList());
+      print(name, batch, count, steps, seconds);
     } finally {
-      ours.forEach(TrainingStep::close);
+      systems.forEach(StepSystem::close);
     }
   }
 
-  private static Contender open(
-      String name,
-      Quantrain quantrain,
-      Model model,
-      int batch,
-      int count,
-      List<TrainingStep> ours) {
-    boolean qat = name.contains("QAT");
-    if (name.startsWith("libtorch")) {
-      org.bytedeco.pytorch.global.torch.set_num_threads(count);
-      Model network = qat ? Pipelines.quantize(model, policy(8)) : model;
-      TorchTraining peer = new TorchTraining(network, batch, CLASSES, name.contains("bf16"));
-      return new Contender(peer::step, peer::loss);
+  private void remember(String name, int batch, int count) {
+    heading(name, batch, count);
+    if (!printing.json()) {
+      System.out.printf(
+          "%-30s %9s %9s %8s %8s%n", "step", "loaded MB", "growth MB", "of first", "start s");
     }
-    Lowering lowering = name.contains("simulated") ? Lowering.SIMULATED : Lowering.INTEGER;
-    QuantPolicy policy = name.contains("LSQ") ? policy(4).quantizer(Quantizer.LSQ) : policy(8);
-    TrainingStep step =
-        qat
-            ? TrainingStep.quantized(quantrain.backend(), model, policy, lowering, batch, CLASSES)
-            : TrainingStep.floats(quantrain.backend(), model, batch, CLASSES);
-    ours.add(step);
-    return new Contender(step::run, step::loss);
+    long first = 0;
+    for (String system : StepSystem.named(only)) {
+      StepMemory memory = StepMemory.of(system, name, size, batch, count);
+      first = first == 0 ? memory.growthBytes() : first;
+      if (!printing.json()) {
+        System.out.printf(
+            Locale.ROOT,
+            "%-30s %9.0f %9.0f %8.2f %8.2f%n",
+            system,
+            memory.loadedBytes() / 1e6,
+            memory.growthBytes() / 1e6,
+            (double) memory.growthBytes() / first,
+            memory.startSeconds());
+        continue;
+      }
+      ObjectNode row = row(name, batch, count).put("step", system);
+      row.put("loadedBytes", memory.loadedBytes()).put("growthBytes", memory.growthBytes());
+      row.put("startSeconds", memory.startSeconds());
+    }
+  }
+
+  private void heading(String model, int batch, int count) {
+    if (!printing.json()) {
+      System.out.printf("%n%s, %dx%d, batch %d, %d threads%n", model, size, size, batch, count);
+    }
+  }
+
+  private ObjectNode row(String model, int batch, int count) {
+    ObjectNode row = rows.addObject();
+    return row.put("model", model).put("size", size).put("batch", batch).put("threads", count);
   }
 
   private void print(
-      String model, int batch, int count, Map<String, Contender> contenders, double[] seconds) {
+      String model, int batch, int count, Map<String, StepSystem.Training> steps, double[] seconds) {
+    heading(model, batch, count);
     if (!printing.json()) {
-      System.out.printf("%n%s, %dx%d, batch %d, %d threads%n", model, size, size, batch, count);
       System.out.printf(
           "%-30s %9s %9s %8s %8s%n", "step", "ms", "images/s", "of first", "loss");
     }
     int i = 0;
-    for (Map.Entry<String, Contender> entry : contenders.entrySet()) {
+    for (Map.Entry<String, StepSystem.Training> entry : steps.entrySet()) {
       double time = seconds[i++];
       double loss = entry.getValue().loss().getAsDouble();
       if (!printing.json()) {
@@ -233,8 +233,7 @@ final class StepBench implements Callable<Integer> {
             loss);
         continue;
       }
-      ObjectNode row = rows.addObject();
-      row.put("model", model).put("size", size).put("batch", batch).put("threads", count);
+      ObjectNode row = row(model, batch, count);
       row.put("step", entry.getKey()).put("milliseconds", time * 1e3);
       row.put("imagesPerSecond", batch / time).put("loss", loss);
     }
