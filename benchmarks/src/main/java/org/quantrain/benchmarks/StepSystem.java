@@ -54,9 +54,7 @@ final class StepSystem implements AutoCloseable {
       quantrain = Quantrain.open(threads);
       QuantPolicy policy = name.contains("LSQ") ? policy(4).quantizer(Quantizer.LSQ) : policy(8);
       loaded =
-          quantized
-              ? TrainingStep.calibrated(quantrain.backend(), model, policy, batch)
-              : model;
+          quantized ? TrainingStep.calibrated(quantrain.backend(), model, policy, batch) : model;
       peer = null;
     }
   }
@@ -64,7 +62,9 @@ final class StepSystem implements AutoCloseable {
   /** Those whose name has one of the texts in it; all if there are no texts. */
   static List<String> named(List<String> texts) {
     List<String> found =
-        NAMES.stream().filter(n -> texts.isEmpty() || texts.stream().anyMatch(n::contains)).toList();
+        NAMES.stream()
+            .filter(n -> texts.isEmpty() || texts.stream().anyMatch(n::contains))
+            .toList();
     if (found.isEmpty()) {
       throw new IllegalArgumentException(
           "--only: no step's name has that in it; there are " + String.join(", ", NAMES));
@@ -87,6 +87,11 @@ final class StepSystem implements AutoCloseable {
             ? TrainingStep.quantized(quantrain.backend(), loaded, lowering, batch, CLASSES)
             : TrainingStep.floats(quantrain.backend(), loaded, batch, CLASSES);
     return new Training(ours::run, ours::loss);
+  }
+
+  /** Seconds of a started step of ours at the machine's limits; NaN of libtorch's. */
+  double floor(MachineRates rates) {
+    return ours == null ? Double.NaN : StepProfile.floor(ours.plan(), rates);
   }
 
   @Override

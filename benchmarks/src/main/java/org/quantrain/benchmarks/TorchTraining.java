@@ -5,7 +5,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.SGD;
 import org.bytedeco.pytorch.SGDOptions;
 import org.bytedeco.pytorch.Scalar;
@@ -156,13 +155,16 @@ final class TorchTraining {
     Tensor tensor;
     if (shape.rank() == 4) {
       double fan = (double) shape.elements() / shape.dim(0);
-      tensor = channelsLast(torch.randn(TorchOperators.dims(shape)).mul_(new Scalar(Math.sqrt(2 / fan))));
+      tensor =
+          channelsLast(
+              torch.randn(TorchOperators.dims(shape)).mul_(new Scalar(Math.sqrt(2 / fan))));
     } else if (shape.rank() == 2) {
       double fan = shape.dim(1);
       tensor = torch.randn(TorchOperators.dims(shape)).mul_(new Scalar(Math.sqrt(1 / fan)));
     } else {
       boolean one = model.contents().get(value.name()).floats()[0] == 1;
-      tensor = one ? torch.ones(TorchOperators.dims(shape)) : torch.zeros(TorchOperators.dims(shape));
+      tensor =
+          one ? torch.ones(TorchOperators.dims(shape)) : torch.zeros(TorchOperators.dims(shape));
     }
     if (value.role() == Value.Role.PARAM) {
       tensor.set_requires_grad(true);

@@ -34,8 +34,7 @@ import org.quantrain.zoo.Zoo;
 class StepCountersTest {
   private static final int BATCH = 2;
   private static final int STEPS = 20;
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   private static final Pattern SEVERAL_CALLS = Pattern.compile("in (\\d+) native calls$");
 
@@ -110,8 +109,7 @@ class StepCountersTest {
     TrainingGraph training = Pipelines.training(model.graph(), phase, lowering, 0);
     try (ParameterStore store =
             new ParameterStore(backend, training.graph().persistent(), model.contents());
-        Plan plan =
-            PlanCompiler.compile(training, BATCH, backend, store, PlanOptions.defaults());
+        Plan plan = PlanCompiler.compile(training, BATCH, backend, store, PlanOptions.defaults());
         Sgd sgd = new Sgd(store, new Sgd.Options(0.9f, 1e-4f, false))) {
       plan.input(plan.graph().inputs().get(0)).put(0, images(model).bytes());
       requireFewNativeCalls(plan);
