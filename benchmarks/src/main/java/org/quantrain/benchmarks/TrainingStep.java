@@ -59,19 +59,19 @@ final class TrainingStep implements AutoCloseable {
     return new TrainingStep(backend, model, Phase.FLOAT_TRAIN, Lowering.INTEGER, images, classes);
   }
 
-  /** Of the network with quantizers, batch statistics and moving ranges. */
-  static TrainingStep quantized(
-      Backend backend,
-      Model model,
-      QuantPolicy policy,
-      Lowering lowering,
-      int batch,
-      int classes) {
-    HostTensor images = images(model, batch);
+  /** The network with quantizers, whose ranges one batch of images has set. */
+  static Model calibrated(Backend backend, Model model, QuantPolicy policy, int batch) {
     Model quantized = Pipelines.quantize(model, policy);
-    Model calibrated =
-        new Model(
-            quantized.name(), quantized.graph(), Calibrated.contents(quantized, backend, images));
+    return new Model(
+        quantized.name(),
+        quantized.graph(),
+        Calibrated.contents(quantized, backend, images(model, batch)));
+  }
+
+  /** Of a calibrated network, with batch statistics and moving ranges. */
+  static TrainingStep quantized(
+      Backend backend, Model calibrated, Lowering lowering, int batch, int classes) {
+    HostTensor images = images(calibrated, batch);
     return new TrainingStep(backend, calibrated, Phase.TRAIN, lowering, images, classes);
   }
 

@@ -23,7 +23,11 @@ import org.quantrain.tensor.TensorSpec;
  * the thread that opened the backend. Several plans may share one parameter store.
  */
 public final class Plan implements AutoCloseable {
-  /** A gradient that stands for several parameters is computed once and copied to the others. */
+  /**
+   * What a run leaves that no kernel writes: a gradient that stands for several parameters is
+   * computed once and copied to the others, that of a parameter which the loss does not depend on
+   * is zero.
+   */
   private record Copy(ByteBuffer from, ByteBuffer to) {}
 
   private final Graph graph;
@@ -36,7 +40,6 @@ public final class Plan implements AutoCloseable {
   private final Kernel[] kernels;
   private final Kernel[] everyRun;
   private final Copy[] copies;
-  private final Value[] withoutGradient;
   private final List<Memory> memories;
   private final PlanMemory memory;
   private boolean closed;
@@ -60,17 +63,9 @@ public final class Plan implements AutoCloseable {
     this.kernels = kernels.toArray(Kernel[]::new);
     this.everyRun = everyRun.toArray(Kernel[]::new);
     this.copies = copies(gradients).toArray(Copy[]::new);
-    this.withoutGradient =
-        gradients.isEmpty()
-            ? new Value[0]
-            : store.params().stream().filter(v -> !hasName(gradients, v)).toArray(Value[]::new);
     this.memories = List.copyOf(memories);
     this.memory = memory;
     graph.inputs().forEach(v -> inputs.put(v, places.get(v).view(spec(v).bytes())));
-  }
-
-  private static boolean hasName(Map<Value, Value> gradients, Value param) {
-    return gradients.keySet().stream().anyMatch(v -> v.name().equals(param.name()));
   }
 
   private List<Copy> copies(Map<Value, Value> gradients) {
@@ -78,13 +73,29 @@ public final class Plan implements AutoCloseable {
     gradients.forEach(
         (param, gradient) -> {
           Place from = places.get(gradient);
-          Place to = new Place(store.memory(Arena.GRADS), store.offset(param), true);
+          Place to = gradientOf(param);
           if (!from.equals(to)) {
             long bytes = param.spec().bytes();
             found.add(new Copy(from.view(bytes), to.view(bytes)));
           }
         });
+    if (!gradients.isEmpty()) {
+      for (Value param : store.params()) {
+        if (!hasName(gradients, param)) {
+          ByteBuffer gradient = gradientOf(param).view(param.spec().bytes());
+          found.add(new Copy(ByteBuffer.allocateDirect(gradient.limit()), gradient));
+        }
+      }
+    }
     return found;
+  }
+
+  private Place gradientOf(Value param) {
+    return new Place(store.memory(Arena.GRADS), store.offset(param), true);
+  }
+
+  private static boolean hasName(Map<Value, Value> gradients, Value param) {
+    return gradients.keySet().stream().anyMatch(v -> v.name().equals(param.name()));
   }
 
   private TensorSpec spec(Value value) {
@@ -163,9 +174,7 @@ public final class Plan implements AutoCloseable {
     if (closed) {
       throw new IllegalStateException("the plan is closed");
     }
-    for (Value param : withoutGradient) {
-      store.clearGradient(param);
-    }
+    backend.enter();
   }
 
   private void end() {
@@ -222,7 +231,17 @@ public final class Plan implements AutoCloseable {
       throw new IllegalArgumentException(
           value + " is not there after a run: keep it by PlanOptions.keep");
     }
-    return views.computeIfAbsent(value, v -> places.get(v).view(spec(v).bytes())).rewind();
+    ByteBuffer view = views.get(value);
+    if (view == null) {
+      view = places.get(value).view(spec(value).bytes());
+      views.put(value, view);
+    }
+    return view.rewind();
+  }
+
+  /** Calls of native code in a {@link #run}. */
+  public int nativeCalls() {
+    return Arrays.stream(everyRun).mapToInt(Kernel::nativeCalls).sum();
   }
 
   public PlanMemory memory() {
@@ -245,7 +264,9 @@ public final class Plan implements AutoCloseable {
               describe(node.inputs()),
               describe(node.outputs())));
       String lowering = kernels[i].lowering();
-      text.append(lowering.isEmpty() ? "" : "  by " + lowering).append('\n');
+      text.append(lowering.isEmpty() ? "" : "  by " + lowering);
+      int calls = kernels[i].nativeCalls();
+      text.append(calls == 1 ? "" : "  in " + calls + " native calls").append('\n');
     }
     for (Arena arena : List.of(Arena.PARAMS, Arena.GRADS, Arena.OPTIMIZER, Arena.STATE)) {
       line(text, arena, store.memory(arena).bytes(), "");
@@ -256,6 +277,7 @@ public final class Plan implements AutoCloseable {
         memory.acts(),
         String.format(Locale.ROOT, ", %,d if every value had its own", memory.naiveActs()));
     line(text, Arena.WORKSPACE, memory.workspace(), "");
+    text.append(nativeCalls()).append(" native calls in a run\n");
     return text.toString();
   }
 

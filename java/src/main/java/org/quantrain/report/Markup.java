@@ -4,7 +4,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 
 /** Writes HTML and SVG that is also well-formed XML: text is escaped, elements are closed. */
-final class Markup {
+public final class Markup {
   private final StringBuilder out = new StringBuilder();
   private final Deque<String> open = new ArrayDeque<>();
 
@@ -13,7 +13,7 @@ final class Markup {
    *
    * @param attributes names and values in turn; an attribute whose value is null is left out
    */
-  Markup open(String tag, String... attributes) {
+  public Markup open(String tag, String... attributes) {
     tag(tag, attributes);
     out.append('>');
     open.push(tag);
@@ -21,30 +21,30 @@ final class Markup {
   }
 
   /** Ends the element that was opened last. */
-  Markup close() {
+  public Markup close() {
     out.append("</").append(open.pop()).append('>');
     return this;
   }
 
   /** An element with nothing in it. */
-  Markup empty(String tag, String... attributes) {
+  public Markup empty(String tag, String... attributes) {
     tag(tag, attributes);
     out.append("/>");
     return this;
   }
 
   /** An element with text in it. */
-  Markup element(String tag, String text, String... attributes) {
+  public Markup element(String tag, String text, String... attributes) {
     return open(tag, attributes).text(text).close();
   }
 
-  Markup text(String text) {
+  public Markup text(String text) {
     escape(text);
     return this;
   }
 
   /** The contents of a style sheet, which HTML does not unescape; it must need no escape in XML. */
-  Markup style(String css) {
+  public Markup style(String css) {
     if (css.indexOf('<') >= 0 || css.indexOf('&') >= 0) {
       throw new IllegalArgumentException("a style sheet with '<' or '&'");
     }
@@ -53,7 +53,7 @@ final class Markup {
     return close();
   }
 
-  Markup newLine() {
+  public Markup newLine() {
     out.append('\n');
     return this;
   }

@@ -39,6 +39,12 @@ public interface Backend extends AutoCloseable {
    */
   Kernel prepare(Binding binding);
 
+  /**
+   * To be called before kernels run where another backend of the same thread may have been used
+   * since. {@code prepare} includes it.
+   */
+  void enter();
+
   /** Makes the kernel of an optimizer step. */
   Kernel prepare(Sgd.Launch launch);
 

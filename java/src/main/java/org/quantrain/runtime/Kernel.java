@@ -12,6 +12,9 @@ public interface Kernel extends AutoCloseable {
    */
   void run();
 
+  /** Calls of native code in a {@link #run}; where it has a choice, of the longer road. */
+  int nativeCalls();
+
   /** Bytes of scratch memory that {@link #run} needs; kernels of a plan share one such area. */
   default long workspaceBytes() {
     return 0;

@@ -186,11 +186,6 @@ public final class ParameterStore implements AutoCloseable {
     return found;
   }
 
-  /** Sets a parameter's gradient to zero, for graphs that do not compute it. */
-  public void clearGradient(Value param) {
-    memory(Arena.GRADS).fillZero(offset(param), param.spec().bytes());
-  }
-
   /** PARAMS, GRADS, OPTIMIZER or STATE. */
   public Memory memory(Arena arena) {
     return arenas.get(arena);

@@ -1,5 +1,6 @@
 package org.quantrain.zoo;
 
+import java.util.List;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Value;
 import org.quantrain.op.ConvGeometry;
@@ -11,6 +12,9 @@ import org.quantrain.op.PoolWindow;
  * for which the paper took option A (subsampling and zero channels, no parameters).
  */
 final class ResNet {
+  /** Options of the CIFAR networks: channels over those of the paper. */
+  static final List<String> OPTIONS = List.of("width");
+
   private final NetworkBuilder net;
   private final boolean bottleneck;
   private Value at;
@@ -22,20 +26,31 @@ final class ResNet {
     this.at = input;
   }
 
+  /** Checks the values of the options. */
+  static void check(NetworkName name) {
+    name.allow(OPTIONS);
+    channels(name);
+  }
+
+  /** Of the first stage. */
+  private static int channels(NetworkName name) {
+    return (int) Math.round(16 * name.number("width", 1, 0.25, 16));
+  }
+
   /**
    * Section 4.2: a 3x3 convolution, three stages of 16, 32 and 64 channels, the second and third
    * halving the image; 6 * blocksPerStage + 2 layers. With one block per stage this is the ResNet-8
    * of the MLPerf Tiny benchmark, with batch norm on the shortcut.
    */
-  static Model cifar(String name, int blocksPerStage, ImageSize size, long seed) {
+  static Model cifar(NetworkName name, int blocksPerStage, ImageSize size, long seed) {
+    int channels = channels(name);
     NetworkBuilder net = new NetworkBuilder(seed);
-    ResNet resnet =
-        new ResNet(net, false, net.input(size.channels(), size.height(), size.width()));
-    resnet.stem(16, 3, ConvGeometry.of(1, 1));
-    resnet.stage(16, blocksPerStage, 1);
-    resnet.stage(32, blocksPerStage, 2);
-    resnet.stage(64, blocksPerStage, 2);
-    return resnet.build(name, size.classes());
+    ResNet resnet = new ResNet(net, false, net.input(size.channels(), size.height(), size.width()));
+    resnet.stem(channels, 3, ConvGeometry.of(1, 1));
+    resnet.stage(channels, blocksPerStage, 1);
+    resnet.stage(2 * channels, blocksPerStage, 2);
+    resnet.stage(4 * channels, blocksPerStage, 2);
+    return resnet.build(name.name(), size.classes());
   }
 
   /**

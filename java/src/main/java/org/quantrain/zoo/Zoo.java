@@ -6,7 +6,8 @@ import org.quantrain.graph.Model;
 /**
  * Networks by name, with initial weights. {@code mobilenetv1} and {@code mobilenetv2} take options:
  * {@code width=0.5}, {@code activation=relu6|relu}, as in "mobilenetv2?width=0.5&activation=relu";
- * {@code vit-tiny} takes {@code patch}, {@code dim}, {@code depth} and {@code heads}.
+ * {@code resnet8}, {@code 20}, {@code 32} and {@code 56} take {@code width}, {@code vit-tiny} takes
+ * {@code patch}, {@code dim}, {@code depth} and {@code heads}.
  *
  * <p>The networks that were made for ImageNet have a form for small images (below 64 pixels a
  * side), whose first layers keep the resolution.
@@ -56,6 +57,8 @@ public final class Zoo {
       MobileNet.check(name);
     } else if (name.name().equals("vit-tiny")) {
       VisionTransformer.check(name);
+    } else if (List.of("resnet8", "resnet20", "resnet32", "resnet56").contains(name.name())) {
+      ResNet.check(name);
     } else {
       name.allow(List.of());
     }
@@ -80,10 +83,10 @@ public final class Zoo {
     ImageSize size = new ImageSize(channels, height, width, classes);
     return switch (name) {
       case "lenet" -> LeNet.build(name, size, seed);
-      case "resnet8" -> ResNet.cifar(name, 1, size, seed);
-      case "resnet20" -> ResNet.cifar(name, 3, size, seed);
-      case "resnet32" -> ResNet.cifar(name, 5, size, seed);
-      case "resnet56" -> ResNet.cifar(name, 9, size, seed);
+      case "resnet8" -> ResNet.cifar(spec, 1, size, seed);
+      case "resnet20" -> ResNet.cifar(spec, 3, size, seed);
+      case "resnet32" -> ResNet.cifar(spec, 5, size, seed);
+      case "resnet56" -> ResNet.cifar(spec, 9, size, seed);
       case "resnet18" -> ResNet.imagenet(name, new int[] {2, 2, 2, 2}, false, size, seed);
       case "resnet34" -> ResNet.imagenet(name, new int[] {3, 4, 6, 3}, false, size, seed);
       case "resnet50" -> ResNet.imagenet(name, new int[] {3, 4, 6, 3}, true, size, seed);

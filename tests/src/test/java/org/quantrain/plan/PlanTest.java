@@ -73,6 +73,26 @@ class PlanTest {
     first.forEach((name, t) -> assertArrayEquals(t.bytes(), second.get(name).bytes(), name));
   }
 
+  /** What is prepared for one number of threads runs with that number. */
+  @Test
+  void plansOfTwoBackendsTakeTurns() {
+    SmallNetworks.Training net = SmallNetworks.resNet8(8);
+    try (Backend one = CpuBackend.open(1);
+        Backend two = CpuBackend.open(2);
+        ParameterStore ofOne = store(net, one);
+        ParameterStore ofTwo = store(net, two);
+        Plan first = compile(net, ofOne, MemoryPlanner.greedy());
+        Plan second = compile(net, ofTwo, MemoryPlanner.greedy())) {
+      SmallNetworks.feed(first, 1);
+      SmallNetworks.feed(second, 1);
+      first.run();
+      Map<String, HostTensor> alone = gradients(ofOne);
+      second.run();
+      first.run();
+      gradients(ofOne).forEach((n, g) -> assertArrayEquals(alone.get(n).bytes(), g.bytes(), n));
+    }
+  }
+
   @Test
   void aTimedRunLeavesTheSameBitsAndATimeForEveryNode() {
     SmallNetworks.Training net = SmallNetworks.mixed();
@@ -81,8 +101,7 @@ class PlanTest {
       SmallNetworks.feed(plan, 1);
       plan.run();
       float loss = plan.readFloat(net.loss().output(0));
-      Map<String, HostTensor> gradients = new LinkedHashMap<>();
-      store.params().forEach(v -> gradients.put(v.name(), store.gradient(v.name())));
+      Map<String, HostTensor> gradients = gradients(store);
       long[] nanoseconds = new long[plan.graph().nodes().size()];
       plan.runTimed(nanoseconds);
       assertEquals(loss, plan.readFloat(net.loss().output(0)));
@@ -295,7 +314,7 @@ class PlanTest {
     try (ParameterStore store = store(net);
         Plan plan = compile(net, store, MemoryPlanner.greedy())) {
       String text = plan.explain();
-      assertEquals(1 + plan.graph().nodes().size() + 6, text.lines().count(), "one line per node");
+      assertEquals(1 + plan.graph().nodes().size() + 7, text.lines().count(), "one line per node");
       assertTrue(text.contains("F32[16x1x28x28] F32[8x1x3x3] -> F32[16x8x28x28]"), text);
       assertTrue(text.contains("WORKSPACE"), text);
       assertTrue(plan.memory().acts() < plan.memory().naiveActs() / 2, text);
@@ -322,13 +341,23 @@ class PlanTest {
   }
 
   private static ParameterStore store(SmallNetworks.Training net) {
-    return new ParameterStore(backend, net.forward().persistent(), net.contents());
+    return store(net, backend);
+  }
+
+  private static ParameterStore store(SmallNetworks.Training net, Backend on) {
+    return new ParameterStore(on, net.forward().persistent(), net.contents());
+  }
+
+  private static Map<String, HostTensor> gradients(ParameterStore store) {
+    Map<String, HostTensor> found = new LinkedHashMap<>();
+    store.params().forEach(v -> found.put(v.name(), store.gradient(v.name())));
+    return found;
   }
 
   private static Plan compile(
       SmallNetworks.Training net, ParameterStore store, MemoryPlanner planner) {
     return PlanCompiler.compile(
-        net.graph(), 16, backend, store, PlanOptions.defaults().with(planner));
+        net.graph(), 16, store.backend(), store, PlanOptions.defaults().with(planner));
   }
 
   /** conv(x, w + w2): the sum is known before the first run. */

@@ -110,8 +110,13 @@ class ZooTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "lenet", "resnet8", "resnet20", "resnet18", "mobilenetv1?width=0.25",
-        "mobilenetv2?width=0.25", "vgg11"
+        "lenet",
+        "resnet8",
+        "resnet20",
+        "resnet18",
+        "mobilenetv1?width=0.25",
+        "mobilenetv2?width=0.25",
+        "vgg11"
       })
   void everyFamilyTakesTheSmallestImages(String model) {
     Model built = Zoo.build(model, 1, 4, 5, 7, 1);
@@ -143,6 +148,9 @@ class ZooTest {
     assertEquals(8, channels(model, "block2.project"));
     assertEquals(1280, channels(model, "conv2"));
     assertEquals(1792, channels(Zoo.build("mobilenetv2?width=1.4", 3, 8, 8, 10, 1), "conv2"));
+    Model wide = Zoo.build("resnet8?width=2.5", 3, 8, 8, 10, 1);
+    assertEquals(40, channels(wide, "conv1"));
+    assertEquals(160, channels(wide, "block3.conv2"));
   }
 
   private static int channels(Model model, String layer) {
@@ -170,7 +178,8 @@ class ZooTest {
       delimiter = '|',
       value = {
         "resnet21|models are: lenet, resnet8",
-        "resnet20?width=2|resnet20 has no options",
+        "resnet18?width=2|resnet18 has no options",
+        "resnet20?width=17|width: expected a number of 0.25 to 16.0, got '17'",
         "mobilenetv2?depth=2|options are: width, activation",
         "mobilenetv2?width=wide|width: expected a number of 0.1 to 4.0, got 'wide'",
         "mobilenetv2?width=NaN|got 'NaN'",

@@ -1,5 +1,6 @@
 package org.quantrain.backend.cpu;
 
+import java.nio.IntBuffer;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
@@ -51,6 +52,11 @@ final class At extends Pointer {
 
   static IntPointer ints(Operand operand) {
     return ints(operand.address());
+  }
+
+  /** What Java reads at every run, which a pointer would call native code for. */
+  static IntBuffer readInts(Operand operand) {
+    return ints(operand).capacity(operand.spec().shape().elements()).asBuffer();
   }
 
   static LongPointer longs(Operand operand) {

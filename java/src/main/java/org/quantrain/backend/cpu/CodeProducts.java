@@ -5,10 +5,10 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_s8;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_u8;
 
 import java.nio.ByteBuffer;
+import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.dnnl.dnnl_memory_desc;
-import org.bytedeco.javacpp.IntPointer;
 import org.quantrain.graph.Node;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_dequantize_args;
@@ -121,7 +121,7 @@ final class CodeProducts {
     String fast = addInteger(cpu, making, ifZero, b, conv, null);
     Steps otherwise = steps.branch();
     String slow = simulated(cpu, making, otherwise, b, conv);
-    steps.add(new Branch(At.ints(b.input(2)), ifZero, otherwise));
+    steps.add(new Branch(At.readInts(b.input(2)), ifZero, otherwise));
     return "int8 " + fast + " where the zero-point is 0, else " + slow;
   }
 
@@ -154,10 +154,15 @@ final class CodeProducts {
   }
 
   /** Runs one of two roads to the same result. */
-  private record Branch(IntPointer zeroPoint, Steps ifZero, Steps otherwise) implements Steps.Step {
+  private record Branch(IntBuffer zeroPoint, Steps ifZero, Steps otherwise) implements Steps.Step {
     @Override
     public void run() {
-      (zeroPoint.get() == 0 ? ifZero : otherwise).run();
+      (zeroPoint.get(0) == 0 ? ifZero : otherwise).run();
+    }
+
+    @Override
+    public int nativeCalls() {
+      return Math.max(ifZero.nativeCalls(), otherwise.nativeCalls());
     }
 
     @Override
@@ -227,7 +232,7 @@ final class CodeProducts {
       x.whenKnown(address -> values.y(At.floats(address)));
       steps.add(cpu.call(b, values, QuantrainNative::qt_dequantize));
       for (int i = 0; i < products.size(); i++) {
-        steps.add(done == 0 ? new Product(products.get(i)) : products.get(i)::run);
+        steps.add(new Product(products.get(i), done == 0));
         qt_float_to_acc_args add =
             new qt_float_to_acc_args()
                 .acc(At.ints(b.output(0).address() + 4 * done * block.outputs()))
@@ -263,16 +268,27 @@ final class CodeProducts {
     return largest;
   }
 
-  /** The product of the first block, which is that of the others too. */
-  private record Product(Steps steps) implements Steps.Step {
+  /**
+   * The product of a block.
+   *
+   * @param owner whether it closes the steps, which are those of the other blocks too
+   */
+  private record Product(Steps steps, boolean owner) implements Steps.Step {
     @Override
     public void run() {
       steps.run();
     }
 
     @Override
+    public int nativeCalls() {
+      return steps.nativeCalls();
+    }
+
+    @Override
     public void close() {
-      steps.close();
+      if (owner) {
+        steps.close();
+      }
     }
   }
 

@@ -289,8 +289,13 @@ public final class CpuBackend implements Backend {
   }
 
   @Override
-  public Kernel prepare(Binding binding) {
+  public void enter() {
     cpu.enter();
+  }
+
+  @Override
+  public Kernel prepare(Binding binding) {
+    enter();
     KernelFactory factory = KERNELS.get(binding.node().op().getClass());
     if (factory == null) {
       throw binding.failure("there is no CPU kernel for this operation");

@@ -249,8 +249,6 @@ final class Dnnl implements AutoCloseable {
 
     @Override
     public void run() {
-      // Another backend may have been used in between; scratchpads are sized per thread.
-      QuantrainNative.qt_context_enter(context);
       check(dnnl_primitive_execute(primitive, stream, count, args), "execute");
     }
 

@@ -1,7 +1,7 @@
 package org.quantrain.backend.cpu;
 
+import java.nio.IntBuffer;
 import java.util.List;
-import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_gather_args;
@@ -104,9 +104,9 @@ final class MovementKernels {
   /** Padding codes is padding with the zero-point. */
   static Kernel padCodes(Cpu cpu, Binding b) {
     Pointer first = At.any(b.output(0));
-    IntPointer zeroPoint = At.ints(b.input(1));
+    IntBuffer zeroPoint = At.readInts(b.input(1));
     long bytes = b.output(0).spec().bytes();
-    Steps.Step fill = () -> Pointer.memset(first, zeroPoint.get(), bytes);
+    Steps.Step fill = () -> Pointer.memset(first, zeroPoint.get(0), bytes);
     return padded(cpu, b, ((PadCodes) b.node().op()).pad(), fill);
   }
 

@@ -13,6 +13,11 @@ final class Steps implements Kernel {
   interface Step extends AutoCloseable {
     void run();
 
+    /** Calls of native code in a {@link #run}. */
+    default int nativeCalls() {
+      return 1;
+    }
+
     @Override
     default void close() {}
   }
@@ -96,6 +101,11 @@ final class Steps implements Kernel {
     return binding == null
         ? new QuantrainException(e.getMessage(), e)
         : binding.failure(e.getMessage());
+  }
+
+  @Override
+  public int nativeCalls() {
+    return building.stream().mapToInt(Step::nativeCalls).sum();
   }
 
   @Override

@@ -1,0 +1,157 @@
+package org.quantrain.plan;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadInfo;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.bytedeco.javacpp.Pointer;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.quantrain.autodiff.TrainingGraph;
+import org.quantrain.backend.cpu.CpuBackend;
+import org.quantrain.graph.Model;
+import org.quantrain.op.Lowering;
+import org.quantrain.pass.Phase;
+import org.quantrain.pass.Pipelines;
+import org.quantrain.quant.QuantPolicy;
+import org.quantrain.quant.Quantizer;
+import org.quantrain.quant.Target;
+import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.ParameterStore;
+import org.quantrain.runtime.Sgd;
+import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.Shape;
+import org.quantrain.testkit.Calibrated;
+import org.quantrain.testkit.EdgeValues;
+import org.quantrain.zoo.Zoo;
+
+/** What the JVM counts while steps run: forward, backward, update, reading the loss. */
+class StepCountersTest {
+  private static final int BATCH = 2;
+  private static final int STEPS = 20;
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+  private static final Pattern SEVERAL_CALLS = Pattern.compile("in (\\d+) native calls$");
+
+  private static Backend backend;
+
+  @BeforeAll
+  static void open() {
+    backend = CpuBackend.open();
+  }
+
+  @AfterAll
+  static void close() {
+    backend.close();
+  }
+
+  private static Model resnet20() {
+    return Zoo.build("resnet20", 3, 16, 16, 10, 1);
+  }
+
+  private static QuantPolicy policy(int bits) {
+    return QuantPolicy.forTarget(Target.ORT).weights(bits).activations(bits);
+  }
+
+  @Test
+  void aFloatStepLeavesTheJvmAlone() {
+    requireNothingCounted(resnet20(), Phase.FLOAT_TRAIN, Lowering.INTEGER);
+  }
+
+  @Test
+  void aQuantizedStepOnCodesLeavesTheJvmAlone() {
+    requireNothingCounted(calibrated(resnet20(), policy(8)), Phase.TRAIN, Lowering.INTEGER);
+  }
+
+  @Test
+  void aQuantizedStepOnFloatsLeavesTheJvmAlone() {
+    requireNothingCounted(calibrated(resnet20(), policy(8)), Phase.TRAIN, Lowering.SIMULATED);
+  }
+
+  @Test
+  void aFrozenStepLeavesTheJvmAlone() {
+    requireNothingCounted(calibrated(resnet20(), policy(8)), Phase.TRAIN_FROZEN, Lowering.INTEGER);
+  }
+
+  @Test
+  void aStepWithLearnedScalesLeavesTheJvmAlone() {
+    Model model = calibrated(resnet20(), policy(4).quantizer(Quantizer.LSQ));
+    requireNothingCounted(model, Phase.TRAIN, Lowering.INTEGER);
+  }
+
+  @Test
+  void stepsOfOtherNetworksLeaveTheJvmAlone() {
+    for (String name : new String[] {"mobilenetv2?width=0.25", "vit-tiny?dim=32&depth=1&heads=2"}) {
+      Model model = Zoo.build(name, 3, 16, 16, 10, 1);
+      requireNothingCounted(calibrated(model, policy(8)), Phase.TRAIN, Lowering.INTEGER);
+    }
+  }
+
+  private static Model calibrated(Model model, QuantPolicy policy) {
+    Model quantized = Pipelines.quantize(model, policy);
+    return new Model(
+        quantized.name(),
+        quantized.graph(),
+        Calibrated.contents(quantized, backend, images(model)));
+  }
+
+  private static HostTensor images(Model model) {
+    Shape shape = model.graph().inputs().get(0).spec().shape().withBatch(BATCH);
+    return HostTensor.of(shape, EdgeValues.ordinary((int) shape.elements(), 1));
+  }
+
+  private static void requireNothingCounted(Model model, Phase phase, Lowering lowering) {
+    TrainingGraph training = Pipelines.training(model.graph(), phase, lowering, 0);
+    try (ParameterStore store =
+            new ParameterStore(backend, training.graph().persistent(), model.contents());
+        Plan plan = PlanCompiler.compile(training, BATCH, backend, store, PlanOptions.defaults());
+        Sgd sgd = new Sgd(store, new Sgd.Options(0.9f, 1e-4f, false))) {
+      plan.input(plan.graph().inputs().get(0)).put(0, images(model).bytes());
+      requireFewNativeCalls(plan);
+      steps(plan, sgd); // classes and views are there afterwards
+      long pointers = Pointer.totalCount();
+      long pointerBytes = Pointer.totalBytes();
+      ThreadInfo before = THREADS.getThreadInfo(Thread.currentThread().getId());
+      long start = THREADS.getCurrentThreadAllocatedBytes();
+      steps(plan, sgd);
+      long allocated = THREADS.getCurrentThreadAllocatedBytes() - start;
+      ThreadInfo after = THREADS.getThreadInfo(Thread.currentThread().getId());
+      assertEquals(0, allocated, "bytes on the heap");
+      assertEquals(pointers, Pointer.totalCount(), "pointers that own memory");
+      assertEquals(pointerBytes, Pointer.totalBytes(), "bytes that pointers own");
+      assertEquals(before.getBlockedCount(), after.getBlockedCount(), "waits for a lock");
+      assertEquals(before.getWaitedCount(), after.getWaitedCount(), "waits for a notification");
+    }
+  }
+
+  private static void steps(Plan plan, Sgd sgd) {
+    float sum = 0;
+    for (int i = 0; i < STEPS; i++) {
+      plan.run();
+      sgd.step();
+      sum += plan.readFloat(plan.graph().outputs().get(1));
+    }
+    assertTrue(Float.isFinite(sum));
+  }
+
+  /**
+   * One for each node; two where weights are brought into an order before a product or their
+   * gradient out of it behind, where a scale follows from an updated range, and where batch norm
+   * takes its statistics first. A concatenation takes one for each part, and so do sums that float
+   * units add up in parts.
+   */
+  private static void requireFewNativeCalls(Plan plan) {
+    for (String line : plan.explain().lines().toList()) {
+      Matcher several = SEVERAL_CALLS.matcher(line);
+      boolean inParts = line.contains(" Concat ") || line.contains("integer-valued floats");
+      if (several.find() && !inParts) {
+        assertTrue(Integer.parseInt(several.group(1)) <= 2, line);
+      }
+    }
+  }
+}
