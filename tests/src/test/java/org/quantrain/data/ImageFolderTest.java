@@ -41,7 +41,11 @@ class ImageFolderTest {
   }
 
   private void refusesToRead(String... words) throws DataException {
-    DataSource images = load("?size=4");
+    refusesToRead(folder, words);
+  }
+
+  private static void refusesToRead(Path folder, String... words) throws DataException {
+    DataSource images = Datasets.load("imagefolder:" + folder + "?size=4").test();
     UncheckedIOException e =
         assertThrows(
             UncheckedIOException.class,
@@ -198,6 +202,53 @@ class ImageFolderTest {
     refusesToRead("bad.png", "200000x200000 pixels, more than");
     Files.write(png, ImageFiles.header(5_000, 5_000));
     refusesToRead("bad.png");
+  }
+
+  @Test
+  void aPartIsCutOutOfTheFileAndNotOfWhatWasScaled() throws Exception {
+    BufferedImage image = ImageFiles.pattern(40, 60, BufferedImage.TYPE_INT_RGB, 5);
+    Region part = new Region(7, 20, 8, 12);
+    ImageFiles.write(file("whole/c/1.png"), "png", image);
+    ImageFiles.write(
+        file("part/c/1.png"),
+        "png",
+        image.getSubimage(part.left(), part.top(), part.width(), part.height()));
+    for (String size : new String[] {"?size=4x6", "?size=8x12", "?size=16x24"}) {
+      DataSource whole = Datasets.load("imagefolder:" + file("whole") + size).test();
+      DataSource cut = Datasets.load("imagefolder:" + file("part") + size).test();
+      for (int again = 0; again < 2; again++) { // the second time after the whole image was kept
+        float[] pixels = new float[whole.imageFloats()];
+        whole.subset(0).read(0, (height, width) -> part, pixels, 0);
+        assertArrayEquals(IdxFiles.pixels(cut, 0), pixels, size);
+        IdxFiles.pixels(whole, 0);
+      }
+    }
+    DataSource asInFile = Datasets.load("imagefolder:" + file("whole")).test();
+    float[] pixels = new float[asInFile.imageFloats()];
+    for (int again = 0; again < 2; again++) {
+      asInFile.read(0, (height, width) -> new Region(0, 0, height, width), pixels, 0);
+      assertArrayEquals(IdxFiles.pixels(asInFile, 0), pixels);
+    }
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> asInFile.read(0, (height, width) -> new Region(0, 0, 41, 60), pixels, 0));
+  }
+
+  @Test
+  void aDamagedFileDoesNotSpoilTheNext() throws Exception {
+    for (String kind : List.of("png", "jpeg")) {
+      BufferedImage image = ImageFiles.pattern(48, 64, BufferedImage.TYPE_INT_RGB, 3);
+      Path good = ImageFiles.write(file(kind + "/c/1.png"), kind, image);
+      int[] expected = bytes(Datasets.load("imagefolder:" + file(kind)).test(), 0);
+      byte[] whole = Files.readAllBytes(good);
+      for (int length = 30; length < whole.length; length += whole.length / 7) {
+        Files.write(good, Arrays.copyOf(whole, length));
+        refusesToRead(file(kind), "1.png");
+        Files.write(good, whole);
+        assertArrayEquals(
+            expected, bytes(Datasets.load("imagefolder:" + file(kind)).test(), 0));
+      }
+    }
   }
 
   @Test
