@@ -181,10 +181,11 @@ public record Augmentation(int pad, float smallestPart, float flipProbability) {
       boolean rowInside = fromY >= 0 && fromY < height;
       for (int x = 0; x < width; x++, out += channels) {
         int fromX = (flip ? width - 1 - x : x) + dx;
-        if (rowInside && fromX >= 0 && fromX < width) {
-          System.arraycopy(from, (fromY * width + fromX) * channels, to, out, channels);
-        } else {
-          System.arraycopy(padding, 0, to, out, channels);
+        boolean inside = rowInside && fromX >= 0 && fromX < width;
+        float[] pixels = inside ? from : padding;
+        int pixel = inside ? (fromY * width + fromX) * channels : 0;
+        for (int c = 0; c < channels; c++) {
+          to[out + c] = pixels[pixel + c];
         }
       }
     }

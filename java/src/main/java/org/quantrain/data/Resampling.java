@@ -139,15 +139,30 @@ final class Resampling {
 
   private void scaleColumns(float[] old, float[] row) {
     int to = 0;
-    for (int x = 0; x < columns.first.length; x++) {
+    for (int x = 0; x < columns.first.length; x++, to += channels) {
       float[] weights = columns.weights[x];
       int from = columns.first[x] * channels;
+      if (channels == 3) { // Colours together take half the time.
+        float red = 0;
+        float green = 0;
+        float blue = 0;
+        for (float weight : weights) {
+          red += weight * old[from];
+          green += weight * old[from + 1];
+          blue += weight * old[from + 2];
+          from += 3;
+        }
+        row[to] = red;
+        row[to + 1] = green;
+        row[to + 2] = blue;
+        continue;
+      }
       for (int c = 0; c < channels; c++) {
         float sum = 0;
         for (int k = 0; k < weights.length; k++) {
           sum += weights[k] * old[from + k * channels + c];
         }
-        row[to++] = sum;
+        row[to + c] = sum;
       }
     }
   }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.awt.image.BufferedImage;
+import java.awt.image.Raster;
 import java.io.UncheckedIOException;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
@@ -14,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -140,6 +142,23 @@ class ImageFolderTest {
     int[] pixels = bytes(load(""), 0);
     for (int i = 0; i < pixels.length; i++) {
       assertEquals(new int[] {0x80, 0x40, 0xc0}[i % 3], pixels[i], 3); // rounding of the colours
+    }
+  }
+
+  @Test
+  void aJpegHasTheColoursThatItsDecoderGives() throws Exception {
+    int[] types = {BufferedImage.TYPE_INT_RGB, BufferedImage.TYPE_BYTE_GRAY};
+    for (int i = 0; i < types.length; i++) {
+      Path jpeg =
+          ImageFiles.write(file("c/" + i + ".jpg"), "jpeg", ImageFiles.pattern(33, 50, types[i], 7));
+      Raster decoded = ImageIO.read(jpeg.toFile()).getRaster();
+      assertEquals(i == 0 ? 3 : 1, decoded.getNumBands());
+      int[] expected = new int[33 * 50 * 3];
+      for (int at = 0; at < expected.length; at++) {
+        int band = at % 3 % decoded.getNumBands();
+        expected[at] = decoded.getSample(at / 3 % 50, at / 150, band);
+      }
+      assertArrayEquals(expected, bytes(load(""), i));
     }
   }
 
