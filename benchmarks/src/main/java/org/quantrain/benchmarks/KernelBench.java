@@ -178,7 +178,13 @@ final class KernelBench implements Callable<Integer> {
   @Command(
       name = "quantrain bench",
       description = "Measure on this machine.",
-      subcommands = {KernelBench.class, StepBench.class, InterpreterBench.class, ImportBench.class})
+      subcommands = {
+        KernelBench.class,
+        StepBench.class,
+        InputBench.class,
+        InterpreterBench.class,
+        ImportBench.class
+      })
   static final class Bench implements Runnable {
     @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 

@@ -9,8 +9,9 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "bench",
     description =
-        "Time the native kernels and a training step beside libtorch, the integer interpreter"
-            + " beside ONNX Runtime, and importing a large model; from the source tree.",
+        "Time the native kernels and a training step beside libtorch, the images' way into a step,"
+            + " the integer interpreter beside ONNX Runtime, and importing a large model; from the"
+            + " source tree.",
     abbreviateSynopsis = true,
     optionListHeading = "%nOptions:%n",
     footer = {
@@ -30,7 +31,7 @@ final class BenchCommand implements Callable<Integer> {
   @Parameters(
       paramLabel = "WHAT",
       arity = "0..*",
-      description = "kernels, step, interpreter or import, and its options.")
+      description = "kernels, step, input, interpreter or import, and its options.")
   private String[] what;
 
   @Override

@@ -26,7 +26,7 @@ import org.quantrain.train.Recipe;
  * @param override layers with other bits, each REGEX=W4A8
  * @param lr learning rate of the float stage
  * @param validation part of the training images held out
- * @param augment none, crop:PIXELS or crop-flip:PIXELS
+ * @param augment as {@link Augmentation#of} reads it
  * @param lowering simulated or integer: how codes are multiplied while statistics move
  * @param compute f32 or bf16: operands of the products in gradients and in the float stage
  * @param accumulate parts of a batch that are run one behind the other
@@ -69,7 +69,6 @@ record RunConfig(
   private static final int MOST_THREADS = 1024;
   private static final String PER_CHANNEL = "per-channel";
   private static final String PER_TENSOR = "per-tensor";
-  private static final Pattern AUGMENT = Pattern.compile("(crop|crop-flip):(\\d{1,4})");
   private static final Pattern BITS = Pattern.compile("(?i)(?:W(\\d{1,2}))?(?:A(\\d{1,2}))?");
 
   RunConfig {
@@ -257,7 +256,7 @@ record RunConfig(
           freezeFrom,
           observerMomentum,
           validation,
-          augmentation(),
+          Augmentation.of(augment),
           Lowering.valueOf(lowering.toUpperCase(Locale.ROOT)),
           Compute.valueOf(compute.toUpperCase(Locale.ROOT)),
           accumulate,
@@ -265,18 +264,6 @@ record RunConfig(
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage(), e);
     }
-  }
-
-  private Augmentation augmentation() {
-    Matcher matcher = AUGMENT.matcher(augment);
-    if (augment.equals("none")) {
-      return Augmentation.NONE;
-    } else if (!matcher.matches()) {
-      throw new UsageException(
-          "augment: expected none, crop:PIXELS or crop-flip:PIXELS, got '" + augment + "'");
-    }
-    int pad = Integer.parseInt(matcher.group(2));
-    return matcher.group(1).equals("crop") ? Augmentation.crop(pad) : Augmentation.cropAndFlip(pad);
   }
 
   static void oneOf(String name, String value, List<String> values) {

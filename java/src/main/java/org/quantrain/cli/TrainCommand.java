@@ -184,7 +184,11 @@ final class TrainCommand extends Verb {
     @Option(
         names = "--augment",
         paramLabel = "KIND",
-        description = "none (default), crop:PIXELS or crop-flip:PIXELS.")
+        description = {
+          "What is done to training images: none (default), flip, crop:PIXELS or",
+          "crop-flip:PIXELS (padded, then cut out), resize-crop or resize-crop-flip (a part of",
+          "0.08 of the area or more, scaled; resize-crop:0.25 for other shares)."
+        })
     private String augment;
 
     @Option(

@@ -241,11 +241,8 @@ public final class Batches {
     if (augmentation.equals(Augmentation.NONE)) {
       source.read(index, images, offset);
     } else {
-      float[] image = scratch.get().image;
-      source.read(index, image, 0);
       long key = CounterRandom.key(seed, AUGMENT, epoch, index);
-      augmentation.apply(
-          image, images, offset, source.height(), source.width(), padding, key);
+      augmentation.write(source, index, scratch.get().image, padding, key, images, offset);
     }
     return source.label(index);
   }

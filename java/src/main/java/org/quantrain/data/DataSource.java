@@ -59,6 +59,22 @@ public interface DataSource {
   void read(int index, float[] pixels, int offset);
 
   /**
+   * Writes a part of one image, scaled to the size of all, as the other {@code read} does. A source
+   * whose images are larger before it scales them overrides this, so that the part is cut out of
+   * what there was.
+   *
+   * @param cropping chooses the part; called once
+   * @throws IllegalArgumentException if the part is not inside the image
+   */
+  default void read(int index, Cropping cropping, float[] pixels, int offset) {
+    float[] whole = new float[imageFloats()];
+    read(index, whole, 0);
+    ImageSize size = new ImageSize(height(), width());
+    Resampling.of(cropping.of(height(), width()), height(), width(), channels(), size)
+        .apply(whole, pixels, offset);
+  }
+
+  /**
    * The class of one image, 0 &lt;= label &lt; classes().
    *
    * @throws IndexOutOfBoundsException if not 0 &lt;= index &lt; size()

@@ -10,10 +10,17 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
  * Images that each lie in a file of their own. An image is decoded when it is first read and kept
- * as bytes, as long as all that is kept stays below a quarter of the Java heap; the others are
- * decoded again each time.
+ * as bytes, at the size of all, as long as all that is kept stays below a quarter of the Java heap;
+ * the others are decoded again each time, and so are those of other sizes of which a part is read.
  */
 final class FileImages implements DataSource {
+  /**
+   * An image in memory.
+   *
+   * @param asInFile not scaled
+   */
+  private record Kept(byte[] pixels, boolean asInFile) {}
+
   private final String name;
   private final List<Path> files;
   private final int[] labels;
@@ -23,7 +30,7 @@ final class FileImages implements DataSource {
   private final int channels;
   private final Normalization normalization;
   private final PixelTable table;
-  private final AtomicReferenceArray<byte[]> decoded;
+  private final AtomicReferenceArray<Kept> kept;
   private final AtomicLong room = new AtomicLong(Runtime.getRuntime().maxMemory() / 4);
 
   /**
@@ -49,7 +56,7 @@ final class FileImages implements DataSource {
     this.channels = channels;
     this.normalization = normalization;
     this.table = new PixelTable(normalization, channels, 255);
-    this.decoded = new AtomicReferenceArray<>(files.size());
+    this.kept = new AtomicReferenceArray<>(files.size());
   }
 
   @Override
@@ -84,44 +91,84 @@ final class FileImages implements DataSource {
 
   @Override
   public void read(int index, float[] out, int offset) {
-    Objects.checkIndex(index, files.size());
     Objects.checkFromIndexSize(offset, imageFloats(), out.length);
-    byte[] pixels = decoded.get(index);
-    if (pixels == null) {
-      try {
-        pixels = decode(files.get(index));
-      } catch (DataException e) {
-        throw new UncheckedIOException(e);
-      }
-      if (room.addAndGet(-pixels.length) >= 0) {
-        decoded.set(index, pixels);
-      }
+    Kept image = kept.get(index);
+    if (image == null) {
+      ImageFile file = decode(index);
+      image =
+          isFitting(file)
+              ? keep(index, file.pixels(), true)
+              : keep(
+                  index,
+                  scaled(
+                      file, Resampling.covering(file.height(), file.width(), channels, size)),
+                  false);
     }
+    table.write(image.pixels, 0, image.pixels.length, out, offset);
+  }
+
+  @Override
+  public void read(int index, Cropping cropping, float[] out, int offset) {
+    Objects.checkFromIndexSize(offset, imageFloats(), out.length);
+    Kept image = kept.get(index);
+    ImageFile file =
+        image != null && image.asInFile
+            ? new ImageFile(size.height(), size.width(), channels, image.pixels)
+            : decode(index);
+    if (image == null && isFitting(file)) {
+      keep(index, file.pixels(), true);
+    }
+    Region part = cropping.of(file.height(), file.width());
+    byte[] pixels =
+        scaled(file, Resampling.of(part, file.height(), file.width(), channels, size));
     table.write(pixels, 0, pixels.length, out, offset);
   }
 
-  private byte[] decode(Path file) throws DataException {
-    ImageFile image = ImageFile.read(file, channels);
-    if (image.height() == size.height() && image.width() == size.width()) {
-      return image.pixels();
+  private boolean isFitting(ImageFile file) {
+    return file.height() == size.height() && file.width() == size.width();
+  }
+
+  /** Keeps an image, if there is room. */
+  private Kept keep(int index, byte[] pixels, boolean asInFile) {
+    Kept image = new Kept(pixels, asInFile);
+    if (room.addAndGet(-pixels.length) >= 0) {
+      kept.set(index, image);
     }
-    if (!scaled) {
-      throw new DataException(
-          file,
-          "%dx%d pixels, %s has %s"
-              .formatted(image.height(), image.width(), files.get(0).getFileName(), size),
-          "give size=N to scale all images to one size");
+    return image;
+  }
+
+  private ImageFile decode(int index) {
+    Path file = files.get(index);
+    try {
+      ImageFile image = ImageFile.read(file, channels);
+      if (!scaled && !isFitting(image)) {
+        throw new DataException(
+            file,
+            "%dx%d pixels, %s has %s"
+                .formatted(image.height(), image.width(), files.get(0).getFileName(), size),
+            "give size=N to scale all images to one size");
+      }
+      return image;
+    } catch (DataException e) {
+      throw new UncheckedIOException(e);
     }
-    byte[] pixels = image.pixels();
-    float[] plain = new float[pixels.length];
-    for (int i = 0; i < plain.length; i++) {
-      plain[i] = pixels[i] & 0xff;
-    }
-    float[] fitted = new float[imageFloats()];
-    new Resampling(image.height(), image.width(), channels, size).apply(plain, fitted, 0);
-    byte[] bytes = new byte[fitted.length];
+  }
+
+  private byte[] scaled(ImageFile file, Resampling resampling) {
+    byte[] old = file.pixels();
+    int row = file.width() * channels;
+    float[] means = new float[imageFloats()];
+    resampling.apply(
+        (y, to) -> {
+          for (int i = 0; i < row; i++) {
+            to[i] = old[y * row + i] & 0xff;
+          }
+        },
+        means,
+        0);
+    byte[] bytes = new byte[means.length];
     for (int i = 0; i < bytes.length; i++) {
-      bytes[i] = (byte) Math.round(fitted[i]); // a mean of bytes, with weights that sum to 1
+      bytes[i] = (byte) Math.round(means[i]); // a mean of bytes, with weights that sum to 1
     }
     return bytes;
   }

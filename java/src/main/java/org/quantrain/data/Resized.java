@@ -8,12 +8,13 @@ import java.util.Optional;
 final class Resized implements DataSource {
   private final DataSource source;
   private final ImageSize size;
-  private final Resampling resampling;
+  private final Resampling covering;
 
   Resized(DataSource source, ImageSize size) {
     this.source = source;
     this.size = size;
-    this.resampling = new Resampling(source.height(), source.width(), source.channels(), size);
+    this.covering =
+        Resampling.covering(source.height(), source.width(), source.channels(), size);
   }
 
   @Override
@@ -48,6 +49,18 @@ final class Resized implements DataSource {
 
   @Override
   public void read(int index, float[] pixels, int offset) {
+    read(index, covering, pixels, offset);
+  }
+
+  @Override
+  public void read(int index, Cropping cropping, float[] pixels, int offset) {
+    Region part = cropping.of(source.height(), source.width());
+    Resampling scaled =
+        Resampling.of(part, source.height(), source.width(), source.channels(), size);
+    read(index, scaled, pixels, offset);
+  }
+
+  private void read(int index, Resampling resampling, float[] pixels, int offset) {
     Objects.checkFromIndexSize(offset, imageFloats(), pixels.length);
     float[] image = new float[source.imageFloats()];
     source.read(index, image, 0);

@@ -56,6 +56,11 @@ final class Subset implements DataSource {
   }
 
   @Override
+  public void read(int index, Cropping cropping, float[] pixels, int offset) {
+    source.read(indices[index], cropping, pixels, offset);
+  }
+
+  @Override
   public int label(int index) {
     return source.label(indices[index]);
   }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.awt.image.BufferedImage;
+import java.awt.image.Raster;
 import java.io.UncheckedIOException;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
@@ -14,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -41,7 +43,11 @@ class ImageFolderTest {
   }
 
   private void refusesToRead(String... words) throws DataException {
-    DataSource images = load("?size=4");
+    refusesToRead(folder, words);
+  }
+
+  private static void refusesToRead(Path folder, String... words) throws DataException {
+    DataSource images = Datasets.load("imagefolder:" + folder + "?size=4").test();
     UncheckedIOException e =
         assertThrows(
             UncheckedIOException.class,
@@ -140,6 +146,23 @@ class ImageFolderTest {
   }
 
   @Test
+  void aJpegHasTheColoursThatItsDecoderGives() throws Exception {
+    int[] types = {BufferedImage.TYPE_INT_RGB, BufferedImage.TYPE_BYTE_GRAY};
+    for (int i = 0; i < types.length; i++) {
+      Path jpeg =
+          ImageFiles.write(file("c/" + i + ".jpg"), "jpeg", ImageFiles.pattern(33, 50, types[i], 7));
+      Raster decoded = ImageIO.read(jpeg.toFile()).getRaster();
+      assertEquals(i == 0 ? 3 : 1, decoded.getNumBands());
+      int[] expected = new int[33 * 50 * 3];
+      for (int at = 0; at < expected.length; at++) {
+        int band = at % 3 % decoded.getNumBands();
+        expected[at] = decoded.getSample(at / 3 % 50, at / 150, band);
+      }
+      assertArrayEquals(expected, bytes(load(""), i));
+    }
+  }
+
+  @Test
   void partsAreFoundAndMustHaveTheSameClasses() throws Exception {
     ImageFiles.png(file("train/a/1.png"), 4, 4, 1);
     ImageFiles.png(file("train/b/1.png"), 4, 4, 2);
@@ -198,6 +221,53 @@ class ImageFolderTest {
     refusesToRead("bad.png", "200000x200000 pixels, more than");
     Files.write(png, ImageFiles.header(5_000, 5_000));
     refusesToRead("bad.png");
+  }
+
+  @Test
+  void aPartIsCutOutOfTheFileAndNotOfWhatWasScaled() throws Exception {
+    BufferedImage image = ImageFiles.pattern(40, 60, BufferedImage.TYPE_INT_RGB, 5);
+    Region part = new Region(7, 20, 8, 12);
+    ImageFiles.write(file("whole/c/1.png"), "png", image);
+    ImageFiles.write(
+        file("part/c/1.png"),
+        "png",
+        image.getSubimage(part.left(), part.top(), part.width(), part.height()));
+    for (String size : new String[] {"?size=4x6", "?size=8x12", "?size=16x24"}) {
+      DataSource whole = Datasets.load("imagefolder:" + file("whole") + size).test();
+      DataSource cut = Datasets.load("imagefolder:" + file("part") + size).test();
+      for (int again = 0; again < 2; again++) { // the second time after the whole image was kept
+        float[] pixels = new float[whole.imageFloats()];
+        whole.subset(0).read(0, (height, width) -> part, pixels, 0);
+        assertArrayEquals(IdxFiles.pixels(cut, 0), pixels, size);
+        IdxFiles.pixels(whole, 0);
+      }
+    }
+    DataSource asInFile = Datasets.load("imagefolder:" + file("whole")).test();
+    float[] pixels = new float[asInFile.imageFloats()];
+    for (int again = 0; again < 2; again++) {
+      asInFile.read(0, (height, width) -> new Region(0, 0, height, width), pixels, 0);
+      assertArrayEquals(IdxFiles.pixels(asInFile, 0), pixels);
+    }
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> asInFile.read(0, (height, width) -> new Region(0, 0, 41, 60), pixels, 0));
+  }
+
+  @Test
+  void aDamagedFileDoesNotSpoilTheNext() throws Exception {
+    for (String kind : List.of("png", "jpeg")) {
+      BufferedImage image = ImageFiles.pattern(48, 64, BufferedImage.TYPE_INT_RGB, 3);
+      Path good = ImageFiles.write(file(kind + "/c/1.png"), kind, image);
+      int[] expected = bytes(Datasets.load("imagefolder:" + file(kind)).test(), 0);
+      byte[] whole = Files.readAllBytes(good);
+      for (int length = 30; length < whole.length; length += whole.length / 7) {
+        Files.write(good, Arrays.copyOf(whole, length));
+        refusesToRead(file(kind), "1.png");
+        Files.write(good, whole);
+        assertArrayEquals(
+            expected, bytes(Datasets.load("imagefolder:" + file(kind)).test(), 0));
+      }
+    }
   }
 
   @Test

@@ -138,6 +138,22 @@ class PrefetchTest {
   }
 
   @Test
+  void partsOfFilesAreTheSameForAnyNumberOfThreads(@TempDir Path folder) throws Exception {
+    for (int i = 0; i < 24; i++) {
+      ImageFiles.png(folder.resolve("c" + i % 3 + "/" + i + ".png"), 9 + i, 30 - i, i);
+    }
+    List<Batch> expected = null;
+    for (int threads : new int[] {1, 2, 4}) {
+      DataSource images =
+          Datasets.load("imagefolder:" + folder + "?size=8x6&mean=0.4&std=0.2").train();
+      Batches batches =
+          Batches.shuffled(images.limit(21, 1), 10, 9).with(Augmentation.of("resize-crop-flip"));
+      expected = expected == null ? filled(batches, 6) : expected;
+      assertEquals(expected, prefetched(batches, Position.START, 6, threads));
+    }
+  }
+
+  @Test
   void aRunResumedInTheMiddleOfAnEpochSeesTheSameBatches() {
     Batches straight = augmented(LastBatch.DROP);
     FloatBuffer images = straight.allocateImages();
