@@ -285,10 +285,17 @@ qt_status qt_context_create_cuda(qt_context** ctx, const char* path, int32_t dev
 }
 
 qt_status qt_memory_alloc(qt_context* ctx, void** memory, int64_t bytes) {
-  if (ctx == nullptr || memory == nullptr || bytes < 0) return QT_INVALID_ARGUMENT;
+  if (ctx == nullptr) return QT_INVALID_ARGUMENT;
+  if (memory == nullptr || bytes < 0) {
+    return qt::Fail(*ctx, QT_INVALID_ARGUMENT,
+                    "[memory_alloc] memory, bytes: expected a pointer and bytes >= 0, got %p, %lld",
+                    static_cast<void*>(memory), static_cast<long long>(bytes));
+  }
   if (ctx->on_device != nullptr) return ctx->on_device->alloc(*ctx, memory, bytes);
   *memory = qt_alloc(bytes);
-  return *memory == nullptr ? QT_OUT_OF_MEMORY : QT_OK;
+  if (*memory != nullptr) return QT_OK;
+  return qt::Fail(*ctx, QT_OUT_OF_MEMORY, "[memory_alloc] bytes: expected %lld of memory, got none",
+                  static_cast<long long>(bytes));
 }
 
 qt_status qt_memory_free(qt_context* ctx, void* memory, int64_t bytes) {
@@ -299,7 +306,12 @@ qt_status qt_memory_free(qt_context* ctx, void* memory, int64_t bytes) {
 }
 
 qt_status qt_memory_copy(qt_context* ctx, void* to, const void* from, int64_t bytes) {
-  if (ctx == nullptr || to == nullptr || from == nullptr || bytes < 0) return QT_INVALID_ARGUMENT;
+  if (ctx == nullptr) return QT_INVALID_ARGUMENT;
+  if (to == nullptr || from == nullptr || bytes < 0) {
+    return qt::Fail(*ctx, QT_INVALID_ARGUMENT,
+                    "[memory] to, from, bytes: expected two pointers and bytes >= 0, got %p, %p, %lld",
+                    to, from, static_cast<long long>(bytes));
+  }
   if (ctx->on_device != nullptr) return ctx->on_device->copy(*ctx, to, from, bytes);
   memcpy(to, from, bytes);
   return QT_OK;

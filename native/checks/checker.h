@@ -182,13 +182,17 @@ class Checker {
 
   // Of elements that are moved only.
   void MovedBytes(int32_t bytes) {
-    Require(bytes == 1 || bytes == 2 || bytes == 4, "element_bytes", "1, 2 or 4");
+    if (ok() && bytes != 1 && bytes != 2 && bytes != 4) {
+      Failed("element_bytes", "expected 1, 2 or 4, got %d", bytes);
+    }
   }
 
   // A tensor of float or bf16 elements; may_be as in Out.
   void RealType(int32_t type, const char* field = "element_type") {
-    Require(type == QT_ELEMENT_F32 || type == QT_ELEMENT_BF16, field,
-            "QT_ELEMENT_F32 or QT_ELEMENT_BF16");
+    if (ok() && type != QT_ELEMENT_F32 && type != QT_ELEMENT_BF16) {
+      Failed(field, "expected QT_ELEMENT_F32 (%d) or QT_ELEMENT_BF16 (%d), got %d", QT_ELEMENT_F32,
+             QT_ELEMENT_BF16, type);
+    }
   }
   void RealIn(const char* field, const void* p, int64_t count, int32_t type) {
     const int64_t bytes = ElementBytes(type);

@@ -1,13 +1,13 @@
 // relu, relu_backward, add, add_bias, channel_sum: one pass over memory each, in
 // blocks of kBlock elements or whole rows. Outputs may alias inputs where the API says so: an
 // element is read before it is written.
-#include <omp.h>
 #include <string.h>
 
 #include "cpu/channels.h"
 #include "cpu/kernel.h"
 #include "cpu/mask.h"
 #include "cpu/points.h"
+#include "cpu/thread_buffers.h"
 #include "math/layers.h"
 #include "math/types.h"
 
@@ -57,7 +57,7 @@ qt_status ChannelSum(qt_context& ctx, const qt_channel_sum_args& args) {
   const int64_t chunk = 8 * lanes;
   double* partials = ScratchArray<double>(ctx, blocks * lanes + ctx.threads * chunk);
   if (partials == nullptr) return QT_OUT_OF_MEMORY;
-  Real* buffers = reinterpret_cast<Real*>(partials + blocks * lanes);
+  const ThreadBuffers<Real> buffers(reinterpret_cast<Real*>(partials + blocks * lanes), chunk);
   memset(partials, 0, sizeof(double) * lanes);
   const Real* const x = static_cast<const Real*>(args.x);
   const uint8_t* mask = args.mask;
@@ -74,7 +74,7 @@ qt_status ChannelSum(qt_context& ctx, const qt_channel_sum_args& args) {
       }
       return;
     }
-    Real* buffer = buffers + omp_get_thread_num() * chunk;
+    Real* buffer = buffers.Own();
     for (int64_t i = begin * channels; i < last; i += chunk) {
       const int64_t n = Min(chunk, last - i);
       Prefetch(x + i + chunk, chunk);

@@ -1,8 +1,7 @@
 // softmax and its gradient: a block of rows per task, each row in the nearest cache. Sums of a row run
 // in 16 lanes of double (SumFixed).
-#include <omp.h>
-
 #include "cpu/points.h"
+#include "cpu/thread_buffers.h"
 #include "math/tensors.h"
 
 namespace qt::cpu::QT_ISA {
@@ -15,12 +14,13 @@ inline float* Exponentials(math::Bf16*, float* buffer) { return buffer; }
 template <class Real>
 qt_status SoftmaxOf(qt_context& ctx, const qt_softmax_args& args) {
   const int64_t n = args.n, buffered = sizeof(Real) < sizeof(float) ? n : 0;
-  float* const buffers = ScratchArray<float>(ctx, ctx.threads * buffered);
-  if (buffers == nullptr) return QT_OUT_OF_MEMORY;
+  float* const memory = ScratchArray<float>(ctx, ctx.threads * buffered);
+  if (memory == nullptr) return QT_OUT_OF_MEMORY;
+  const ThreadBuffers<float> buffers(memory, buffered);
   const Real* x = static_cast<const Real*>(args.x);
   Real* y = static_cast<Real*>(args.y);
   ParallelBlocks(ctx, args.rows, ItemsPerBlock(n), [=](int64_t, int64_t begin, int64_t end) {
-    float* const buffer = buffers + omp_get_thread_num() * buffered;
+    float* const buffer = buffers.Own();
     for (int64_t row = begin; row < end; ++row) {
       const Real* from = x + row * n;
       Real* to = y + row * n;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cpu/kernel.h"
+#include "cpu/thread_buffers.h"
 #include "math/elementary.h"
 #include "math/loss.h"
 #include "math/types.h"
@@ -141,21 +142,19 @@ qt_status CrossEntropy(qt_context& ctx, const qt_softmax_cross_entropy_args& arg
   const int32_t* labels = args.labels;
   int64_t counted = 0;
   for (int64_t r = 0; r < rows; ++r) counted += labels[r] >= 0 ? 1 : 0;
-  const int64_t rows_per_block = ItemsPerBlock(classes);
-  const int64_t blocks = DivUp(rows, rows_per_block);
-  float* losses = ScratchArray<float>(ctx, rows + rows + blocks * classes);
+  float* losses = ScratchArray<float>(ctx, rows + rows + ctx.threads * classes);
   if (losses == nullptr) return QT_OUT_OF_MEMORY;
   int32_t* corrects = reinterpret_cast<int32_t*>(losses + rows);
-  float* buffers = losses + 2 * rows;
+  const ThreadBuffers<float> buffers(losses + 2 * rows, classes);
   const Real* const logits = static_cast<const Real*>(args.logits);
   Real* const dlogits = static_cast<Real*>(args.dlogits);
   const Real* const teacher = static_cast<const Real*>(args.teacher);
   const float count = static_cast<float>(counted);
   const Options o = {classes, args.smoothing, args.temperature, args.soft_weight, count};
-  ParallelBlocks(ctx, rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
+  ParallelBlocks(ctx, rows, ItemsPerBlock(classes), [=](int64_t, int64_t begin, int64_t end) {
+    float* const buffer = buffers.Own();
     for (int64_t r = begin; r < end; ++r) {
       Real* const gradient = dlogits != nullptr ? dlogits + r * classes : nullptr;
-      float* const buffer = buffers + block * classes;
       float* const exps = gradient != nullptr ? Working(gradient, buffer) : buffer;
       Row row = {0.0f, 0};
       if (labels[r] >= 0) {

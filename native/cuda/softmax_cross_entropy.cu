@@ -165,7 +165,8 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
 }
 
 // One block.
-__global__ void __launch_bounds__(kThreads, kMinBlocks) LossesKernel(qt_softmax_cross_entropy_args a, Workspace w) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks)
+    LossesKernel(qt_softmax_cross_entropy_args a, Workspace w) {
   __shared__ int32_t corrects[kThreads];
   const int thread = static_cast<int>(threadIdx.x);
   int32_t correct = 0;
