@@ -6,6 +6,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.quantrain.Quantrain;
 import org.quantrain.report.Numbers;
 
@@ -16,6 +18,12 @@ final class Checks {
   private static final int OLDEST_JAVA = 17;
   private static final long LITTLE_SPACE = 1_000_000_000;
   private static final String REBUILD = "build again from the source tree: ./quantrain doctor";
+
+  /** As the CPU backend describes them. */
+  private static final Pattern EXACT_UNITS =
+      Pattern.compile("int8 units \\(([^)]*)\\), proved exact at start");
+
+  private static final Pattern BF16_UNITS = Pattern.compile("bf16 units \\(([^)]*)\\)");
 
   private Checks() {}
 
@@ -73,15 +81,42 @@ final class Checks {
       return;
     }
     checks.add(Check.ok("CPU backend", description));
-    boolean exact = description.contains("exact at start");
-    checks.add(
-        Check.optional(
-            "int8 units",
-            exact,
-            exact
-                ? "exact: products of codes run on them"
-                : "not exact here: products of codes run on wider units, same bits",
-            exact ? null : "nothing to do; AVX-512 VNNI or AMX would be faster"));
+    checks.add(int8Units(description));
+    checks.add(bf16Units(description));
+  }
+
+  private static Check int8Units(String description) {
+    Matcher exact = EXACT_UNITS.matcher(description);
+    boolean used = exact.find();
+    String detail =
+        used
+            ? "exact: products of codes run on them, " + exact.group(1)
+            : "not exact here: products of codes run "
+                + (description.contains("in 16-bit units")
+                    ? "in pairs in 16-bit units"
+                    : "on integer-valued floats")
+                + ", same bits, slower";
+    return units("int8 units", used, detail, "AVX-512 VNNI or AMX would be faster");
+  }
+
+  private static Check bf16Units(String description) {
+    Matcher present = BF16_UNITS.matcher(description);
+    boolean used = present.find();
+    String detail =
+        used
+            ? "products of bf16 numbers run on them, " + present.group(1)
+            : "not here: products of bf16 numbers are emulated, slower than of float32";
+    return units("bf16 units", used, detail, "train with float32 gradients");
+  }
+
+  /** Units of the processor that oneDNN uses unless its environment variable keeps it from it. */
+  private static Check units(String name, boolean used, String detail, String without) {
+    String limit = System.getenv("ONEDNN_MAX_CPU_ISA");
+    String remedy =
+        limit == null
+            ? "nothing to do; " + without
+            : "ONEDNN_MAX_CPU_ISA=%s limits what is used; unset it".formatted(limit);
+    return Check.optional(name, used, detail, used ? null : remedy);
   }
 
   /** Training runs on the CPU in this version, whatever is there. */

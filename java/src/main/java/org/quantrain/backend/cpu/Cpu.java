@@ -106,6 +106,7 @@ final class Cpu implements AutoCloseable {
   }
 
   String description() {
+    DnnlUnits units = DnnlUnits.here();
     return QuantrainNative.qt_context_threads(context)
         + " threads, quantrain "
         + QuantrainNative.qt_version().getString()
@@ -117,9 +118,12 @@ final class Cpu implements AutoCloseable {
         + QuantrainNative.qt_cpu_features().getString()
         + "), integer products "
         + (exactIntegers
-            ? "on int8 units, proved exact at start"
+            ? "on int8 units (" + units.int8() + "), proved exact at start"
             : (pairsIntegers ? "in 16-bit units" : "on integer-valued floats")
-                + ", because int8 units are not exact here");
+                + ", because int8 units are not exact here")
+        + (units.bf16().isEmpty()
+            ? ", bf16 products emulated"
+            : ", bf16 products on bf16 units (" + units.bf16() + ")");
   }
 
   /** One call of a native kernel; {@code args} is owned by the step. */
