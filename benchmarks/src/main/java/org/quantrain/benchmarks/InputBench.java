@@ -45,6 +45,7 @@ import picocli.CommandLine.Option;
       "The images are JPEG files that the benchmark makes: small ones, which are",
       "decoded once and then kept, and photographs, of which every batch decodes",
       "others and cuts out random parts. The step is quantized, on all cores.",
+      "needs, /s  images that the step alone takes in a second",
       "in memory  the step alone, always on the same batch",
       "in turn    a batch is made on all cores, then the step runs",
       "ahead, N   N threads make the next batches while the step runs",
@@ -205,7 +206,8 @@ final class InputBench implements Callable<Integer> {
   private void beside(List<Work> works) {
     String title = "ms of a step of %d images".formatted(batch);
     StringBuilder head =
-        new StringBuilder("%n%-48s %9s %9s".formatted(title, "in memory", "in turn"));
+        new StringBuilder(
+            "%n%-48s %9s %9s %9s".formatted(title, "needs, /s", "in memory", "in turn"));
     for (int count : threads) {
       head.append(" %9s".formatted("ahead, " + count));
     }
@@ -260,13 +262,16 @@ final class InputBench implements Callable<Integer> {
           });
     }
     double[] seconds = Sampler.medians(samples, ways);
+    double needs = batch * steps / seconds[0];
     StringBuilder line = new StringBuilder("%-48s".formatted(model + ", " + work.name));
+    line.append(String.format(Locale.ROOT, " %9.0f", needs));
     for (int i = 0; i < seconds.length; i++) {
       double milliseconds = 1e3 * seconds[i] / steps;
       line.append(String.format(Locale.ROOT, " %9.2f", milliseconds));
       ObjectNode row = rows.addObject().put("model", model).put("images", work.name);
       row.put("input", i == 0 ? "in memory" : i == 1 ? "in turn" : "ahead");
       row.put("inputThreads", i < 2 ? 0 : threads[i - 2]).put("milliseconds", milliseconds);
+      row.put("neededImagesPerSecond", needs);
     }
     say(line);
   }
