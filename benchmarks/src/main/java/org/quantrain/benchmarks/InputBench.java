@@ -20,11 +20,13 @@ import org.quantrain.data.DataException;
 import org.quantrain.data.DataSource;
 import org.quantrain.data.Datasets;
 import org.quantrain.data.Prefetch;
+import org.quantrain.graph.Model;
 import org.quantrain.op.Lowering;
 import org.quantrain.pass.AddLoss;
 import org.quantrain.plan.Plan;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Target;
+import org.quantrain.runtime.Backend;
 import org.quantrain.zoo.Zoo;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -215,14 +217,11 @@ final class InputBench implements Callable<Integer> {
     try (Quantrain quantrain = Quantrain.open()) {
       for (String name : models) {
         QuantPolicy policy = QuantPolicy.forTarget(Target.ORT).weights(8).activations(8);
+        Model model = Zoo.build(name, 3, SIDE, SIDE, CLASSES, 1);
+        Backend backend = quantrain.backend();
+        Model calibrated = TrainingStep.calibrated(backend, model, policy, batch);
         try (TrainingStep step =
-            TrainingStep.quantized(
-                quantrain.backend(),
-                Zoo.build(name, 3, SIDE, SIDE, CLASSES, 1),
-                policy,
-                Lowering.INTEGER,
-                batch,
-                CLASSES)) {
+            TrainingStep.quantized(backend, calibrated, Lowering.INTEGER, batch, CLASSES)) {
           for (Work work : works) {
             beside(name, step, work);
           }
