@@ -39,13 +39,12 @@ public record ConvCodes(ConvGeometry geometry, Lowering lowering) implements Op 
   @Override
   public List<Value> vjp(GraphBuilder b, Node node, List<Value> outputGrads) {
     Value dy = outputGrads.get(0);
-    Value x =
-        b.add(node.name() + ".x", new Dequantize(), node.input(0), node.input(1), node.input(2));
+    Value x = node.input(0);
     Value w = b.add(node.name() + ".w", new Dequantize(), node.input(3), node.input(4));
     Value dx =
         b.add(node.name() + ".dx", new Conv2dBackwardData(geometry, x.spec().shape()), dy, w);
-    Value dw =
-        b.add(node.name() + ".dw", new Conv2dBackwardWeights(geometry, w.spec().shape()), x, dy);
+    Conv2dBackwardWeights weights = new Conv2dBackwardWeights(geometry, w.spec().shape());
+    Value dw = b.add(node.name() + ".dw", weights, x, dy, node.input(1), node.input(2));
     return Arrays.asList(dx, null, null, dw, null);
   }
 }

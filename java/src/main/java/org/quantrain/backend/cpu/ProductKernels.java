@@ -23,7 +23,10 @@ import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Binding.Operand;
 import org.quantrain.runtime.Kernel;
 
-/** Convolutions and linear layers in float32 with their gradients, all by oneDNN. */
+/**
+ * Convolutions and linear layers in float32 with their gradients, by oneDNN; some gradients of
+ * weights by our own kernel.
+ */
 final class ProductKernels {
   private ProductKernels() {}
 
@@ -68,6 +71,9 @@ final class ProductKernels {
   static Kernel conv2dBackwardWeights(Cpu cpu, Binding b) {
     ConvGeometry geometry = ((Conv2dBackwardWeights) b.node().op()).geometry();
     Convolution conv = convolution(geometry, b.input(0), b.output(0));
+    if (cpu.sumsInBands() && WeightGradient.takes(conv)) {
+      return WeightGradient.kernel(cpu, b, conv);
+    }
     return build(
         cpu,
         b,
@@ -76,7 +82,7 @@ final class ProductKernels {
                 cpu.dnnl(),
                 making,
                 steps,
-                region(b.input(0)),
+                WeightGradient.values(cpu, steps, b, conv),
                 region(b.input(1)),
                 region(b.output(0))));
   }
