@@ -48,7 +48,12 @@ public record ConvCodes(ConvGeometry geometry, Lowering lowering, Compute gradie
     Conv2dBackwardData ofX = new Conv2dBackwardData(geometry, of.x().spec().shape());
     Conv2dBackwardWeights ofW = new Conv2dBackwardWeights(geometry, of.w().spec().shape());
     Value dx = b.add(node.name() + ".dx", ofX, of.dy(), of.w());
-    Value dw = of.gradientOfW(b, node.name() + ".dw", ofW, of.x(), of.dy());
+    String name = node.name() + ".dw";
+    // In float32 the codes themselves are read, a quarter of the bytes.
+    Value dw =
+        gradients == Compute.F32
+            ? b.add(name, ofW, node.input(0), of.dy(), node.input(1), node.input(2))
+            : of.gradientOfW(b, name, ofW, of.x(), of.dy());
     return Arrays.asList(dx, null, null, dw, null);
   }
 }

@@ -95,9 +95,7 @@ final class ProductCases {
             () -> convBackwardData(LARGE)),
         new OpCase(
             Conv2dBackwardWeights.class,
-            () ->
-                Examples.inBothTypes(
-                    SHAPES.stream().map(ProductCases::convBackwardWeights).toList()),
+            ProductCases::convBackwardWeights,
             List::of,
             () -> convBackwardWeights(LARGE)),
         new OpCase(
@@ -172,6 +170,27 @@ final class ProductCases {
         new Conv2dBackwardWeights(s.geometry(), s.w()),
         normal(s.x(), 1),
         normal(s.y(), 2));
+  }
+
+  private static Example convBackwardWeights(Conv s, QuantSpec x) {
+    return Example.of(
+        s.name() + " of " + x,
+        new Conv2dBackwardWeights(s.geometry(), s.w()),
+        random(x, s.x(), 1),
+        normal(s.y(), 2),
+        Tensors.vector(0.05f),
+        Tensors.vector(Grids.zeroPoint(x)));
+  }
+
+  private static List<Example> convBackwardWeights() {
+    List<Example> list = new ArrayList<>();
+    for (Conv s : SHAPES) {
+      list.add(convBackwardWeights(s));
+      list.add(convBackwardWeights(s).inBf16());
+      list.add(convBackwardWeights(s, Grids.U8));
+      list.add(convBackwardWeights(s, Grids.S8_AFFINE));
+    }
+    return list;
   }
 
   private static HostTensor random(QuantSpec spec, Shape shape, long seed) {

@@ -111,11 +111,21 @@ final class ProductRules {
     return Expected.of(
         near(
             op.w(),
-            Tensors.logical(call.in(0)),
+            call.has(2) ? values(call) : Tensors.logical(call.in(0)),
             Tensors.logical(call.in(1)),
             null,
             terms,
             (x, dy) -> RealProducts.convBackwardWeights(op.geometry(), xs, x, op.w(), dy)));
+  }
+
+  /** What the codes of input 0 stand for in float, their scale and zero-point behind dy. */
+  private static double[] values(Oracle.Call call) {
+    double[] values = centered(call.in(0), call.integer(3));
+    float scale = call.in(2).floats()[0];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) values[i] * scale;
+    }
+    return values;
   }
 
   private static Expected linear(Linear op, Oracle.Call call) {

@@ -15,12 +15,15 @@ import org.quantrain.op.Conv2d;
 import org.quantrain.op.Conv2dBackwardData;
 import org.quantrain.op.Conv2dBackwardWeights;
 import org.quantrain.op.ConvGeometry;
+import org.quantrain.op.Dequantize;
 import org.quantrain.op.Linear;
 import org.quantrain.op.LinearBackwardData;
 import org.quantrain.op.LinearBackwardWeights;
 import org.quantrain.runtime.Backend;
+import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
+import org.quantrain.tensor.TensorSpec;
 
 /** Float convolutions and linear layers against plain loops in double. */
 class ConvolutionTest {
@@ -133,6 +136,28 @@ class ConvolutionTest {
       for (int repeat = 0; repeat < 3; repeat++) {
         float[] again = SingleNode.run(backend, ops.get(i), inputs.get(i)).get(0).floats();
         assertArrayEquals(first, again, 0, ops.get(i).kind());
+      }
+    }
+  }
+
+  @Test
+  void gradientsOfWeightsMeetCodesWithTheBitsOfTheirValues() {
+    SplittableRandom random = new SplittableRandom(12);
+    HostTensor scale = HostTensor.of(Shape.of(1), 0.013f);
+    for (int kernel = 1; kernel <= 3; kernel++) {
+      for (DType type : List.of(DType.U8, DType.S8)) {
+        ConvGeometry geometry = ConvGeometry.of(2, kernel / 2);
+        Shape w = Shape.of(19, 5, kernel, kernel);
+        byte[] codes = new byte[3 * 5 * 11 * 9];
+        random.nextBytes(codes);
+        TensorSpec spec = new TensorSpec(type, Shape.of(3, 5, 11, 9));
+        HostTensor x = HostTensor.ofBytes(spec, codes);
+        HostTensor zeroPoint = HostTensor.of(Shape.of(1), 7);
+        HostTensor dy = normal(random, geometry.output(x.shape(), w));
+        HostTensor values = run(new Dequantize(), x, scale, zeroPoint);
+        Op op = new Conv2dBackwardWeights(geometry, w);
+        assertArrayEquals(
+            run(op, values, dy).floats(), run(op, x, dy, scale, zeroPoint).floats(), 0, "" + type);
       }
     }
   }

@@ -16,8 +16,13 @@ final class Kernels implements AutoCloseable {
 
   /** With {@code isa} null, the best of this processor. */
   static Kernels open(String isa) {
+    return open(isa, 2);
+  }
+
+  static Kernels open(String isa, int threads) {
     Kernels kernels = new Kernels();
-    assertEquals(QuantrainNative.QT_OK, QuantrainNative.qt_context_create(kernels.context, 2));
+    int created = QuantrainNative.qt_context_create(kernels.context, threads);
+    assertEquals(QuantrainNative.QT_OK, created);
     if (isa != null) {
       int status = QuantrainNative.qt_context_force_isa(kernels.context, isa);
       assertEquals(QuantrainNative.QT_OK, status, isa);

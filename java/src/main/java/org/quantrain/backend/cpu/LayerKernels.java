@@ -184,7 +184,7 @@ final class LayerKernels {
     return cpu.kernel(b, args, QuantrainNative::qt_max_pool);
   }
 
-  private static int elementType(Binding b, DType type) {
+  static int elementType(Binding b, DType type) {
     return switch (type) {
       case F32 -> QuantrainNative.QT_ELEMENT_F32;
       case U8 -> QuantrainNative.QT_ELEMENT_U8;

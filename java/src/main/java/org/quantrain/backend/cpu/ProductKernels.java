@@ -26,7 +26,10 @@ import org.quantrain.runtime.Binding.Operand;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.tensor.DType;
 
-/** Convolutions and linear layers in float32 or bf16 with their gradients, all by oneDNN. */
+/**
+ * Convolutions and linear layers in float32 or bf16 with their gradients, by oneDNN; some gradients
+ * of weights by our own kernel.
+ */
 final class ProductKernels {
   private ProductKernels() {}
 
@@ -67,6 +70,24 @@ final class ProductKernels {
   static Kernel conv2dBackwardWeights(Cpu cpu, Binding b) {
     ConvGeometry geometry = ((Conv2dBackwardWeights) b.node().op()).geometry();
     Convolution conv = convolution(geometry, b.input(0), b.output(0));
+    DType given = b.input(0).spec().dtype();
+    if (given != DType.BF16 && cpu.sumsInBands() && WeightGradient.takes(conv)) {
+      return WeightGradient.kernel(cpu, b, conv);
+    }
+    if (given.isCodes()) {
+      return build(
+          cpu,
+          b,
+          (making, steps) ->
+              conv.addBackwardWeights(
+                  cpu.dnnl(),
+                  making,
+                  steps,
+                  dnnl_f32,
+                  WeightGradient.values(cpu, steps, b, conv),
+                  region(b.input(1)),
+                  region(b.output(0))));
+    }
     return product(
         cpu,
         b,

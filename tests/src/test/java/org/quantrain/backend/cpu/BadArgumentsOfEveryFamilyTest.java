@@ -24,6 +24,7 @@ import org.quantrain.internal.bind.qt_add_codes_args;
 import org.quantrain.internal.bind.qt_apot_args;
 import org.quantrain.internal.bind.qt_batch_norm_args;
 import org.quantrain.internal.bind.qt_binary_args;
+import org.quantrain.internal.bind.qt_conv2d_backward_weights_args;
 import org.quantrain.internal.bind.qt_conv_bn_fold_args;
 import org.quantrain.internal.bind.qt_dorefa_activation_args;
 import org.quantrain.internal.bind.qt_epilogue_args;
@@ -159,6 +160,7 @@ class BadArgumentsOfEveryFamilyTest {
     foldOfBatchNorm();
     epilogue();
     layers();
+    products();
     tensors();
     optimizer();
     return tests.stream();
@@ -614,6 +616,40 @@ class BadArgumentsOfEveryFamilyTest {
     for (int i = 0; i < 6; i++) {
       stride.set(i, i == 4 ? CHANNELS : i == 5 ? 1 : 0);
     }
+  }
+
+  private void products() {
+    new Family<>(
+            "conv2d_backward_weights",
+            () -> {
+              qt_conv2d_backward_weights_args a =
+                  zeroed(new qt_conv2d_backward_weights_args())
+                      .x(bytes())
+                      .x_scale(floats(1))
+                      .x_zero_point(ints(0))
+                      .dy(floats(1))
+                      .dw(floats(0))
+                      .k(1)
+                      .dilation_h(1)
+                      .dilation_w(1)
+                      .x_type(QuantrainNative.QT_ELEMENT_U8);
+              a.window().n(1).h(4).w(4).c(2).p(4).q(4);
+              a.window().kernel_h(3).kernel_w(3).stride_h(1).stride_w(1).pad_top(1).pad_left(1);
+              return a;
+            },
+            QuantrainNative::qt_conv2d_backward_weights)
+        .refuses("x: expected a pointer, got null", a -> a.x(null))
+        .refuses("x_scale: expected a pointer, got null", a -> a.x_scale(null))
+        .refuses("x_scale[0]: expected > 0, got 0", a -> a.x_scale().put(0, 0))
+        .refuses("x_zero_point[0]: ", a -> a.x_zero_point().put(0, 256))
+        .refuses("x_type: ", a -> a.x_type(QuantrainNative.QT_ELEMENT_BF16))
+        .refuses("k: ", a -> a.k(1L << 31))
+        .refuses("dilation_h: ", a -> a.dilation_h(0))
+        .refuses("window.pad_top: ", a -> a.window().pad_top(3))
+        .refuses("window.pad_left: ", a -> a.window().pad_left(3))
+        .refuses("window.p: ", a -> a.window().p(6))
+        .refuses("window: ", a -> a.dilation_h(1 << 20).dilation_w(1 << 20).window().c(1 << 20))
+        .refuses("dw: expected no overlap with dy", a -> a.dw(a.dy()));
   }
 
   private void tensors() {
