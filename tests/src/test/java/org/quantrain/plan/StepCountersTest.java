@@ -142,15 +142,17 @@ class StepCountersTest {
   /**
    * One for each node; two where weights are brought into an order before a product or their
    * gradient out of it behind, where a scale follows from an updated range, and where batch norm
-   * takes its statistics first. A concatenation takes one for each part, and so do sums that float
-   * units add up in parts.
+   * takes its statistics first; three where in addition floats are made of codes, of which oneDNN
+   * forms the gradient of weights. A concatenation takes one for each part, and so do sums that
+   * float units add up in parts.
    */
   private static void requireFewNativeCalls(Plan plan) {
     for (String line : plan.explain().lines().toList()) {
       Matcher several = SEVERAL_CALLS.matcher(line);
       boolean inParts = line.contains(" Concat ") || line.contains("integer-valued floats");
       if (several.find() && !inParts) {
-        assertTrue(Integer.parseInt(several.group(1)) <= 2, line);
+        int most = line.contains(" Conv2dBackwardWeights ") ? 3 : 2;
+        assertTrue(Integer.parseInt(several.group(1)) <= most, line);
       }
     }
   }
