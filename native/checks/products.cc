@@ -59,10 +59,16 @@ qt_status Check(qt_context& ctx, const qt_conv2d_backward_weights_args& a) {
   const int64_t columns = c.ok() ? int64_t{w.kernel_w - 1} * a.dilation_w : 0;
   c.Require(w.pad_top <= rows, "window.pad_top", "less than the kernel with its dilation");
   c.Require(w.pad_left <= columns, "window.pad_left", "less than the kernel with its dilation");
-  c.Require(w.p == 0 || (w.p - 1) * w.stride_h - w.pad_top < w.h, "window.p",
-            "windows that begin inside the input");
-  c.Require(w.q == 0 || (w.q - 1) * w.stride_w - w.pad_left < w.w, "window.q",
-            "windows that begin inside the input");
+  c.Range("window.h", w.h, 0, INT32_MAX);
+  c.Range("window.w", w.w, 0, INT32_MAX);
+  c.Range("window.p", w.p, 0, INT32_MAX);
+  c.Range("window.q", w.q, 0, INT32_MAX);
+  if (c.ok()) {
+    c.Require(w.p == 0 || (w.p - 1) * w.stride_h - w.pad_top < w.h, "window.p",
+              "windows that begin inside the input");
+    c.Require(w.q == 0 || (w.q - 1) * w.stride_w - w.pad_left < w.w, "window.q",
+              "windows that begin inside the input");
+  }
   c.Require(output == 0 || input > 0 || w.c == 0, "window", "an input where there is an output");
   // What windows reach of an image and around it.
   if (c.ok()) c.Sizes("window", {w.h + 2 * rows, w.w + 2 * columns, w.c});
