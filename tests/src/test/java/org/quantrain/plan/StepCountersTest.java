@@ -33,6 +33,7 @@ import org.quantrain.zoo.Zoo;
 /** What the JVM counts while steps run: forward, backward, update, reading the loss. */
 class StepCountersTest {
   private static final int BATCH = 2;
+  private static final int ROUNDS = 5;
   private static final int STEPS = 20;
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
@@ -117,9 +118,7 @@ class StepCountersTest {
       long pointers = Pointer.totalCount();
       long pointerBytes = Pointer.totalBytes();
       ThreadInfo before = THREADS.getThreadInfo(Thread.currentThread().getId());
-      long start = THREADS.getCurrentThreadAllocatedBytes();
-      steps(plan, sgd);
-      long allocated = THREADS.getCurrentThreadAllocatedBytes() - start;
+      long allocated = leastAllocated(plan, sgd);
       ThreadInfo after = THREADS.getThreadInfo(Thread.currentThread().getId());
       assertEquals(0, allocated, "bytes on the heap");
       assertEquals(pointers, Pointer.totalCount(), "pointers that own memory");
@@ -127,6 +126,17 @@ class StepCountersTest {
       assertEquals(before.getBlockedCount(), after.getBlockedCount(), "waits for a lock");
       assertEquals(before.getWaitedCount(), after.getWaitedCount(), "waits for a notification");
     }
+  }
+
+  /** What steps allocate they allocate every time; what the JVM does once, such as linking, not. */
+  private static long leastAllocated(Plan plan, Sgd sgd) {
+    long least = Long.MAX_VALUE;
+    for (int round = 0; round < ROUNDS && least > 0; round++) {
+      long start = THREADS.getCurrentThreadAllocatedBytes();
+      steps(plan, sgd);
+      least = Math.min(least, THREADS.getCurrentThreadAllocatedBytes() - start);
+    }
+    return least;
   }
 
   private static void steps(Plan plan, Sgd sgd) {
