@@ -39,6 +39,7 @@ final class Cpu implements AutoCloseable {
   private final Dnnl dnnl;
   private final boolean exactIntegers;
   private final boolean pairsIntegers;
+  private final boolean sumsInBands;
   private final Map<Convolution, Optional<String>> exactFor = new HashMap<>();
 
   /**
@@ -57,6 +58,7 @@ final class Cpu implements AutoCloseable {
     if (QuantrainNative.qt_context_create(context, threads) != QuantrainNative.QT_OK) {
       throw new QuantrainException("no native context: out of memory");
     }
+    sumsInBands = isa().equals("avx2");
     if (isa != null
         && QuantrainNative.qt_context_force_isa(context, isa) != QuantrainNative.QT_OK) {
       throw new QuantrainException("no kernels for " + isa + " on this processor");
@@ -81,11 +83,12 @@ final class Cpu implements AutoCloseable {
   }
 
   /**
-   * Whether our own gradient of weights is faster than oneDNN's: with AVX2. Wider units oneDNN keeps
-   * busy, and without vectors ours has no use of them.
+   * Whether our own gradient of weights is faster than oneDNN's: on processors whose widest units
+   * are AVX2, also where kernels of another instruction set were asked for, which have its bits.
+   * Wider units oneDNN keeps busy.
    */
   boolean sumsInBands() {
-    return isa().equals("avx2");
+    return sumsInBands;
   }
 
   private String isa() {
