@@ -1,5 +1,6 @@
 package org.quantrain.train;
 
+import java.util.function.Consumer;
 import org.quantrain.data.Augmentation;
 import org.quantrain.op.Compute;
 import org.quantrain.op.Lowering;
@@ -116,247 +117,138 @@ public record Recipe(
   }
 
   public Recipe epochs(int floatEpochs, int qatEpochs) {
-    return new Recipe(
-        floatEpochs,
-        qatEpochs,
-        batch,
-        floatLearningRate,
-        qatLearningRate,
-        momentum,
-        weightDecay,
-        smoothing,
-        calibrationBatches,
-        quantDelaySteps,
-        freezeFrom,
-        observerMomentum,
-        validationFraction,
-        augmentation,
-        trainLowering,
-        compute,
-        accumulate,
-        seed);
+    return with(
+        r -> {
+          r.floatEpochs = floatEpochs;
+          r.qatEpochs = qatEpochs;
+        });
   }
 
   public Recipe batch(int images) {
-    return new Recipe(
-        floatEpochs,
-        qatEpochs,
-        images,
-        floatLearningRate,
-        qatLearningRate,
-        momentum,
-        weightDecay,
-        smoothing,
-        calibrationBatches,
-        quantDelaySteps,
-        freezeFrom,
-        observerMomentum,
-        validationFraction,
-        augmentation,
-        trainLowering,
-        compute,
-        accumulate,
-        seed);
+    return with(r -> r.batch = images);
   }
 
   public Recipe learningRates(float floatStage, float qatStage) {
-    return new Recipe(
-        floatEpochs,
-        qatEpochs,
-        batch,
-        floatStage,
-        qatStage,
-        momentum,
-        weightDecay,
-        smoothing,
-        calibrationBatches,
-        quantDelaySteps,
-        freezeFrom,
-        observerMomentum,
-        validationFraction,
-        augmentation,
-        trainLowering,
-        compute,
-        accumulate,
-        seed);
+    return with(
+        r -> {
+          r.floatLearningRate = floatStage;
+          r.qatLearningRate = qatStage;
+        });
   }
 
   public Recipe regularization(float weightDecay, float smoothing) {
-    return new Recipe(
-        floatEpochs,
-        qatEpochs,
-        batch,
-        floatLearningRate,
-        qatLearningRate,
-        momentum,
-        weightDecay,
-        smoothing,
-        calibrationBatches,
-        quantDelaySteps,
-        freezeFrom,
-        observerMomentum,
-        validationFraction,
-        augmentation,
-        trainLowering,
-        compute,
-        accumulate,
-        seed);
+    return with(
+        r -> {
+          r.weightDecay = weightDecay;
+          r.smoothing = smoothing;
+        });
   }
 
   /** How ranges are found and when they stop moving. */
   public Recipe observation(
       int calibrationBatches, int quantDelaySteps, float freezeFrom, float observerMomentum) {
-    return new Recipe(
-        floatEpochs,
-        qatEpochs,
-        batch,
-        floatLearningRate,
-        qatLearningRate,
-        momentum,
-        weightDecay,
-        smoothing,
-        calibrationBatches,
-        quantDelaySteps,
-        freezeFrom,
-        observerMomentum,
-        validationFraction,
-        augmentation,
-        trainLowering,
-        compute,
-        accumulate,
-        seed);
+    return with(
+        r -> {
+          r.calibrationBatches = calibrationBatches;
+          r.quantDelaySteps = quantDelaySteps;
+          r.freezeFrom = freezeFrom;
+          r.observerMomentum = observerMomentum;
+        });
   }
 
   public Recipe validationFraction(float fraction) {
-    return new Recipe(
-        floatEpochs,
-        qatEpochs,
-        batch,
-        floatLearningRate,
-        qatLearningRate,
-        momentum,
-        weightDecay,
-        smoothing,
-        calibrationBatches,
-        quantDelaySteps,
-        freezeFrom,
-        observerMomentum,
-        fraction,
-        augmentation,
-        trainLowering,
-        compute,
-        accumulate,
-        seed);
+    return with(r -> r.validationFraction = fraction);
   }
 
   public Recipe augmentation(Augmentation other) {
-    return new Recipe(
-        floatEpochs,
-        qatEpochs,
-        batch,
-        floatLearningRate,
-        qatLearningRate,
-        momentum,
-        weightDecay,
-        smoothing,
-        calibrationBatches,
-        quantDelaySteps,
-        freezeFrom,
-        observerMomentum,
-        validationFraction,
-        other,
-        trainLowering,
-        compute,
-        accumulate,
-        seed);
+    return with(r -> r.augmentation = other);
   }
 
   public Recipe trainLowering(Lowering other) {
-    return new Recipe(
-        floatEpochs,
-        qatEpochs,
-        batch,
-        floatLearningRate,
-        qatLearningRate,
-        momentum,
-        weightDecay,
-        smoothing,
-        calibrationBatches,
-        quantDelaySteps,
-        freezeFrom,
-        observerMomentum,
-        validationFraction,
-        augmentation,
-        other,
-        compute,
-        accumulate,
-        seed);
+    return with(r -> r.trainLowering = other);
   }
 
   public Recipe compute(Compute other) {
-    return new Recipe(
-        floatEpochs,
-        qatEpochs,
-        batch,
-        floatLearningRate,
-        qatLearningRate,
-        momentum,
-        weightDecay,
-        smoothing,
-        calibrationBatches,
-        quantDelaySteps,
-        freezeFrom,
-        observerMomentum,
-        validationFraction,
-        augmentation,
-        trainLowering,
-        other,
-        accumulate,
-        seed);
+    return with(r -> r.compute = other);
   }
 
   /** A step takes the mean of the gradients of this many parts of its batch. */
   public Recipe accumulate(int parts) {
-    return new Recipe(
-        floatEpochs,
-        qatEpochs,
-        batch,
-        floatLearningRate,
-        qatLearningRate,
-        momentum,
-        weightDecay,
-        smoothing,
-        calibrationBatches,
-        quantDelaySteps,
-        freezeFrom,
-        observerMomentum,
-        validationFraction,
-        augmentation,
-        trainLowering,
-        compute,
-        parts,
-        seed);
+    return with(r -> r.accumulate = parts);
   }
 
   public Recipe seed(long other) {
-    return new Recipe(
-        floatEpochs,
-        qatEpochs,
-        batch,
-        floatLearningRate,
-        qatLearningRate,
-        momentum,
-        weightDecay,
-        smoothing,
-        calibrationBatches,
-        quantDelaySteps,
-        freezeFrom,
-        observerMomentum,
-        validationFraction,
-        augmentation,
-        trainLowering,
-        compute,
-        accumulate,
-        other);
+    return with(r -> r.seed = other);
+  }
+
+  private Recipe with(Consumer<Fields> change) {
+    Fields fields = new Fields(this);
+    change.accept(fields);
+    return fields.recipe();
+  }
+
+  /** The components, to change some of them. */
+  private static final class Fields {
+    int floatEpochs;
+    int qatEpochs;
+    int batch;
+    float floatLearningRate;
+    float qatLearningRate;
+    float momentum;
+    float weightDecay;
+    float smoothing;
+    int calibrationBatches;
+    int quantDelaySteps;
+    float freezeFrom;
+    float observerMomentum;
+    float validationFraction;
+    Augmentation augmentation;
+    Lowering trainLowering;
+    Compute compute;
+    int accumulate;
+    long seed;
+
+    Fields(Recipe r) {
+      floatEpochs = r.floatEpochs;
+      qatEpochs = r.qatEpochs;
+      batch = r.batch;
+      floatLearningRate = r.floatLearningRate;
+      qatLearningRate = r.qatLearningRate;
+      momentum = r.momentum;
+      weightDecay = r.weightDecay;
+      smoothing = r.smoothing;
+      calibrationBatches = r.calibrationBatches;
+      quantDelaySteps = r.quantDelaySteps;
+      freezeFrom = r.freezeFrom;
+      observerMomentum = r.observerMomentum;
+      validationFraction = r.validationFraction;
+      augmentation = r.augmentation;
+      trainLowering = r.trainLowering;
+      compute = r.compute;
+      accumulate = r.accumulate;
+      seed = r.seed;
+    }
+
+    Recipe recipe() {
+      return new Recipe(
+          floatEpochs,
+          qatEpochs,
+          batch,
+          floatLearningRate,
+          qatLearningRate,
+          momentum,
+          weightDecay,
+          smoothing,
+          calibrationBatches,
+          quantDelaySteps,
+          freezeFrom,
+          observerMomentum,
+          validationFraction,
+          augmentation,
+          trainLowering,
+          compute,
+          accumulate,
+          seed);
+    }
   }
 }

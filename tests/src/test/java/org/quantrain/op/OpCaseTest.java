@@ -25,7 +25,7 @@ import org.quantrain.testkit.Oracle;
 /** Every example of every operation on the CPU backend, against the plain-Java oracle. */
 class OpCaseTest {
   /**
-   * Float products, which are oneDNN's: it cuts their sums by the number of threads, so that other
+   * Float products, most of which are oneDNN's: it cuts their sums by the number of threads, so other
    * threads mean other roundings. They stay within the oracle's bound.
    */
   private static final Set<Class<?>> CUT_BY_THREADS =
