@@ -110,8 +110,9 @@ final class StepBench implements Callable<Integer> {
       names = "--html",
       paramLabel = "FILE",
       description = {
-        "Also a picture: with --profile every node against the machine's limits, with",
-        "several batches or networks throughput against size."
+        "Also a picture: with --profile every node",
+        "against the machine's limits, otherwise",
+        "throughput against batch or width."
       })
   private Path html;
 

@@ -25,13 +25,14 @@ final class StepPage {
       h1 { font-size: 1.3em; } h2 { font-size: 1.05em; margin-top: 1.6em; }
       p { color: var(--soft); } svg { width: 100%; height: auto; }
       .grid { stroke: var(--grid); } .tick { font-size: 11px; fill: var(--soft); }
-      .label { font-size: 12px; fill: var(--soft); } .curve { fill: none; stroke-width: 1.6; }
+      .label { font-size: 12px; fill: var(--soft); paint-order: stroke; stroke: var(--page);
+        stroke-width: 4px; } .item { white-space: nowrap; } .curve { fill: none; stroke-width: 1.6; }
       circle { fill-opacity: 0.55; stroke-width: 1; }
       .a { stroke: var(--a); fill: var(--a); } .b { stroke: var(--b); fill: var(--b); }
       .c { stroke: var(--c); fill: var(--c); } .d { stroke: var(--d); fill: var(--d); }
       .e { stroke: var(--e); fill: var(--e); }
       .floor { stroke: var(--ink); fill: var(--ink); stroke-dasharray: 5 4; }
-      text { stroke: none; } table { border-collapse: collapse; width: 100%; font-size: 13px; }
+      .tick { stroke: none; } table { border-collapse: collapse; width: 100%; font-size: 13px; }
       td, th { text-align: right; padding: 2px 8px; border-bottom: 1px solid var(--grid); }
       td:first-child, th:first-child { text-align: left; }
       .key { display: inline-block; width: 0.8em; height: 0.8em; border-radius: 50%;
@@ -185,7 +186,8 @@ final class StepPage {
   }
 
   private void key(String style, String text) {
-    page.open("span").element("span", "", "class", "key " + style).text(text).close();
+    page.open("span", "class", "item").element("span", "", "class", "key " + style);
+    page.text(text).close();
   }
 
   private void kinds(StepProfile profile) {
