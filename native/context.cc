@@ -1,5 +1,4 @@
-// Contexts, memory, diagnostics and the probe for the CUDA library: everything of the API that is
-// not a kernel.
+// Contexts, host memory, diagnostics and the way to the CUDA library.
 #include "context.h"
 
 #include <dlfcn.h>
@@ -15,6 +14,8 @@
 
 #include <algorithm>
 #include <new>
+
+#include "device.h"
 
 #ifndef QT_VERSION
 #define QT_VERSION "0.1.0"
@@ -264,6 +265,28 @@ qt_status qt_cuda_probe(const char* path, int32_t* devices, char* message, int64
   return QT_OK;
 }
 
+qt_status qt_cuda_device_info(const char* path, int32_t device, qt_device_info* info, char* message,
+                              int64_t message_bytes) {
+  char none[1];
+  if (message == nullptr || message_bytes <= 0) {
+    message = none;
+    message_bytes = 1;
+  }
+  int32_t devices = 0;
+  const qt_status status = qt_cuda_probe(path, &devices, message, message_bytes);
+  if (status != QT_OK) return status;
+  if (info == nullptr || device < 0 || device >= devices) {
+    snprintf(message, message_bytes,
+             "[cuda_device_info] device: expected 0 to %d and somewhere to write to, got %d",
+             devices - 1, device);
+    return QT_INVALID_ARGUMENT;
+  }
+  using DeviceInfo = qt_status (*)(int32_t, qt_device_info*, char*, int64_t);
+  const auto ask = reinterpret_cast<DeviceInfo>(
+      qt::CudaSymbol(path, "qt_cuda_info", message, message_bytes));
+  return ask == nullptr ? QT_UNAVAILABLE : ask(device, info, message, message_bytes);
+}
+
 qt_status qt_context_create_cuda(qt_context** ctx, const char* path, int32_t device, void* stream) {
   int32_t devices = 0;
   const qt_status status = qt_context_create(ctx, 1);
@@ -282,54 +305,6 @@ qt_status qt_context_create_cuda(qt_context** ctx, const char* path, int32_t dev
   if (open == nullptr) return fail(QT_UNAVAILABLE);
   const qt_status opened = open(*ctx, device, stream);
   return opened == QT_OK ? QT_OK : fail(opened);
-}
-
-qt_status qt_memory_alloc(qt_context* ctx, void** memory, int64_t bytes) {
-  if (ctx == nullptr) return QT_INVALID_ARGUMENT;
-  if (memory == nullptr || bytes < 0) {
-    return qt::Fail(*ctx, QT_INVALID_ARGUMENT,
-                    "[memory_alloc] memory, bytes: expected a pointer and bytes >= 0, got %p, %lld",
-                    static_cast<void*>(memory), static_cast<long long>(bytes));
-  }
-  if (ctx->on_device != nullptr) return ctx->on_device->alloc(*ctx, memory, bytes);
-  *memory = qt_alloc(bytes);
-  if (*memory != nullptr) return QT_OK;
-  return qt::Fail(*ctx, QT_OUT_OF_MEMORY, "[memory_alloc] bytes: expected %lld of memory, got none",
-                  static_cast<long long>(bytes));
-}
-
-qt_status qt_memory_free(qt_context* ctx, void* memory, int64_t bytes) {
-  if (ctx == nullptr) return QT_INVALID_ARGUMENT;
-  if (ctx->on_device != nullptr) return ctx->on_device->free(*ctx, memory);
-  qt_free(memory, bytes);
-  return QT_OK;
-}
-
-qt_status qt_memory_copy(qt_context* ctx, void* to, const void* from, int64_t bytes) {
-  if (ctx == nullptr) return QT_INVALID_ARGUMENT;
-  if (to == nullptr || from == nullptr || bytes < 0) {
-    return qt::Fail(*ctx, QT_INVALID_ARGUMENT,
-                    "[memory] to, from, bytes: expected two pointers and bytes >= 0, got %p, %p, %lld",
-                    to, from, static_cast<long long>(bytes));
-  }
-  if (ctx->on_device != nullptr) return ctx->on_device->copy(*ctx, to, from, bytes);
-  memcpy(to, from, bytes);
-  return QT_OK;
-}
-
-qt_status qt_memory_write(qt_context* ctx, void* memory, const void* host, int64_t bytes) {
-  const qt_status status = qt_memory_copy(ctx, memory, host, bytes);
-  return status == QT_OK ? qt_synchronize(ctx) : status;
-}
-
-qt_status qt_memory_read(qt_context* ctx, void* host, const void* memory, int64_t bytes) {
-  const qt_status status = qt_memory_copy(ctx, host, memory, bytes);
-  return status == QT_OK ? qt_synchronize(ctx) : status;
-}
-
-qt_status qt_synchronize(qt_context* ctx) {
-  if (ctx == nullptr) return QT_INVALID_ARGUMENT;
-  return ctx->on_device != nullptr ? ctx->on_device->synchronize(*ctx) : QT_OK;
 }
 
 }  // extern "C"

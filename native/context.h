@@ -23,15 +23,8 @@ struct KernelTable {
 const KernelTable* BestKernels();
 const KernelTable* FindKernels(const char* isa);
 
-// What the CUDA library does for a context beside its kernels.
-struct DeviceFunctions {
-  void (*enter)(const qt_context&);
-  void (*release)(qt_context&);
-  qt_status (*alloc)(qt_context&, void**, int64_t);
-  qt_status (*free)(qt_context&, void*);
-  qt_status (*copy)(qt_context&, void* to, const void* from, int64_t);
-  qt_status (*synchronize)(qt_context&);
-};
+// What the CUDA library does for a context beside its kernels (device.h).
+struct DeviceFunctions;
 
 // Stores "format" (printf style) as the last error and returns status.
 qt_status Fail(qt_context& ctx, qt_status status, const char* format, ...)
@@ -59,6 +52,9 @@ struct qt_context {
   const qt::DeviceFunctions* on_device = nullptr;
   int32_t device = 0;
   void* stream = nullptr;
+  void* copies = nullptr;  // stream of transfers that go beside kernels
+  bool owns_stream = false;
+  qt_counters counters = {};
   void* workspace = nullptr;  // device memory, partial results of reductions
 };
 

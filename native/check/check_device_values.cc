@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "context.h"
+#include "device.h"
 
 extern "C" qt_status qt_cuda_open(qt_context* ctx, int32_t device, void* stream);
 

@@ -16,6 +16,7 @@
 
 #include "check/driver.h"
 #include "context.h"
+#include "device.h"
 
 extern "C" qt_status qt_cuda_open(qt_context* ctx, int32_t device, void* stream);
 
@@ -166,14 +167,6 @@ int Main(int count, char** words) {
     if (qt_cuda_probe(options.library, &devices, reason, sizeof(reason)) != QT_OK ||
         qt_context_create_cuda(&ctx, options.library, 0, nullptr) != QT_OK) {
       fprintf(stderr, "no CUDA device: %s\n", reason);
-      return 1;
-    }
-    // The first context made the device current; the default stream cannot be captured.
-    void* stream = NewStream();
-    qt_context_destroy(ctx);
-    if (stream == nullptr ||
-        qt_context_create_cuda(&ctx, options.library, 0, stream) != QT_OK) {
-      fprintf(stderr, "no stream on the CUDA device\n");
       return 1;
     }
   } else if (qt_context_create(&ctx, options.threads) != QT_OK) {

@@ -34,9 +34,7 @@ void CompareOnDevice(Call* call, qt_context* device, bool emulated, Report* repo
 // Once, from unaligned pointers, and nothing else.
 void CompareOnceOnDevice(Call* call, qt_context* device, Report* report);
 
-// A stream of the current CUDA device, or null where the driver lacks one.
-void* NewStream();
-// Runs the call on ctx's stream (not the default one) as a captured graph, and waits.
+// Runs the call as a CUDA graph, and waits.
 qt_status RunCaptured(qt_context* ctx, Call* call);
 
 // Bytes per second that the memory gives to all threads.

@@ -22,6 +22,7 @@
 
 #include "check/case.h"
 #include "context.h"
+#include "device.h"
 
 extern "C" qt_status qt_cuda_open(qt_context* ctx, int32_t device, void* stream);
 // For the sanitizers, where this is built with them: report, then abort, which is caught below.

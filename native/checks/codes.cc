@@ -135,8 +135,8 @@ qt_status Check(qt_context& ctx, const qt_average_pool_codes_fixed_args& a) {
   return c.Done();
 }
 
-qt_status Check(qt_context& ctx, const qt_reference_conv2d_args& a) {
-  Checker c(ctx, "reference_conv2d");
+qt_status Check(qt_context& ctx, const qt_conv2d_codes_args& a) {
+  Checker c(ctx, "conv2d_codes");
   int64_t output = 0;
   const int64_t input = c.Window(a.window, a.k, &output);
   c.CodeType("code_type", a.code_type);
@@ -155,8 +155,8 @@ qt_status Check(qt_context& ctx, const qt_reference_conv2d_args& a) {
   return c.Done();
 }
 
-qt_status Check(qt_context& ctx, const qt_reference_gemm_args& a) {
-  Checker c(ctx, "reference_gemm");
+qt_status Check(qt_context& ctx, const qt_gemm_codes_args& a) {
+  Checker c(ctx, "gemm_codes");
   const int64_t x = c.Sizes("rows, in", {a.rows, a.in});
   const int64_t w = c.Sizes("out, in", {a.out, a.in});
   const int64_t acc = c.Sizes("rows, out", {a.rows, a.out});
@@ -168,8 +168,8 @@ qt_status Check(qt_context& ctx, const qt_reference_gemm_args& a) {
   return c.Done();
 }
 
-qt_status Check(qt_context& ctx, const qt_reference_matmul_args& m) {
-  Checker c(ctx, "reference_matmul");
+qt_status Check(qt_context& ctx, const qt_matmul_codes_args& m) {
+  Checker c(ctx, "matmul_codes");
   const int64_t a = c.Sizes("pairs, rows, in", {m.pairs, m.rows, m.in});
   const int64_t b = c.Sizes("pairs, in, out", {m.pairs, m.in, m.out});
   const int64_t acc = c.Sizes("pairs, rows, out", {m.pairs, m.rows, m.out});

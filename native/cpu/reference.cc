@@ -1,4 +1,4 @@
-// reference_conv2d, reference_gemm and reference_matmul: the plainest loops that can be right, kept
+// conv2d_codes, gemm_codes and matmul_codes: the plainest loops that can be right, kept
 // that way, because faster roads are checked against them. |x - zx| <= 255 and |w| <= 128, so up to
 // 65,793 products are exact in int32, and 33,025 of two activations; a longer sum wraps, as it does
 // in the units that it stands for. Padding contributes nothing. Parallel over output rows.
@@ -17,7 +17,7 @@ int32_t Dot(const T* x, int32_t zero_point, const int8_t* w, int64_t n) {
 }
 
 template <class T>
-void Conv2d(qt_context& ctx, const qt_reference_conv2d_args& args) {
+void Conv2d(qt_context& ctx, const qt_conv2d_codes_args& args) {
   const qt_window w = args.window;
   const T* x = static_cast<const T*>(args.x);
   const int32_t zero_point = *args.x_zero_point;
@@ -55,7 +55,7 @@ void Conv2d(qt_context& ctx, const qt_reference_conv2d_args& args) {
 }
 
 template <class T>
-void Gemm(qt_context& ctx, const qt_reference_gemm_args& args) {
+void Gemm(qt_context& ctx, const qt_gemm_codes_args& args) {
   const T* x = static_cast<const T*>(args.x);
   const int32_t zero_point = *args.x_zero_point;
   const int64_t rows = args.out == 0 ? 0 : args.rows;
@@ -68,7 +68,7 @@ void Gemm(qt_context& ctx, const qt_reference_gemm_args& args) {
 }
 
 template <class T>
-void Matmul(qt_context& ctx, const qt_reference_matmul_args& args) {
+void Matmul(qt_context& ctx, const qt_matmul_codes_args& args) {
   const T* a = static_cast<const T*>(args.a);
   const int32_t za = *args.a_zero_point;
   const int32_t zb = *args.b_zero_point;
@@ -88,7 +88,7 @@ void Matmul(qt_context& ctx, const qt_reference_matmul_args& args) {
 
 }  // namespace
 
-qt_status reference_conv2d(qt_context& ctx, const qt_reference_conv2d_args& args) {
+qt_status conv2d_codes(qt_context& ctx, const qt_conv2d_codes_args& args) {
   if (args.code_type == QT_U8) {
     Conv2d<uint8_t>(ctx, args);
   } else {
@@ -97,7 +97,7 @@ qt_status reference_conv2d(qt_context& ctx, const qt_reference_conv2d_args& args
   return QT_OK;
 }
 
-qt_status reference_gemm(qt_context& ctx, const qt_reference_gemm_args& args) {
+qt_status gemm_codes(qt_context& ctx, const qt_gemm_codes_args& args) {
   if (args.code_type == QT_U8) {
     Gemm<uint8_t>(ctx, args);
   } else {
@@ -106,7 +106,7 @@ qt_status reference_gemm(qt_context& ctx, const qt_reference_gemm_args& args) {
   return QT_OK;
 }
 
-qt_status reference_matmul(qt_context& ctx, const qt_reference_matmul_args& args) {
+qt_status matmul_codes(qt_context& ctx, const qt_matmul_codes_args& args) {
   if (args.code_type == QT_U8) {
     Matmul<uint8_t>(ctx, args);
   } else {

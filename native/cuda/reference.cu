@@ -1,4 +1,4 @@
-// reference_conv2d, reference_gemm and reference_matmul: one thread per output, the plainest loops
+// conv2d_codes, gemm_codes and matmul_codes: one thread per output, the plainest loops
 // that can be right.
 #include "cuda/launch.h"
 #include "math/integer.h"
@@ -8,7 +8,7 @@ namespace qt::cuda {
 namespace {
 
 template <class T>
-__global__ void __launch_bounds__(kThreads, kMinBlocks) Conv2dKernel(qt_reference_conv2d_args a) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) Conv2dKernel(qt_conv2d_codes_args a) {
   const qt_window& w = a.window;
   const T* x = static_cast<const T*>(a.x);
   const int32_t zero_point = *a.x_zero_point;
@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks) Conv2dKernel(qt_referenc
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads, kMinBlocks) GemmKernel(qt_reference_gemm_args a) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) GemmKernel(qt_gemm_codes_args a) {
   const T* x = static_cast<const T*>(a.x);
   const int32_t zero_point = *a.x_zero_point;
   const int64_t outputs = a.rows * a.out;
@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks) GemmKernel(qt_reference_
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads, kMinBlocks) MatmulKernel(qt_reference_matmul_args m) {
+__global__ void __launch_bounds__(kThreads, kMinBlocks) MatmulKernel(qt_matmul_codes_args m) {
   const T* a = static_cast<const T*>(m.a);
   const T* b = static_cast<const T*>(m.b);
   const int32_t za = *m.a_zero_point, zb = *m.b_zero_point;
@@ -81,21 +81,21 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks) MatmulKernel(qt_referenc
 
 }  // namespace
 
-cudaError_t reference_conv2d(const Stream& stream, const qt_reference_conv2d_args& a) {
+cudaError_t conv2d_codes(const Stream& stream, const qt_conv2d_codes_args& a) {
   const int64_t outputs = a.window.n * a.window.p * a.window.q * a.k;
   if (outputs == 0) return cudaSuccess;
   return Launch(stream, BlocksFor(outputs * 4),
                 a.code_type == QT_U8 ? Conv2dKernel<uint8_t> : Conv2dKernel<int8_t>, a);
 }
 
-cudaError_t reference_gemm(const Stream& stream, const qt_reference_gemm_args& a) {
+cudaError_t gemm_codes(const Stream& stream, const qt_gemm_codes_args& a) {
   const int64_t outputs = a.rows * a.out;
   if (outputs == 0) return cudaSuccess;
   return Launch(stream, BlocksFor(outputs * 4),
                 a.code_type == QT_U8 ? GemmKernel<uint8_t> : GemmKernel<int8_t>, a);
 }
 
-cudaError_t reference_matmul(const Stream& stream, const qt_reference_matmul_args& a) {
+cudaError_t matmul_codes(const Stream& stream, const qt_matmul_codes_args& a) {
   const int64_t outputs = a.pairs * a.rows * a.out;
   if (outputs == 0) return cudaSuccess;
   return Launch(stream, BlocksFor(outputs * 4),

@@ -4,7 +4,8 @@
 // order that a seed permutes, so a kernel that depends on more order than it asked for gives
 // different results under different seeds. A barrier that some thread never reaches ends the
 // program with a message. Device pointers are host pointers; a launch has finished when it returns.
-// Not here: dynamic shared memory, several streams, and atomics on floats, whose order would show.
+// Streams run what they are given at once, or keep it where they are captured into a graph.
+// Not here: dynamic shared memory, and atomics on floats, whose order would show.
 #ifndef QUANTRAIN_EMULATOR_CUDA_RUNTIME_H_
 #define QUANTRAIN_EMULATOR_CUDA_RUNTIME_H_
 
@@ -48,6 +49,8 @@ inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return
 extern uint3 threadIdx, blockIdx;
 extern dim3 blockDim, gridDim;
 
+struct CUstream_st;
+
 namespace emulator {
 
 // Order of the threads in later launches. 0: ascending, a step each. Others: warp by warp, each as
@@ -60,6 +63,9 @@ void LimitGrid(unsigned blocks);
 
 // Runs body once per thread of the grid.
 void Run(dim3 grid, dim3 block, const std::function<void()>& body);
+
+// Runs work now, or adds it to the graph that the stream is captured into.
+void Enqueue(CUstream_st* stream, const std::function<void()>& work);
 
 // Returns when every lane of mask has called it; lanes that the block does not have are not waited
 // for.
@@ -142,30 +148,87 @@ T __ldg(const T* address) {
   return *address;
 }
 
-enum cudaError_t { cudaSuccess = 0, cudaErrorMemoryAllocation = 2 };
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorNotReady = 600,
+  cudaErrorStreamCaptureUnsupported = 900
+};
 typedef struct CUstream_st* cudaStream_t;
+typedef struct CUevent_st* cudaEvent_t;
+typedef struct CUgraph_st* cudaGraph_t;
+typedef struct CUgraphExec_st* cudaGraphExec_t;
 
-inline const char* cudaGetErrorString(cudaError_t) { return "emulated"; }
+struct cudaDeviceProp {
+  char name[256];
+  int major, minor, multiProcessorCount;
+};
+
+inline const char* cudaGetErrorString(cudaError_t status) {
+  return status == cudaErrorMemoryAllocation ? "out of memory" : "emulated";
+}
 inline cudaError_t cudaGetDeviceCount(int* count) {
   *count = 1;
   return cudaSuccess;
 }
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
-inline cudaError_t cudaMalloc(void** memory, size_t bytes) {
+inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  *properties = {"emulator", 8, 0, 1};
+  return cudaSuccess;
+}
+inline cudaError_t cudaDriverGetVersion(int* version) {
+  *version = 0;
+  return cudaSuccess;
+}
+inline cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = 0;
+  return cudaSuccess;
+}
+
+// QUANTRAIN_EMULATOR_MEMORY bytes are there, or as many as the machine has.
+cudaError_t cudaMemGetInfo(size_t* free, size_t* total);
+cudaError_t cudaMalloc(void** memory, size_t bytes);
+cudaError_t cudaFree(void* memory);
+inline cudaError_t cudaMallocHost(void** memory, size_t bytes) {
   *memory = aligned_alloc(256, (bytes + 255) / 256 * 256);
   return *memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
 }
-enum cudaMemcpyKind { cudaMemcpyDefault = 4 };
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
-                                   cudaStream_t) {
-  memcpy(to, from, bytes);
-  return cudaSuccess;
-}
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaFree(void* memory) {
+inline cudaError_t cudaFreeHost(void* memory) {
   free(memory);
   return cudaSuccess;
 }
+
+enum cudaMemcpyKind { cudaMemcpyDefault = 4 };
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t);
+cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t);
+
+// What is enqueued has finished when the call returns, so events have nothing to wait for; only
+// recording tells a stream from another.
+constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned);
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = reinterpret_cast<cudaEvent_t>(malloc(1));
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  free(event);
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
+inline cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
+inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+
+enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t graph, unsigned long long);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph);
 
 struct cudaLaunchConfig_t {
   dim3 gridDim, blockDim;
@@ -176,8 +239,9 @@ struct cudaLaunchConfig_t {
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),
                                Arguments... arguments) {
-  emulator::Run(config->gridDim, config->blockDim,
-                [&] { kernel(static_cast<Parameters>(arguments)...); });
+  emulator::Enqueue(config->stream, [=, grid = config->gridDim, block = config->blockDim] {
+    emulator::Run(grid, block, [&] { kernel(static_cast<Parameters>(arguments)...); });
+  });
   return cudaSuccess;
 }
 

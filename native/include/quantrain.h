@@ -971,6 +971,8 @@ typedef struct qt_batch_norm_absorb_backward_args {
   float* dgamma;         /* [channels] */
   float* dbeta;
   int64_t rows, channels;
+  int64_t sum_rows;      /* 0: dgamma and dbeta are written, sums over rows; du may be null then. Else they are read: sums
+                          * over so many rows, of which these are a part, and fold_var is null */
   const float* fold_var; /* [channels] or null, as in the forward */
   float epsilon;         /* with fold_var */
   int32_t element_type;  /* of dy */
@@ -1437,6 +1439,8 @@ typedef struct qt_batch_norm_backward_args {
   float* dgamma;
   float* dbeta;
   int64_t rows, channels;
+  int64_t sum_rows; /* 0: dgamma and dbeta are written, sums over rows; dx may be null then. Else they are read: sums over
+                     * so many rows, of which these are a part */
   float epsilon;
   int32_t frozen;
   int32_t element_type; /* of x, dy and dx */
@@ -2013,7 +2017,7 @@ typedef struct qt_pair_weights_args {
 } qt_pair_weights_args;
 QT_API qt_status qt_pair_weights(qt_context* ctx, const qt_pair_weights_args* args);
 
-/* acc of qt_reference_conv2d, or the codes that qt_requantize makes of it, without acc in memory: dilation 1, one group or
+/* acc of qt_conv2d_codes, or the codes that qt_requantize makes of it, without acc in memory: dilation 1, one group or
  * one for each channel (groups = c = k), pads less than the kernel, windows that begin inside the input. A linear layer
  * is a window of one pixel. */
 typedef struct qt_conv2d_pairs_args {
@@ -2053,11 +2057,13 @@ typedef struct qt_conv2d_backward_weights_args {
 } qt_conv2d_backward_weights_args;
 QT_API qt_status qt_conv2d_backward_weights(qt_context* ctx, const qt_conv2d_backward_weights_args* args);
 
-/* ---- int8 reference: simple loops, never tuned ------------------------------------------------------------ */
+/* ---- products of codes -----------------------------------------------------------------------------------
+ *
+ * On the CPU simple loops, never tuned: what other roads to the same sums are compared with. */
 
 /* acc = sum (x - zx) * w over the window and the channels of the group; padding contributes 0 (it is zx). Up to 65,793
  * products are exact, longer sums are modulo 2^32. */
-typedef struct qt_reference_conv2d_args {
+typedef struct qt_conv2d_codes_args {
   const void* x;               /* [n, h, w, c] codes */
   const int32_t* x_zero_point; /* [1] */
   const int8_t* w;             /* [k, kernel_h, kernel_w, c / groups] */
@@ -2066,22 +2072,22 @@ typedef struct qt_reference_conv2d_args {
   int64_t k, groups;
   int32_t dilation_h, dilation_w;
   int32_t code_type;
-} qt_reference_conv2d_args;
-QT_API qt_status qt_reference_conv2d(qt_context* ctx, const qt_reference_conv2d_args* args);
+} qt_conv2d_codes_args;
+QT_API qt_status qt_conv2d_codes(qt_context* ctx, const qt_conv2d_codes_args* args);
 
 /* acc[row, o] = sum_k (x[row, k] - zx) * w[o, k]. */
-typedef struct qt_reference_gemm_args {
+typedef struct qt_gemm_codes_args {
   const void* x;
   const int32_t* x_zero_point;
   const int8_t* w;  /* [out, in] */
   int32_t* acc;
   int64_t rows, in, out;
   int32_t code_type;
-} qt_reference_gemm_args;
-QT_API qt_status qt_reference_gemm(qt_context* ctx, const qt_reference_gemm_args* args);
+} qt_gemm_codes_args;
+QT_API qt_status qt_gemm_codes(qt_context* ctx, const qt_gemm_codes_args* args);
 
 /* Products of two matrices of codes, pair after pair: acc[i, m, n] = sum_k (a[i, m, k] - za) * (b[i, k, n] - zb). */
-typedef struct qt_reference_matmul_args {
+typedef struct qt_matmul_codes_args {
   const void* a;               /* [pairs, rows, in] codes */
   const int32_t* a_zero_point; /* [1] */
   const void* b;               /* [pairs, in, out] codes of the same type */
@@ -2089,14 +2095,14 @@ typedef struct qt_reference_matmul_args {
   int32_t* acc;                /* [pairs, rows, out] */
   int64_t pairs, rows, in, out;
   int32_t code_type;
-} qt_reference_matmul_args;
-QT_API qt_status qt_reference_matmul(qt_context* ctx, const qt_reference_matmul_args* args);
+} qt_matmul_codes_args;
+QT_API qt_status qt_matmul_codes(qt_context* ctx, const qt_matmul_codes_args* args);
 
 /* ---- CUDA: a separate library, opened only where a driver and a device are ------------------------------- */
 
 /* A context whose kernels run on a CUDA device: the same functions and arguments with device pointers, scales,
- * zero-points and other small arrays included, enqueued on stream (a cudaStream_t). Nothing synchronizes; after this
- * call nothing allocates, so every call can be captured into a CUDA graph. Values behind pointers (scales, zero-points,
+ * zero-points and other small arrays included, enqueued on stream (a cudaStream_t; null: one of the context's own). No
+ * kernel synchronizes or allocates, so every one can be captured into a CUDA graph. Values behind pointers (scales, zero-points,
  * labels, states of observers) are not checked, which would wait for the device. Whatever they are, a kernel ends, gives
  * the same result every time and touches its buffers only; formulas apply as they stand, so with a scale of 0 codes
  * saturate, with NaN they are qmin, and none leaves [qmin, qmax]. path as in qt_cuda_probe.
@@ -2104,14 +2110,64 @@ QT_API qt_status qt_reference_matmul(qt_context* ctx, const qt_reference_matmul_
 QT_API qt_status qt_context_create_cuda(qt_context** ctx, const char* path, int32_t device, void* stream);
 
 /* Memory of a context's device, for callers without a CUDA runtime of their own; on a CPU context it is that of
- * qt_alloc. write and read wait until the copy is done; copy (on the device) and kernels are only enqueued, and
+ * qt_alloc. write and read wait until the copy is done; copy and zero (on the device) and kernels are only enqueued, and
  * synchronize waits for them. */
 QT_API qt_status qt_memory_alloc(qt_context* ctx, void** memory, int64_t bytes);
 QT_API qt_status qt_memory_free(qt_context* ctx, void* memory, int64_t bytes);
 QT_API qt_status qt_memory_write(qt_context* ctx, void* memory, const void* host, int64_t bytes);
 QT_API qt_status qt_memory_read(qt_context* ctx, void* host, const void* memory, int64_t bytes);
 QT_API qt_status qt_memory_copy(qt_context* ctx, void* to, const void* from, int64_t bytes);
+QT_API qt_status qt_memory_zero(qt_context* ctx, void* memory, int64_t bytes);
 QT_API qt_status qt_synchronize(qt_context* ctx);
+
+/* A tensor that the host fills again and again. push enqueues the transfer of what was filled last, for everything
+ * enqueued behind it; on a device it goes beside kernels that still run, through two page-locked buffers and two on the
+ * device. next is the buffer to fill, and waits only where its last transfer but one still runs; null after a failure
+ * (qt_last_error). On a CPU context that is the tensor itself. A feed is destroyed before its context. */
+typedef struct qt_feed qt_feed;
+QT_API qt_status qt_feed_create(qt_context* ctx, qt_feed** feed, void* tensor, int64_t bytes);
+QT_API void* qt_feed_next(qt_feed* feed);
+QT_API qt_status qt_feed_push(qt_feed* feed);
+QT_API void qt_feed_destroy(qt_feed* feed);
+
+/* A tensor that the host reads while later work runs. pull enqueues a copy of it as it will be then; take gives the
+ * oldest copy not taken yet, valid until the next pull but one, and waits for that copy alone; null if there is none or
+ * after a failure. At most two copies wait to be taken. A fetch is destroyed before its context. */
+typedef struct qt_fetch qt_fetch;
+QT_API qt_status qt_fetch_create(qt_context* ctx, qt_fetch** fetch, const void* tensor, int64_t bytes);
+QT_API qt_status qt_fetch_pull(qt_fetch* fetch);
+QT_API const void* qt_fetch_take(qt_fetch* fetch);
+QT_API void qt_fetch_destroy(qt_fetch* fetch);
+
+/* A CUDA graph: what is enqueued between begin and end is not run but recorded, with its addresses, and run enqueues
+ * all of it in one launch. QT_UNAVAILABLE on a CPU context. A recording is destroyed before its context. */
+typedef struct qt_recording qt_recording;
+QT_API qt_status qt_record_begin(qt_context* ctx);
+QT_API qt_status qt_record_end(qt_context* ctx, qt_recording** recording);
+QT_API qt_status qt_recording_run(qt_recording* recording);
+QT_API void qt_recording_destroy(qt_recording* recording);
+
+/* The stream (a cudaStream_t) that a context enqueues on, for other libraries; null on a CPU context. */
+QT_API void* qt_context_stream(qt_context* ctx);
+
+/* What a CUDA context did so far; zeros on a CPU context. */
+typedef struct qt_counters {
+  int64_t allocations; /* of memory, on the device or page-locked */
+  int64_t waits;       /* of the host for the device */
+  int64_t launches;    /* of kernels, copies and recordings */
+} qt_counters;
+QT_API void qt_context_counters(const qt_context* ctx, qt_counters* counters);
+
+typedef struct qt_device_info {
+  char name[256];
+  int64_t memory_bytes, free_bytes;
+  int32_t major, minor;    /* compute capability */
+  int32_t multiprocessors;
+  int32_t driver, runtime; /* CUDA versions, 13000 for 13.0 */
+} qt_device_info;
+/* path, message and QT_UNAVAILABLE as in qt_cuda_probe. */
+QT_API qt_status qt_cuda_device_info(const char* path, int32_t device, qt_device_info* info, char* message,
+                                     int64_t message_bytes);
 
 /* Opens libquantrain_cuda from the folder of this library (path null) or from path. QT_UNAVAILABLE with the reason in
  * message (library missing, driver missing or too old, no device). */

@@ -191,10 +191,10 @@ void AveragePoolFixed(Suite& suite, const Geometry& g, const qt_window& w, int32
 
 void Conv2d(Suite& suite, const Geometry& g, int64_t n, int64_t groups, int32_t dilation,
             int32_t type) {
-  auto& c = suite.Add("reference_conv2d",
+  auto& c = suite.Add("conv2d_codes",
                       std::string(g.name) + ", " + std::to_string(groups) + " groups, dilation " +
                           std::to_string(dilation),
-                      qt_reference_conv2d);
+                      qt_conv2d_codes);
   const int64_t channels = 6, k = 12;
   Geometry wide = g;  // as large as it is with its gaps
   wide.kernel_h = (g.kernel_h - 1) * dilation + 1;
@@ -215,7 +215,7 @@ void Conv2d(Suite& suite, const Geometry& g, int64_t n, int64_t groups, int32_t 
 }
 
 void Gemm(Suite& suite, int64_t n, int32_t type) {
-  auto& c = suite.Add("reference_gemm", type == QT_U8 ? "u8" : "s8", qt_reference_gemm);
+  auto& c = suite.Add("gemm_codes", type == QT_U8 ? "u8" : "s8", qt_gemm_codes);
   const int64_t in = n % 97 + 1, rows = n / 64 + 1, out = 5;
   c.In(&c.args.x, Integers<uint8_t>(rows * in, 0, 255, 3));
   c.In(&c.args.x_zero_point, std::vector<int32_t>{type == QT_U8 ? 131 : -5});
@@ -229,7 +229,7 @@ void Gemm(Suite& suite, int64_t n, int32_t type) {
 }
 
 void Matmul(Suite& suite, int64_t n, int32_t type) {
-  auto& c = suite.Add("reference_matmul", type == QT_U8 ? "u8" : "s8", qt_reference_matmul);
+  auto& c = suite.Add("matmul_codes", type == QT_U8 ? "u8" : "s8", qt_matmul_codes);
   const int64_t in = n % 97 + 1, rows = n / 256 + 1, out = 5, pairs = 3;
   c.In(&c.args.a, Integers<uint8_t>(pairs * rows * in, 0, 255, 3));
   c.In(&c.args.a_zero_point, std::vector<int32_t>{type == QT_U8 ? 131 : -5});

@@ -10,7 +10,7 @@ import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_dequantize_args;
 import org.quantrain.internal.bind.qt_float_to_acc_args;
-import org.quantrain.internal.bind.qt_reference_matmul_args;
+import org.quantrain.internal.bind.qt_matmul_codes_args;
 import org.quantrain.op.Lowering;
 import org.quantrain.op.MatMulCodes;
 import org.quantrain.runtime.Binding;
@@ -38,8 +38,8 @@ final class CodeMatMul {
     int[] a = b.input(0).spec().shape().dims();
     int[] y = b.output(0).spec().shape().dims();
     int last = y.length - 1;
-    qt_reference_matmul_args args =
-        new qt_reference_matmul_args()
+    qt_matmul_codes_args args =
+        new qt_matmul_codes_args()
             .a(At.any(b.input(0)))
             .a_zero_point(At.ints(b.input(2)))
             .b(At.any(b.input(3)))
@@ -50,7 +50,7 @@ final class CodeMatMul {
             .in(a[last])
             .out(y[last])
             .code_type(CodeKernels.codeType(b.input(0)));
-    return cpu.kernel(b, args, QuantrainNative::qt_reference_matmul).lowered("integer loops");
+    return cpu.kernel(b, args, QuantrainNative::qt_matmul_codes).lowered("integer loops");
   }
 
   /** The sum over K in parts that are exact in float32, added in int32. */

@@ -13,8 +13,8 @@ import org.quantrain.graph.Node;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_dequantize_args;
 import org.quantrain.internal.bind.qt_float_to_acc_args;
-import org.quantrain.internal.bind.qt_reference_conv2d_args;
-import org.quantrain.internal.bind.qt_reference_gemm_args;
+import org.quantrain.internal.bind.qt_conv2d_codes_args;
+import org.quantrain.internal.bind.qt_gemm_codes_args;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.ConvRequantize;
 import org.quantrain.op.LinearCodes;
@@ -297,7 +297,7 @@ final class CodeProducts {
   }
 
   private static Kernel reference(Cpu cpu, Binding b, Convolution conv) {
-    qt_reference_conv2d_args args =
+    qt_conv2d_codes_args args =
         referenceArgs(
             conv,
             CodeKernels.codeType(b.input(0)),
@@ -305,13 +305,13 @@ final class CodeProducts {
             b.input(2).address(),
             b.input(3).address(),
             b.output(0).address());
-    return cpu.kernel(b, args, QuantrainNative::qt_reference_conv2d).lowered("integer loops");
+    return cpu.kernel(b, args, QuantrainNative::qt_conv2d_codes).lowered("integer loops");
   }
 
-  static qt_reference_conv2d_args referenceArgs(
+  static qt_conv2d_codes_args referenceArgs(
       Convolution conv, int codeType, long x, long zeroPoint, long w, long acc) {
-    qt_reference_conv2d_args args =
-        new qt_reference_conv2d_args()
+    qt_conv2d_codes_args args =
+        new qt_conv2d_codes_args()
             .x(At.any(x))
             .x_zero_point(At.ints(zeroPoint))
             .w(At.bytes(w))
@@ -326,8 +326,8 @@ final class CodeProducts {
   }
 
   private static Kernel referenceLinear(Cpu cpu, Binding b, Convolution conv) {
-    qt_reference_gemm_args args =
-        new qt_reference_gemm_args()
+    qt_gemm_codes_args args =
+        new qt_gemm_codes_args()
             .x(At.any(b.input(0)))
             .x_zero_point(At.ints(b.input(2)))
             .w(At.bytes(b.input(3)))
@@ -336,6 +336,6 @@ final class CodeProducts {
             .in(conv.c())
             .out(conv.k())
             .code_type(CodeKernels.codeType(b.input(0)));
-    return cpu.kernel(b, args, QuantrainNative::qt_reference_gemm).lowered("integer loops");
+    return cpu.kernel(b, args, QuantrainNative::qt_gemm_codes).lowered("integer loops");
   }
 }

@@ -72,7 +72,7 @@ final class IntegerSelfTest {
                           z.address(),
                           w.address(),
                           expected.address()),
-                      QuantrainNative::qt_reference_conv2d)));
+                      QuantrainNative::qt_conv2d_codes)));
       return acc.view(0, acc.bytes()).equals(expected.view(0, expected.bytes()));
     }
   }

@@ -39,8 +39,8 @@ import org.quantrain.internal.bind.qt_pack_codes_args;
 import org.quantrain.internal.bind.qt_pact_qparams_args;
 import org.quantrain.internal.bind.qt_quantize_weight_args;
 import org.quantrain.internal.bind.qt_reduce_args;
-import org.quantrain.internal.bind.qt_reference_gemm_args;
-import org.quantrain.internal.bind.qt_reference_matmul_args;
+import org.quantrain.internal.bind.qt_gemm_codes_args;
+import org.quantrain.internal.bind.qt_matmul_codes_args;
 import org.quantrain.internal.bind.qt_requantize_args;
 import org.quantrain.internal.bind.qt_requantize_fixed_args;
 import org.quantrain.internal.bind.qt_softmax_args;
@@ -425,9 +425,9 @@ class BadArgumentsOfEveryFamilyTest {
         // No cell, and yet an output of 2^80 elements.
         .refuses("n, c: expected at most 2^48", a -> a.n(1L << 40).hw(0).c(1L << 40));
     new Family<>(
-            "reference_gemm",
+            "gemm_codes",
             () ->
-                zeroed(new qt_reference_gemm_args())
+                zeroed(new qt_gemm_codes_args())
                     .x(bytes())
                     .x_zero_point(ints(0))
                     .w(bytes())
@@ -435,13 +435,13 @@ class BadArgumentsOfEveryFamilyTest {
                     .rows(ROWS)
                     .in(CHANNELS)
                     .out(ROWS),
-            QuantrainNative::qt_reference_gemm)
+            QuantrainNative::qt_gemm_codes)
         .refuses("out, in: expected sizes >= 0", a -> a.out(-1))
         .refuses("rows, out: expected at most 2^48", a -> a.rows(1L << 40).in(0).out(1L << 40));
     new Family<>(
-            "reference_matmul",
+            "matmul_codes",
             () ->
-                zeroed(new qt_reference_matmul_args())
+                zeroed(new qt_matmul_codes_args())
                     .a(bytes())
                     .a_zero_point(ints(0))
                     .b(bytes())
@@ -451,7 +451,7 @@ class BadArgumentsOfEveryFamilyTest {
                     .rows(ROWS)
                     .in(CHANNELS)
                     .out(ROWS),
-            QuantrainNative::qt_reference_matmul)
+            QuantrainNative::qt_matmul_codes)
         .refuses("pairs, in, out: expected sizes >= 0", a -> a.out(-1))
         .refuses("b_zero_point[0]: ", a -> a.b_zero_point().put(0, 256))
         .refuses(
