@@ -2,15 +2,17 @@ package org.quantrain;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Optional;
+import java.util.List;
 import org.quantrain.backend.cpu.CpuBackend;
-import org.quantrain.backend.cuda.CudaProbe;
+import org.quantrain.backend.cuda.CudaDiagnosis;
+import org.quantrain.backend.cuda.CudaLibraries;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Value;
 import org.quantrain.onnx.OnnxException;
 import org.quantrain.onnx.OnnxReader;
 import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.DeviceCheck;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 
@@ -108,10 +110,23 @@ public final class Quantrain implements AutoCloseable {
     return new Network(backend, inputThreads, model);
   }
 
-  /** Why the CUDA kernels cannot run here (not built, no driver, no device); empty if they can. */
-  public static Optional<String> whyNoCuda() {
-    CudaProbe probe = CudaProbe.run();
-    return probe.devices() > 0 ? Optional.empty() : Optional.of(probe.reason());
+  /**
+   * Names the folder with the libraries of CUDA, for devices that are opened from now on: one with
+   * the files, or {@code site-packages} or {@code torch} of an environment of Python. Without it
+   * the environment variable QUANTRAIN_CUDA_LIBRARIES names one; the system is searched in any case.
+   *
+   * @throws IllegalArgumentException if it is no folder
+   */
+  public static void useCudaLibraries(Path folder) {
+    CudaLibraries.use(folder);
+  }
+
+  /**
+   * What a CUDA device needs, and whether it is here: the device and its driver, the libraries. All
+   * must be for training to run there.
+   */
+  public static List<DeviceCheck> checkCuda() {
+    return CudaDiagnosis.run();
   }
 
   /** The executor behind this, for plans of one's own. */

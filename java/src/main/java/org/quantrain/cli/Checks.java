@@ -5,11 +5,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.quantrain.Quantrain;
 import org.quantrain.report.Numbers;
+import org.quantrain.runtime.DeviceCheck;
 
 /**
  * Looks at the machine, part by part; a part that fails does not keep the others from being seen.
@@ -33,7 +33,7 @@ final class Checks {
     checks.add(memory());
     checks.add(processor());
     backend(checks);
-    checks.add(cuda());
+    checks.addAll(cuda());
     checks.add(onnxRuntime());
     checks.add(
         folder("work folder", Path.of(""), "runs are written to ./runs; --out changes that"));
@@ -119,22 +119,17 @@ final class Checks {
     return Check.optional(name, used, detail, used ? null : remedy);
   }
 
-  /** Training runs on the CPU in this version, whatever is there. */
-  private static Check cuda() {
-    String name = "CUDA";
-    Optional<String> reason;
+  /** Without all of it training runs on the CPU. */
+  private static List<Check> cuda() {
+    List<DeviceCheck> parts;
     try {
-      reason = Quantrain.whyNoCuda();
+      parts = Quantrain.checkCuda();
     } catch (RuntimeException | LinkageError e) {
-      reason = Optional.of("the native library does not load: " + e.getMessage());
+      return List.of(Check.optional("CUDA device", false, Failures.line(e), REBUILD));
     }
-    return Check.optional(
-        name,
-        false,
-        reason.orElse("a device is there") + "; training runs on the CPU",
-        reason.isPresent()
-            ? "the kernels need nvcc on the PATH when Quantrain is built, and an NVIDIA driver"
-            : "nothing to do; this version has no CUDA backend yet");
+    return parts.stream()
+        .map(part -> Check.optional(part.name(), part.ok(), part.detail(), part.remedy()))
+        .toList();
   }
 
   private static Check onnxRuntime() {

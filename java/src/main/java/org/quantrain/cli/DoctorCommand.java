@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import org.quantrain.report.Json;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 
 /** {@code quantrain doctor}. */
 @Command(
@@ -15,6 +16,8 @@ import picocli.CommandLine.Command;
     optionListHeading = "%nOptions:%n",
     footer = {"", "Exit code 1 if training would not work.", "", "Example:", "  quantrain doctor"})
 final class DoctorCommand extends Verb {
+  @Mixin private CudaLibrariesOption cudaLibraries;
+
   DoctorCommand(Console console) {
     super(console);
   }

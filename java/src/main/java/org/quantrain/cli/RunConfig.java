@@ -15,6 +15,7 @@ import org.quantrain.op.Lowering;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
 import org.quantrain.quant.Target;
+import org.quantrain.runtime.Device;
 import org.quantrain.train.Recipe;
 
 /**
@@ -30,6 +31,7 @@ import org.quantrain.train.Recipe;
  * @param lowering simulated or integer: how codes are multiplied while statistics move
  * @param compute f32 or bf16: operands of the products in gradients and in the float stage
  * @param accumulate parts of a batch that are run one behind the other
+ * @param device as {@link Device#parse} reads it
  * @param threads 0: one for each core
  * @param inputThreads that make batches ahead; 0: as many as compute
  */
@@ -234,7 +236,7 @@ record RunConfig(
   Recipe recipe() {
     oneOf("lowering", lowering, List.of("simulated", "integer"));
     oneOf("compute", compute, List.of("f32", "bf16"));
-    oneOf("device", device, List.of("auto", "cpu", "cuda"));
+    parseDevice(device);
     if (threads != 0) {
       requireThreads("threads", threads);
     }
@@ -263,6 +265,20 @@ record RunConfig(
           seed);
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage(), e);
+    }
+  }
+
+  /**
+   * A device that was typed.
+   *
+   * @throws UsageException if it is none
+   */
+  static Device parseDevice(String typed) {
+    try {
+      return Device.parse(typed);
+    } catch (IllegalArgumentException e) {
+      List<String> names = List.of("auto", "cpu", "cuda");
+      throw new UsageException("device: " + e.getMessage() + Suggestion.clause(typed, names), e);
     }
   }
 

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -51,6 +52,8 @@ final class TrainCommand extends Verb {
       paramLabel = "DIR",
       description = "Continue the run in this folder from its last checkpoint.")
   private Path resume;
+
+  @Mixin private CudaLibrariesOption cudaLibraries;
 
   @Spec private CommandSpec spec;
 
@@ -220,7 +223,11 @@ final class TrainCommand extends Verb {
   }
 
   private static final class Machine {
-    @Option(names = "--device", paramLabel = "NAME", description = "auto (default), cpu or cuda.")
+    @Option(
+        names = "--device",
+        paramLabel = "NAME",
+        description =
+            "auto (default), cpu, cuda or cuda:N: a CUDA device by its number, from 0.")
     private String device;
 
     @Option(

@@ -1,6 +1,5 @@
 package org.quantrain.backend.cuda;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
@@ -18,16 +17,11 @@ public final class CudaDiagnosis {
 
   private CudaDiagnosis() {}
 
-  /**
-   * Looks at this machine.
-   *
-   * @param libraries folder that was named; null: the environment's, or none
-   * @return a device, then the libraries: training on CUDA works if all are there
-   */
-  public static List<DeviceCheck> run(Path libraries) {
+  /** A device, then the libraries: plans run on CUDA if all are there. */
+  public static List<DeviceCheck> run() {
     CudaProbe probe = CudaProbe.run();
     try {
-      return of(probe, CudaLibraries.find(libraries), LibraryProducts::load);
+      return of(probe, CudaLibraries.find(), LibraryProducts::load);
     } catch (QuantrainException e) { // The folder that was named.
       return List.of(device(probe), new DeviceCheck(LIBRARIES, false, e.getMessage(), null));
     }

@@ -27,7 +27,7 @@ import org.quantrain.runtime.QuantrainException;
  * @param folders that were searched, in order
  * @param files what was found, each in the first folder that has it
  */
-record CudaLibraries(List<Path> folders, Map<NeededLibrary, Path> files) {
+public record CudaLibraries(List<Path> folders, Map<NeededLibrary, Path> files) {
   /** Names the folder where no option does. */
   static final String VARIABLE = "QUANTRAIN_CUDA_LIBRARIES";
 
@@ -54,24 +54,37 @@ record CudaLibraries(List<Path> folders, Map<NeededLibrary, Path> files) {
           "/usr/lib",
           "/opt/cuda/lib64");
 
-  CudaLibraries {
+  public CudaLibraries {
     folders = List.copyOf(folders);
     files = Collections.unmodifiableMap(new EnumMap<>(files));
   }
 
+  private static volatile Path named;
+
   /**
-   * Looks in a folder and below it as NVIDIA's Python packages lie there, and then where systems
-   * keep libraries.
+   * Names the folder for searches from now on.
    *
-   * @param named by an option; null: by the environment variable, if that is set
-   * @throws QuantrainException if the named folder is none
+   * @throws IllegalArgumentException if it is none
    */
-  static CudaLibraries find(Path named) {
-    String path = System.getenv("LD_LIBRARY_PATH");
+  public static void use(Path folder) {
+    if (!Files.isDirectory(folder)) {
+      throw new IllegalArgumentException(notAFolder(folder));
+    }
+    named = folder;
+  }
+
+  /**
+   * Looks in the folder that was named, by {@link #use} or the environment, and below it as NVIDIA's
+   * Python packages lie there; then where systems keep libraries.
+   *
+   * @throws QuantrainException if the environment names what is no folder
+   */
+  static CudaLibraries find() {
     List<Path> system = new ArrayList<>();
+    String path = System.getenv("LD_LIBRARY_PATH");
     for (String part : path == null ? new String[0] : path.split(":")) {
       if (!part.isEmpty()) {
-        system.addAll(folder(part).stream().toList());
+        system.addAll(folder(part));
       }
     }
     OF_SYSTEMS.forEach(pattern -> system.addAll(matching(Path.of("/"), pattern.substring(1))));
@@ -83,11 +96,15 @@ record CudaLibraries(List<Path> folders, Map<NeededLibrary, Path> files) {
     if (value == null || value.isBlank()) {
       return null;
     }
-    try {
-      return Path.of(value);
-    } catch (InvalidPathException e) {
-      throw new QuantrainException(VARIABLE + ": no path of a folder: '" + value + "'", e);
-    }
+    return folder(value).stream()
+        .findFirst()
+        .orElseThrow(() -> new QuantrainException(VARIABLE + ": " + notAFolder(value)));
+  }
+
+  private static String notAFolder(Object named) {
+    return named
+        + " is no folder; name the one that holds the libraries of CUDA, or 'site-packages' or"
+        + " 'torch' of an environment of Python that has NVIDIA's packages";
   }
 
   private static List<Path> folder(String text) {
@@ -99,16 +116,12 @@ record CudaLibraries(List<Path> folders, Map<NeededLibrary, Path> files) {
     }
   }
 
+  /**
+   * @param named a folder that was named, or null
+   */
   static CudaLibraries find(Path named, List<Path> system) {
     Set<Path> folders = new LinkedHashSet<>();
     if (named != null) {
-      if (!Files.isDirectory(named)) {
-        throw new QuantrainException(
-            "CUDA libraries: "
-                + named
-                + " is no folder; name the one that holds them, or 'site-packages' or 'torch' of an"
-                + " environment that has NVIDIA's packages");
-      }
       BELOW.forEach(pattern -> folders.addAll(matching(named, pattern)));
     }
     folders.addAll(system);
