@@ -76,7 +76,7 @@ public final class CudaBackend implements Backend {
   @Override
   public Optional<String> unsupported(
       Node node, List<TensorSpec> inputs, List<TensorSpec> outputs) {
-    return products.takes(node) || SharedKernels.have(node.op())
+    return products.takes(node) || CodeProducts.have(node.op()) || SharedKernels.have(node.op())
         ? Optional.empty()
         : Optional.of("there is no CUDA kernel for this operation");
   }
@@ -96,6 +96,9 @@ public final class CudaBackend implements Backend {
     enter();
     if (products.takes(binding.node())) {
       return products.prepare(binding);
+    }
+    if (CodeProducts.have(binding.node().op())) {
+      return CodeProducts.prepare(cuda, binding);
     }
     if (SharedKernels.have(binding.node().op())) {
       return SharedKernels.prepare(cuda, binding);
