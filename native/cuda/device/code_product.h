@@ -250,7 +250,7 @@ struct Accumulators {
                         const int32_t (&sums)[4]) const {
     int32_t* const to = acc + p * part + m * row + n;
     if (vector && n + 4 <= columns) {
-      *reinterpret_cast<int4*>(to) = {sums[0], sums[1], sums[2], sums[3]};
+      StoreSums(to, sums);
       return;
     }
 #pragma unroll

@@ -110,7 +110,7 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks)
             math::SubtractInt(sums[i][j], math::MultiplyInt(zero_point, weights_sums[j]));
       }
       if (kWords) {
-        *reinterpret_cast<int4*>(to) = {neighbours[0], neighbours[1], neighbours[2], neighbours[3]};
+        StoreSums(to, neighbours);
       } else {
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
