@@ -7,6 +7,7 @@ elements as ours, on the same device. Times are medians over samples of a few ca
 synchronizations; PyTorch allocates outputs from its cache.
 """
 import argparse
+import itertools
 import json
 import platform
 import statistics
@@ -47,6 +48,43 @@ def lsq_backward(x, dy, s, qmin, qmax):
     inside = (v > qmin) & (v < qmax)
     slope = torch.where(inside, torch.round(v) - v, torch.clamp(v, qmin, qmax))
     return torch.where(inside, dy, 0.0), (dy * slope).sum()
+
+
+def products(n):
+    """bf16 convolutions and int8 matrix products at the shapes of our products of codes."""
+    batch = max(1, n >> 18)  # as in native/check/cases/code_products.cc
+    device = "cuda"
+    last = torch.channels_last
+    for name, size, c, k, kernel, stride, pad, groups in (
+            ("7x7 stride 2, 3 to 64, 224 x 224", 224, 3, 64, 7, 2, 3, 1),
+            ("1x1, 64 to 256, 56 x 56", 56, 64, 256, 1, 1, 0, 1),
+            ("1x1, 256 to 64, 56 x 56", 56, 256, 64, 1, 1, 0, 1),
+            ("3x3, 64 to 64, 56 x 56", 56, 64, 64, 3, 1, 1, 1),
+            ("3x3, 128 to 128, 28 x 28", 28, 128, 128, 3, 1, 1, 1),
+            ("3x3, 256 to 256, 14 x 14", 14, 256, 256, 3, 1, 1, 1),
+            ("3x3, 512 to 512, 7 x 7", 7, 512, 512, 3, 1, 1, 1),
+            ("1x1, 2048 to 512, 7 x 7", 7, 2048, 512, 1, 1, 0, 1),
+            ("3x3, 3 to 16, 32 x 32", 32, 3, 16, 3, 1, 1, 1),
+            ("3x3, 16 to 16, 32 x 32", 32, 16, 16, 3, 1, 1, 1),
+            ("3x3, 32 to 32, 16 x 16", 16, 32, 32, 3, 1, 1, 1),
+            ("3x3, 64 to 64, 8 x 8", 8, 64, 64, 3, 1, 1, 1),
+            ("3x3, 96 depthwise, 112 x 112", 112, 96, 96, 3, 1, 1, 96)):
+        x = torch.randn(batch, c, size, size, device=device).to(torch.bfloat16, memory_format=last)
+        w = torch.randn(k, c // groups, kernel, kernel, device=device).to(
+            torch.bfloat16, memory_format=last)
+        yield (f"conv2d_codes: {name}", "conv2d of bf16, channels last",
+               lambda: torch.nn.functional.conv2d(x, w, None, stride, pad, 1, groups))
+        if kernel == 1:
+            codes = torch.randint(-128, 128, (batch * size * size, c), dtype=torch.int8, device=device)
+            weights = torch.randint(-128, 128, (k, c), dtype=torch.int8, device=device)
+            yield (f"conv2d_codes: {name}", "_int_mm of the pixels, s8",
+                   lambda: torch._int_mm(codes, weights.t()))
+    codes = torch.randint(-128, 128, (batch, 2048), dtype=torch.int8, device=device)
+    weights = torch.randint(-128, 128, (1000, 2048), dtype=torch.int8, device=device)
+    yield ("gemm_codes: 2048 to 1000", "_int_mm, s8", lambda: torch._int_mm(codes, weights.t()))
+    a = torch.randn(12 * batch, 197, 64, device=device, dtype=torch.bfloat16)
+    b = torch.randn(12 * batch, 64, 197, device=device, dtype=torch.bfloat16)
+    yield "matmul_codes: 197 x 64 x 197", "bmm of bf16", lambda: torch.bmm(a, b)
 
 
 def cases(n):
@@ -122,7 +160,8 @@ def main():
     parser.add_argument("--json", required=True)
     options = parser.parse_args()
     peers, failed = [], []
-    for case, operator, call in cases(options.elements):
+    rows = itertools.chain(cases(options.elements), products(options.elements))
+    for case, operator, call in rows:
         try:
             peers.append({"case": case, "operator": operator, "milliseconds": median_ms(call)})
         except Exception as e:  # an operator that this version lacks or refuses

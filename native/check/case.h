@@ -250,6 +250,8 @@ class Suite {
   bool timed() const { return timed_elements_ > 0; }
   // One size of each case that is compared.
   static inline bool brief = false;
+  // Timed on a device, where kernels are fast that are plain loops on a CPU.
+  static inline bool on_device = false;
 
   template <class Args>
   CallOf<Args>& Add(const std::string& kernel, const std::string& variant,

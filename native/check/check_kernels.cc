@@ -173,6 +173,7 @@ int Main(int count, char** words) {
     return 1;
   }
   Suite::brief = options.brief;
+  Suite::on_device = options.cuda;
   int status;
   if (options.time) {
     status = Time(options, ctx);

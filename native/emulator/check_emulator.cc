@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "emulator/tensor_core.h"
+
 namespace {
 
 constexpr int kThreads = 128;
@@ -50,6 +52,21 @@ __global__ void Count(int* out) {
   __syncthreads();
 }
 
+// A value that a copy brings: what has to be waited for is the copy, before the barrier.
+template <bool kBarrier>
+__global__ void Copy(int* out) {
+  __shared__ int values[kThreads];
+  out[Place()] = Value();
+  __syncthreads();  // the block before has been read
+  emulator::CopyAsync(&values[threadIdx.x], &out[Place()], sizeof(int));
+  emulator::CommitCopies();
+  if (kBarrier) emulator::WaitForCopies(0);
+  __syncthreads();
+  const int value = values[kThreads - 1 - threadIdx.x];
+  __syncthreads();
+  out[Place()] = value;
+}
+
 __global__ void Stuck(int* out) {
   if (threadIdx.x % 2 == 0) {
     __syncthreads();
@@ -70,6 +87,8 @@ const std::map<std::string, void (*)(int*)> kKernels = {
     {"reverse-warp-without-barrier", ReverseWarp<false>},
     {"count", Count<true>},
     {"count-without-barrier", Count<false>},
+    {"copy", Copy<true>},
+    {"copy-without-barrier", Copy<false>},
     {"stuck", Stuck},
     {"misaligned", Misaligned},
 };

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <numeric>
 #include <random>
 #include <vector>
 
 #include "emulator/fiber.h"
+#include "emulator/tensor_core.h"
 
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
@@ -37,6 +39,14 @@ constexpr size_t kStackBytes = 64 * 1024;
 constexpr size_t kStagger = 1088, kStaggered = 64;
 constexpr int kWarpSize = 32;
 
+// A copy to shared memory that a thread has asked for and not waited for.
+struct Copy {
+  void* to;
+  const void* from;
+  size_t bytes;
+  int group;
+};
+
 struct Fiber {
   Context context;
   std::unique_ptr<char[]> stack;
@@ -44,6 +54,9 @@ struct Fiber {
   int id = 0;
   bool done = false;
   bool released = false;  // its warp barrier has opened
+  std::deque<Copy> copies;
+  int closed_groups = 0;  // of copies
+  int turn = 0;           // of its warp's words
 };
 
 struct Warp {
@@ -51,6 +64,7 @@ struct Warp {
   unsigned arrived = 0;
   unsigned awaited[kWarpSize];  // mask that each arrived lane waits for
   uint64_t slots[kWarpSize];
+  Words words[2][kWarpSize];  // of the operations in turn: nobody still reads those before the last
 };
 
 std::vector<Fiber> fibers;
@@ -96,6 +110,8 @@ void OpenWarpBarrier(Warp* warp, int first_fiber) {
 void RunFiber() {
   current->context.Arrive(&scheduler);
   (*kernel_body)();
+  CommitCopies();
+  WaitForCopies(0);
   current->done = true;
   progress = true;
   --running;
@@ -150,6 +166,7 @@ void RunBlock(std::mt19937* random) {
     fiber.id = static_cast<int>(i);
     fiber.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y};
     fiber.done = fiber.released = false;
+    fiber.closed_groups = fiber.turn = 0;
     warps[i / kWarpSize].members |= 1u << (i % kWarpSize);
     fiber.context.Start(fiber.stack.get() + i % kStaggered * kStagger, kStackBytes, RunFiber);
   }
@@ -170,6 +187,33 @@ void LimitGrid(unsigned blocks) { grid_limit = blocks; }
 int Lane() { return current->id % kWarpSize; }
 
 uint64_t* WarpSlots() { return CurrentWarp().slots; }
+
+Words* NextWarpWords() {
+  current->turn ^= 1;
+  return CurrentWarp().words[current->turn];
+}
+
+void CopyAsync(void* to, const void* from, size_t bytes) {
+  if ((reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from)) % bytes != 0) {
+    fprintf(stderr, "emulator: a copy of %zu bytes from %p to %p\n", bytes, from, to);
+    abort();
+  }
+  if (seed % 2 == 0) {
+    memcpy(to, from, bytes);
+  } else {
+    current->copies.push_back({to, from, bytes, current->closed_groups});
+  }
+}
+
+void CommitCopies() { ++current->closed_groups; }
+
+void WaitForCopies(int groups) {
+  std::deque<Copy>& copies = current->copies;
+  while (!copies.empty() && copies.front().group < current->closed_groups - groups) {
+    memcpy(copies.front().to, copies.front().from, copies.front().bytes);
+    copies.pop_front();
+  }
+}
 
 void WaitForWarp(unsigned mask) {
   Warp& warp = CurrentWarp();

@@ -1,4 +1,4 @@
-// Operations on codes: add, multiply, concatenate, pool; the int8 reference.
+// Operations on codes: add, multiply, concatenate, pool.
 #include "check/case.h"
 
 namespace qt::check {
@@ -189,61 +189,6 @@ void AveragePoolFixed(Suite& suite, const Geometry& g, const qt_window& w, int32
   c.elements = Inputs(w);
 }
 
-void Conv2d(Suite& suite, const Geometry& g, int64_t n, int64_t groups, int32_t dilation,
-            int32_t type) {
-  auto& c = suite.Add("conv2d_codes",
-                      std::string(g.name) + ", " + std::to_string(groups) + " groups, dilation " +
-                          std::to_string(dilation),
-                      qt_conv2d_codes);
-  const int64_t channels = 6, k = 12;
-  Geometry wide = g;  // as large as it is with its gaps
-  wide.kernel_h = (g.kernel_h - 1) * dilation + 1;
-  wide.kernel_w = (g.kernel_w - 1) * dilation + 1;
-  qt_window w = WindowOf(wide, 1 + n / 900, 7, 9, channels);
-  w.kernel_h = g.kernel_h;
-  w.kernel_w = g.kernel_w;
-  c.In(&c.args.x, Integers<uint8_t>(Inputs(w), 0, 255, 3));
-  c.In(&c.args.x_zero_point, std::vector<int32_t>{type == QT_U8 ? 131 : -5});
-  c.In(&c.args.w, Integers<int8_t>(k * g.kernel_h * g.kernel_w * channels / groups, -128, 127, 5));
-  c.Out(&c.args.acc, w.n * w.p * w.q * k);
-  c.args.window = w;
-  c.args.k = k;
-  c.args.groups = groups;
-  c.args.dilation_h = c.args.dilation_w = dilation;
-  c.args.code_type = type;
-  c.elements = w.n * w.p * w.q * k;
-}
-
-void Gemm(Suite& suite, int64_t n, int32_t type) {
-  auto& c = suite.Add("gemm_codes", type == QT_U8 ? "u8" : "s8", qt_gemm_codes);
-  const int64_t in = n % 97 + 1, rows = n / 64 + 1, out = 5;
-  c.In(&c.args.x, Integers<uint8_t>(rows * in, 0, 255, 3));
-  c.In(&c.args.x_zero_point, std::vector<int32_t>{type == QT_U8 ? 131 : -5});
-  c.In(&c.args.w, Integers<int8_t>(out * in, -128, 127, 5));
-  c.Out(&c.args.acc, rows * out);
-  c.args.rows = rows;
-  c.args.in = in;
-  c.args.out = out;
-  c.args.code_type = type;
-  c.elements = rows * out;
-}
-
-void Matmul(Suite& suite, int64_t n, int32_t type) {
-  auto& c = suite.Add("matmul_codes", type == QT_U8 ? "u8" : "s8", qt_matmul_codes);
-  const int64_t in = n % 97 + 1, rows = n / 256 + 1, out = 5, pairs = 3;
-  c.In(&c.args.a, Integers<uint8_t>(pairs * rows * in, 0, 255, 3));
-  c.In(&c.args.a_zero_point, std::vector<int32_t>{type == QT_U8 ? 131 : -5});
-  c.In(&c.args.b, Integers<uint8_t>(pairs * in * out, 0, 255, 5));
-  c.In(&c.args.b_zero_point, std::vector<int32_t>{type == QT_U8 ? 7 : 100});
-  c.Out(&c.args.acc, pairs * rows * out);
-  c.args.pairs = pairs;
-  c.args.rows = rows;
-  c.args.in = in;
-  c.args.out = out;
-  c.args.code_type = type;
-  c.elements = pairs * rows * out;
-}
-
 void Binary(Suite& suite, int64_t n) {
   for (const Scales& s : kScales) {
     for (const int32_t type : {QT_U8, QT_S8}) {
@@ -293,12 +238,6 @@ void CodesCases(Suite& suite) {
           AveragePoolFixed(suite, g, w, type, /*mask=*/channels != 3);
         }
       }
-      for (const Geometry& g : kPools) {
-        Conv2d(suite, g, n, /*groups=*/1, /*dilation=*/1, type);
-        Conv2d(suite, g, n, /*groups=*/3, /*dilation=*/2, type);
-      }
-      Gemm(suite, n, type);
-      Matmul(suite, n, type);
     }
   }
   if (!suite.timed()) Binary(suite, 65536);  // every pair of codes

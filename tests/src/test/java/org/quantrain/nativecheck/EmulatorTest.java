@@ -18,7 +18,7 @@ class EmulatorTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"reverse", "reverse-warp", "count"})
+  @ValueSource(strings = {"reverse", "reverse-warp", "count", "copy"})
   void withItsBarrierAKernelGivesOneResultInEveryThreadOrderAndWithoutItSeveral(String kernel)
       throws IOException, InterruptedException {
     Command.Outcome ordered = run(kernel);
