@@ -113,6 +113,7 @@ public final class Main implements Callable<Integer> {
     line.addSubcommand(new EvalCommand(console));
     line.addSubcommand(new InspectCommand(console));
     line.addSubcommand(new DoctorCommand(console));
+    line.addSubcommand(new BundleCommand(console));
     line.addSubcommand(new BenchCommand());
     line.addSubcommand(new TestCommand());
     line.setUsageHelpWidth(100);

@@ -112,10 +112,13 @@ final class RuntimeProcess implements AutoCloseable {
     if (Runtime.version().feature() >= 22) {
       command.add("--enable-native-access=ALL-UNNAMED");
     }
-    // Native libraries are unpacked once for all processes, not into the folder of this one.
-    String cache = System.getProperty("org.bytedeco.javacpp.cachedir");
-    if (cache != null) {
-      command.add("-Dorg.bytedeco.javacpp.cachedir=" + cache);
+    // Native libraries are unpacked once for all processes, or not at all; not into the folder of
+    // this one.
+    for (String place : List.of("org.bytedeco.javacpp.cachedir", "onnxruntime.native.path")) {
+      String folder = System.getProperty(place);
+      if (folder != null) {
+        command.add("-D" + place + "=" + folder);
+      }
     }
     command.addAll(List.of("-cp", classPath(), model.runtime().child().getName()));
     return command;

@@ -32,7 +32,8 @@ class LayeringTest {
       List.of(
           List.of("cli"),
           List.of(""),
-          List.of("train", "zoo", "data", "onnx", "tflite", "integer", "export", "report"),
+          List.of(
+              "train", "zoo", "data", "onnx", "tflite", "integer", "export", "report", "bundle"),
           List.of("pass", "autodiff", "plan", "runtime", "quant"),
           List.of("op"),
           List.of("graph"),

@@ -30,14 +30,14 @@ class MainTest {
     Cli help = Cli.run("--help");
     assertEquals(0, help.code());
     for (String verb :
-        List.of("train", "quantize", "export", "verify", "eval", "inspect", "doctor", "test")) {
+        List.of("train", "quantize", "export", "verify", "eval", "inspect", "doctor", "bundle", "test")) {
       assertTrue(help.out().contains("  " + verb + " "), help.out());
     }
   }
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"train", "quantize", "export", "verify", "eval", "inspect", "doctor", "test"})
+      strings = {"train", "quantize", "export", "verify", "eval", "inspect", "doctor", "bundle", "test"})
   void everyVerbHasHelpWithAnExample(String verb) {
     Cli help = Cli.run(verb, "--help");
     assertEquals(0, help.code(), help.err());

@@ -19,8 +19,8 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * The native library under AddressSanitizer and UndefinedBehaviorSanitizer, both of which end the
  * program at their first finding: the CPU kernels of every instruction set, the emulated CUDA
- * kernels, and the argument checks. The build takes ten minutes of processor time once; later runs
- * rebuild what changed.
+ * kernels, and the argument checks. The build takes about twenty minutes of processor time once,
+ * more where AVX-512 is; later runs rebuild what changed.
  */
 class SanitizerTest {
   private static final String SANITIZERS = "address,undefined,float-cast-overflow";
