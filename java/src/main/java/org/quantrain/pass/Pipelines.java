@@ -117,8 +117,10 @@ public final class Pipelines {
     if (!phase.trains()) {
       throw new IllegalArgumentException(phase + " does not train");
     }
-    return EliminateDead.apply(
-        Backprop.of(AddLoss.apply(forward(graph, phase, lowering, compute), smoothing)));
+    TrainingGraph whole =
+        EliminateDead.apply(
+            Backprop.of(AddLoss.apply(forward(graph, phase, lowering, compute), smoothing)));
+    return RecomputeSums.apply(ComputeLate.apply(whole));
   }
 
   /** The evaluation graph of a phase: outputs (logits, loss, correct). */

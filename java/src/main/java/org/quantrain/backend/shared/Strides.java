@@ -15,7 +15,7 @@ public final class Strides {
 
   /** Sets one of the six numbers of an argument. */
   @FunctionalInterface
-  interface Setter {
+  public interface Setter {
     Object set(int i, long value);
   }
 
