@@ -113,7 +113,8 @@ public final class Quantrain implements AutoCloseable {
   /**
    * Names the folder with the libraries of CUDA, for devices that are opened from now on: one with
    * the files, or {@code site-packages} or {@code torch} of an environment of Python. Without it
-   * the environment variable QUANTRAIN_CUDA_LIBRARIES names one; the system is searched in any case.
+   * the environment variable QUANTRAIN_CUDA_LIBRARIES names one; the system is searched in any
+   * case.
    *
    * @throws IllegalArgumentException if it is no folder
    */

@@ -131,8 +131,7 @@ record RunConfig(
       return 0;
     }
     if (typed < 1 || typed > MOST_THREADS) {
-      throw new UsageException(
-          "%s: expected 1 to %d, got %d".formatted(name, MOST_THREADS, typed));
+      throw new UsageException("%s: expected 1 to %d, got %d".formatted(name, MOST_THREADS, typed));
     }
     return typed;
   }

@@ -226,8 +226,7 @@ final class TrainCommand extends Verb {
     @Option(
         names = "--device",
         paramLabel = "NAME",
-        description =
-            "auto (default), cpu, cuda or cuda:N: a CUDA device by its number, from 0.")
+        description = "auto (default), cpu, cuda or cuda:N: a CUDA device by its number, from 0.")
     private String device;
 
     @Option(

@@ -55,9 +55,7 @@ record ConvShape(
     Shape y = g.output(x, w);
     boolean even = even(g).output(x, w).equals(y);
     Margin margin =
-        even
-            ? Margin.NONE
-            : new Margin(g.padTop(), g.padLeft(), g.padBottom(), g.padRight());
+        even ? Margin.NONE : new Margin(g.padTop(), g.padLeft(), g.padBottom(), g.padRight());
     return new ConvShape(
         Tensor.channelsLast(
             x.dim(0),

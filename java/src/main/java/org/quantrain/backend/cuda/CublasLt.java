@@ -80,8 +80,8 @@ final class CublasLt implements AutoCloseable {
    *
    * @param bf16 type of left and right, else float32
    * @param tf32 operands of float32 may be seen as TF32
-   * @param left where the first left matrix of them begins, with its memory before it; likewise
-   *     the others
+   * @param left where the first left matrix of them begins, with its memory before it; likewise the
+   *     others
    * @return how it is executed
    * @throws Unsupported before a step is added, if there is no algorithm
    */

@@ -77,7 +77,10 @@ public final class CudaDiagnosis {
     return problems.isEmpty()
         ? new DeviceCheck(LIBRARIES, true, "found" + places(libraries), null)
         : new DeviceCheck(
-            LIBRARIES, false, String.join("; ", problems), "to get them: " + CudaLibraries.remedy());
+            LIBRARIES,
+            false,
+            String.join("; ", problems),
+            "to get them: " + CudaLibraries.remedy());
   }
 
   private static String places(CudaLibraries libraries) {

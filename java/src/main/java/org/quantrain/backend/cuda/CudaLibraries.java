@@ -74,8 +74,8 @@ public record CudaLibraries(List<Path> folders, Map<NeededLibrary, Path> files) 
   }
 
   /**
-   * Looks in the folder that was named, by {@link #use} or the environment, and below it as NVIDIA's
-   * Python packages lie there; then where systems keep libraries.
+   * Looks in the folder that was named, by {@link #use} or the environment, and below it as
+   * NVIDIA's Python packages lie there; then where systems keep libraries.
    *
    * @throws QuantrainException if the environment names what is no folder
    */
@@ -240,7 +240,8 @@ public record CudaLibraries(List<Path> folders, Map<NeededLibrary, Path> files) 
   /** What a class that calls the libraries and does not load means for the user. */
   QuantrainException failure(LinkageError e) {
     List<String> problems = problems();
-    String reason = problems.isEmpty() ? String.valueOf(e.getMessage()) : String.join("; ", problems);
+    String reason =
+        problems.isEmpty() ? String.valueOf(e.getMessage()) : String.join("; ", problems);
     return new QuantrainException(
         "the CUDA libraries do not load: " + reason + "; to get them: " + remedy(), e);
   }

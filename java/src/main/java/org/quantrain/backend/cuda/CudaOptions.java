@@ -1,5 +1,7 @@
 package org.quantrain.backend.cuda;
 
+import org.quantrain.runtime.QuantrainException;
+
 /**
  * How products of floats may be computed.
  *
@@ -8,9 +10,31 @@ package org.quantrain.backend.cuda;
  * @param fastest algorithms may add in an order that changes from run to run, and convolutions may
  *     be transformed (Winograd, FFT), which loosens the bound of their errors
  */
-public record CudaOptions(boolean tf32, boolean fastest) {
+record CudaOptions(boolean tf32, boolean fastest) {
   /** The products of float32, and the same bits in every run. */
-  public static final CudaOptions EXACT = new CudaOptions(false, false);
+  static final CudaOptions EXACT = new CudaOptions(false, false);
+
+  private static final String TF32 = "quantrain.tf32";
+  private static final String ALGORITHMS = "quantrain.algorithms";
+
+  /**
+   * What {@code -Dquantrain.tf32=on} and {@code -Dquantrain.algorithms=fastest} say; without them
+   * {@link #EXACT}.
+   *
+   * @throws QuantrainException if they say anything else
+   */
+  static CudaOptions ofProcess() {
+    return new CudaOptions(is(TF32, "on", "off"), is(ALGORITHMS, "fastest", "deterministic"));
+  }
+
+  private static boolean is(String property, String yes, String no) {
+    String value = System.getProperty(property, no);
+    if (!value.equals(yes) && !value.equals(no)) {
+      throw new QuantrainException(
+          "-D%s: expected %s or %s, got '%s'".formatted(property, no, yes, value));
+    }
+    return value.equals(yes);
+  }
 
   @Override
   public String toString() {

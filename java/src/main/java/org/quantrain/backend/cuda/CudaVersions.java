@@ -58,13 +58,15 @@ record CudaVersions(int driver, int runtime, long cublas, long cudnn) {
   /**
    * @param driver newest CUDA version that it knows; 0: there is none
    */
-  static String oldDriver(int driver) {
-    return "%s; CUDA %d needs an NVIDIA driver of version 580 or newer ('nvidia-smi' says which is there)"
-        .formatted(
-            driver == 0
-                ? "there is no NVIDIA driver"
-                : "the NVIDIA driver knows CUDA " + cuda(driver) + " at most",
-            CUDA_MAJOR);
+  private static String oldDriver(int driver) {
+    String there =
+        driver == 0
+            ? "there is no NVIDIA driver"
+            : "the NVIDIA driver knows CUDA " + cuda(driver) + " at most";
+    return there
+        + "; CUDA "
+        + CUDA_MAJOR
+        + " needs an NVIDIA driver of version 580 or newer ('nvidia-smi' says which is there)";
   }
 
   /** As in "13.0". */

@@ -240,8 +240,7 @@ final class Cudnn implements AutoCloseable {
   private Descriptor graph(Descriptors made, Direction direction, ConvShape shape, Types types) {
     Descriptor convolution =
         made.create(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR)
-            .set(
-                CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT)
+            .set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT)
             .set(
                 CUDNN_ATTR_CONVOLUTION_CONV_MODE,
                 CUDNN_TYPE_CONVOLUTION_MODE,
@@ -267,8 +266,7 @@ final class Cudnn implements AutoCloseable {
         .finish();
   }
 
-  private static Descriptor tensor(
-      Descriptors made, long id, int type, ConvShape.Tensor tensor) {
+  private static Descriptor tensor(Descriptors made, long id, int type, ConvShape.Tensor tensor) {
     return made.create(CUDNN_BACKEND_TENSOR_DESCRIPTOR)
         .set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, type)
         .set(CUDNN_ATTR_TENSOR_DIMENSIONS, array(tensor.dims()))
@@ -347,8 +345,7 @@ final class Cudnn implements AutoCloseable {
   private Plan plan(Descriptors made, Descriptor config, EngineRule rule, Refusals refusals) {
     try {
       Descriptor engine =
-          config.getDescriptor(
-              CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, made);
+          config.getDescriptor(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, made);
       if (!rule.allows(notes(engine))) {
         refusals.addByRule();
         return null;
@@ -413,7 +410,7 @@ final class Cudnn implements AutoCloseable {
     }
 
     String text(EngineRule rule) {
-      return "cuDNN has no engine for this convolution (%s): %d are not, %d do not take it%s"
+      return "cuDNN has no engine for this convolution (%s): %d do otherwise, %d do not take it%s"
           .formatted(rule, byRule, byLibrary, first);
     }
   }
@@ -423,8 +420,7 @@ final class Cudnn implements AutoCloseable {
       return;
     }
     String text =
-        "cuDNN: %s: %s%s"
-            .formatted(what, cudnnGetErrorString(status).getString(), lastError());
+        "cuDNN: %s: %s%s".formatted(what, cudnnGetErrorString(status).getString(), lastError());
     if (status >= CUDNN_STATUS_BAD_PARAM && status < CUDNN_STATUS_INTERNAL_ERROR) {
       throw new Unsupported(text);
     }
@@ -464,8 +460,7 @@ final class Cudnn implements AutoCloseable {
   /** A descriptor and its attributes, which are read when they are set. */
   private record Descriptor(cudnnBackendDescriptor_t pointer) {
     private Descriptor set(int name, int type, long count, Pointer elements) {
-      check(
-          cudnnBackendSetAttribute(pointer, name, type, count, elements), "attribute " + name);
+      check(cudnnBackendSetAttribute(pointer, name, type, count, elements), "attribute " + name);
       return this;
     }
 

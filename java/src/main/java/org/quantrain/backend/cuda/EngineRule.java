@@ -23,7 +23,8 @@ record EngineRule(boolean tensorUnits, boolean anyOrder, boolean transforms) {
   }
 
   /**
-   * @param tf32 whether operands may be seen as TF32: bf16 numbers are such, in whatever type they lie
+   * @param tf32 whether operands may be seen as TF32: bf16 numbers are such, in whatever type they
+   *     lie
    */
   static EngineRule of(CudaOptions options, boolean tf32) {
     return new EngineRule(tf32, options.fastest(), options.fastest());

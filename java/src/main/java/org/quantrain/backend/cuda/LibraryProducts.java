@@ -187,7 +187,7 @@ final class LibraryProducts implements Products {
     }
     try {
       return attempt(b, steps -> recipe.add(steps, new Factors(true, true, first, second)));
-    } catch (Unsupported e) {
+    } catch (Unsupported unsupported) {
       return build(
           b,
           steps -> {
@@ -195,6 +195,8 @@ final class LibraryProducts implements Products {
             Scratch.Region right = widened(steps, b, b.input(1));
             return "bf16 widened, " + recipe.add(steps, new Factors(false, true, left, right));
           });
+    } catch (LibraryFailure e) {
+      throw b.failure(e.getMessage());
     }
   }
 
@@ -211,6 +213,10 @@ final class LibraryProducts implements Products {
   private static Steps build(Binding b, Building building) {
     try {
       return attempt(b, building);
+    } catch (Unsupported e) {
+      throw b.failure(
+          e.getMessage()
+              + "; -Dquantrain.tf32=on and -Dquantrain.algorithms=fastest allow more of them");
     } catch (LibraryFailure e) {
       throw b.failure(e.getMessage());
     }
@@ -412,8 +418,7 @@ final class LibraryProducts implements Products {
   private Kernel linearBackwardWeights(Binding b) {
     Shape x = shape(b.input(0));
     Shape dy = shape(b.input(1));
-    MatrixProduct product =
-        MatrixProduct.single(dy.dim(1), x.dim(1), x.dim(0), true, false);
+    MatrixProduct product = MatrixProduct.single(dy.dim(1), x.dim(1), x.dim(0), true, false);
     return product(
         b,
         (steps, f) ->
@@ -432,11 +437,7 @@ final class LibraryProducts implements Products {
     return matrices(
         b,
         MatrixProduct.broadcast(
-            shape(b.input(0)),
-            shape(b.input(1)),
-            shape(b.output(0)),
-            op.transA(),
-            op.transB()));
+            shape(b.input(0)), shape(b.input(1)), shape(b.output(0)), op.transA(), op.transB()));
   }
 
   private Steps matrices(Binding b, MatrixProduct product) {

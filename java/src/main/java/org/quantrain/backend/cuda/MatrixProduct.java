@@ -6,9 +6,9 @@ import org.quantrain.tensor.Shape;
 
 /**
  * A product of row-major matrices, y [rows, columns] = left [rows, inner] right [inner, columns],
- * perhaps several of them at constant distances, as cuBLASLt is told of it. cuBLASLt knows
- * matrices by columns: a row-major matrix is one with rows and columns exchanged, so it computes
- * the transposed product, whose first factor is the right one.
+ * perhaps several of them at constant distances, as cuBLASLt is told of it. cuBLASLt knows matrices
+ * by columns: a row-major matrix is one with rows and columns exchanged, so it computes the
+ * transposed product, whose first factor is the right one.
  *
  * @param transLeft left lies in memory as [inner, rows]
  * @param transRight right lies in memory as [columns, inner]
