@@ -68,13 +68,17 @@ struct Filling {
   }
 };
 
-// kBytes at an offset that is followed only inside; elsewhere the word, repeated.
-template <int kBytes>
+// kBytes at an offset that is followed only inside; elsewhere the word that padding() makes, which
+// costs no register meanwhile.
+template <int kBytes, class Padding>
 __device__ inline void Fetch(uint8_t* to, const void* from, uint64_t offset, bool inside,
-                             uint32_t word) {
+                             const Padding& padding) {
   if (inside) {
     CopyAsync<kBytes>(to, static_cast<const uint8_t*>(from) + offset);
-  } else if constexpr (kBytes == 16) {
+    return;
+  }
+  const uint32_t word = padding();
+  if constexpr (kBytes == 16) {
     *reinterpret_cast<uint4*>(to) = make_uint4(word, word, word, word);
   } else {
     *reinterpret_cast<uint32_t*>(to) = word;
@@ -119,7 +123,6 @@ class WindowReader {
     const uint64_t u = static_cast<uint64_t>(q * w.stride_w - w.pad_left);
     const uint64_t pixels = v * static_cast<uint64_t>(w.w) + u;
     at_ = static_cast<uint64_t>(part * a.part) + pixels * static_cast<uint64_t>(w.c);
-    padding_ = a.zeros_beyond ? 0 : kOnes * (static_cast<uint32_t>(*a.zero_point) & 255u);
     Advance(a, Fill::Chunk() * kChunkBytes);
   }
 
@@ -135,7 +138,7 @@ class WindowReader {
       } else {
 #pragma unroll
         for (int at = 0; at < kChunkBytes; at += kVector) {
-          Fetch<kVector>(to + at, a.x, at_, Inside(), padding_);
+          Fetch<kVector>(to + at, a.x, at_, Inside(), [&] { return Padding(a); });
           Advance(a, kVector);
         }
       }
@@ -150,12 +153,15 @@ class WindowReader {
     return r_ - first_r_ < height_ && s_ - first_s_ < width_;
   }
 
+  __device__ static uint32_t Padding(const Windows& a) {
+    return a.zeros_beyond ? 0 : kOnes * (static_cast<uint32_t>(*a.zero_point) & 255u);
+  }
+
   __device__ uint32_t FourCodes(const Windows& a) {
     uint32_t word = 0;
 #pragma unroll
     for (int shift = 0; shift < 32; shift += 8) {
-      uint32_t code = padding_ & 255u;
-      if (Inside()) code = static_cast<const uint8_t*>(a.x)[at_];
+      const uint32_t code = Inside() ? static_cast<const uint8_t*>(a.x)[at_] : Padding(a) & 255u;
       word |= code << shift;
       Advance(a, 1);
     }
@@ -183,7 +189,6 @@ class WindowReader {
   uint32_t first_r_, first_s_, height_, width_;  // of the cells inside
   uint32_t r_ = 0, s_ = 0, c_ = 0;               // cell and channel of the next code
   uint64_t at_;                                  // its offset from x
-  uint32_t padding_;
 };
 
 // Column n: the weights of output channel n, [parts, columns, depth]. kVector as above.
@@ -225,7 +230,7 @@ class WeightReader {
       } else {
 #pragma unroll
         for (int at = 0; at < kChunkBytes; at += kVector) {
-          Fetch<kVector>(to + at, b.w, at_ + at, at < left_, 0);
+          Fetch<kVector>(to + at, b.w, at_ + at, at < left_, [] { return 0u; });
         }
       }
       at_ += Fill::kAcross * kChunkBytes;
