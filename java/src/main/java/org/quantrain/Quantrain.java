@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import org.quantrain.backend.cpu.CpuBackend;
+import org.quantrain.backend.cuda.CudaBackend;
 import org.quantrain.backend.cuda.CudaDiagnosis;
 import org.quantrain.backend.cuda.CudaLibraries;
 import org.quantrain.graph.Graph;
@@ -12,7 +13,9 @@ import org.quantrain.graph.Value;
 import org.quantrain.onnx.OnnxException;
 import org.quantrain.onnx.OnnxReader;
 import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.Device;
 import org.quantrain.runtime.DeviceCheck;
+import org.quantrain.runtime.QuantrainException;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 
@@ -49,6 +52,20 @@ public final class Quantrain implements AutoCloseable {
   /** On the CPU, with this many threads. */
   public static Quantrain open(int threads) {
     return new Quantrain(CpuBackend.open(threads), threads);
+  }
+
+  /**
+   * On a device. Today {@code AUTO} is the CPU.
+   *
+   * @param threads of the CPU, for computing or for reading images; 0 for one per core
+   * @throws QuantrainException in one line if the device cannot be used
+   */
+  public static Quantrain open(Device device, int threads) {
+    if (device.kind() != Device.Kind.CUDA) {
+      return threads == 0 ? open() : open(threads);
+    }
+    int readers = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
+    return new Quantrain(CudaBackend.open(device.index()), readers);
   }
 
   /**

@@ -51,11 +51,7 @@ final class Networks {
   }
 
   static Quantrain open(String device, int threads) {
-    if (device.equals("cuda")) {
-      throw new FailureException(
-          "device cuda: there is no CUDA backend yet; 'quantrain doctor' says what there is");
-    }
-    return threads == 0 ? Quantrain.open() : Quantrain.open(threads);
+    return Quantrain.open(RunConfig.parseDevice(device), threads);
   }
 
   /** The float network, with its initial or its own weights. */

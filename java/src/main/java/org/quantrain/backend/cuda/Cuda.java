@@ -65,6 +65,14 @@ final class Cuda extends NativeContext {
     return info;
   }
 
+  /** With what to do about it. */
+  @Override
+  protected String lastError() {
+    String text = super.lastError();
+    CudaFailure failure = CudaFailure.ofText(text);
+    return failure == CudaFailure.OTHER ? text : text + ": " + failure.advice();
+  }
+
   /** Bytes that can still be allocated. */
   long freeBytes() {
     try (qt_device_info info = facts(library, device)) {

@@ -17,6 +17,7 @@ import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.GradientMean;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.runtime.Memory;
+import org.quantrain.runtime.QuantrainException;
 import org.quantrain.runtime.Sgd;
 import org.quantrain.tensor.TensorSpec;
 
@@ -47,6 +48,27 @@ public final class CudaBackend implements Backend {
       cuda.close();
       throw e;
     }
+  }
+
+  /**
+   * A device with the libraries that {@link CudaLibraries} finds.
+   *
+   * @param device its number, from 0
+   * @throws QuantrainException in one line, if there is no such device, the kernels were not built,
+   *     or a library is missing, too old or does not work here, with what to do
+   */
+  public static CudaBackend open(int device) {
+    CudaProbe probe = CudaProbe.run();
+    if (probe.devices() == 0) {
+      throw new QuantrainException("no device cuda:" + device + ": " + probe.reason());
+    }
+    return new CudaBackend(
+        probe.library(),
+        device,
+        cuda ->
+            LibraryProducts.open(
+                cuda, device, cuda.stream(), CudaLibraries.find(), CudaOptions.ofProcess()),
+        !"off".equals(System.getProperty("quantrain.graph")));
   }
 
   @Override

@@ -49,7 +49,8 @@ public class NativeContext implements AutoCloseable {
     return handle;
   }
 
-  final String lastError() {
+  /** Why the last call failed. */
+  protected String lastError() {
     return QuantrainNative.qt_last_error(handle).getString();
   }
 
