@@ -60,7 +60,9 @@ public final class CudaBackend implements Backend {
   public static CudaBackend open(int device) {
     CudaProbe probe = CudaProbe.run();
     if (probe.devices() == 0) {
-      throw new QuantrainException("no device cuda:" + device + ": " + probe.reason());
+      throw new QuantrainException(
+          "no device cuda:%d: %s; 'quantrain doctor' says what it takes"
+              .formatted(device, probe.reason()));
     }
     return new CudaBackend(
         probe.library(),
