@@ -71,8 +71,8 @@ public class CopyBenchmark {
     for (int i = 0; i < count; i++) {
       long begin = i * part;
       long bytes = i == count - 1 ? BYTES - begin : part;
-      ByteBuffer source = from.view(begin, bytes);
-      ByteBuffer target = to.view(begin, bytes);
+      ByteBuffer source = from.host(begin, bytes).buffer();
+      ByteBuffer target = to.host(begin, bytes).buffer();
       for (int k = 0; k < bytes; k++) {
         source.put(k, (byte) k);
       }

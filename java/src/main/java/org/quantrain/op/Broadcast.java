@@ -49,9 +49,9 @@ final class Broadcast {
     return Shape.of(dims);
   }
 
-  /** The gradient of an operand: summed over where it was stretched. */
+  /** The gradient of an operand, of a bf16 one in float32: summed over where it was stretched. */
   static Value sumTo(GraphBuilder b, Node node, int input, Value grad) {
-    TensorSpec to = node.input(input).spec();
+    TensorSpec to = node.input(input).spec().as(grad.spec().dtype());
     return grad.spec().equals(to) ? grad : b.add(node.name() + ".d" + input, new SumTo(to), grad);
   }
 }

@@ -1,6 +1,6 @@
 package org.quantrain.plan;
 
-import java.nio.ByteBuffer;
+import org.quantrain.runtime.HostView;
 import org.quantrain.runtime.Memory;
 
 /**
@@ -10,7 +10,7 @@ import org.quantrain.runtime.Memory;
  * @param stays the contents are still there when the run is over
  */
 record Place(Memory memory, long offset, boolean stays) {
-  ByteBuffer view(long bytes) {
-    return memory.view(offset, bytes);
+  HostView host(long bytes) {
+    return memory.host(offset, bytes);
   }
 }

@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -12,6 +13,9 @@ import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.runtime.Arena;
 import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.Feed;
+import org.quantrain.runtime.Fetch;
+import org.quantrain.runtime.HostView;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.runtime.Memory;
 import org.quantrain.runtime.ParameterStore;
@@ -23,23 +27,28 @@ import org.quantrain.tensor.TensorSpec;
  * the thread that opened the backend. Several plans may share one parameter store.
  */
 public final class Plan implements AutoCloseable {
-  /**
-   * What a run leaves that no kernel writes: a gradient that stands for several parameters is
-   * computed once and copied to the others, that of a parameter which the loss does not depend on
-   * is zero.
-   */
-  private record Copy(ByteBuffer from, ByteBuffer to) {}
+  /** What the host fills, and whether it did since the last run. */
+  private static final class Input {
+    private final Feed feed;
+    private boolean filled;
+
+    Input(Feed feed) {
+      this.feed = feed;
+    }
+  }
 
   private final Graph graph;
   private final int batch;
   private final Backend backend;
   private final ParameterStore store;
   private final Map<Value, Place> places;
-  private final Map<Value, ByteBuffer> inputs = new HashMap<>();
-  private final Map<Value, ByteBuffer> views = new HashMap<>();
+  private final Map<Value, Input> inputs = new LinkedHashMap<>();
+  private final Map<Value, HostView> views = new HashMap<>();
   private final Kernel[] kernels;
   private final Kernel[] everyRun;
-  private final Copy[] copies;
+  private final Kernel[] copies;
+  private final Kernel whole;
+  private final Input[] fed;
   private final List<Memory> memories;
   private final PlanMemory memory;
   private boolean closed;
@@ -62,28 +71,40 @@ public final class Plan implements AutoCloseable {
     this.places = places;
     this.kernels = kernels.toArray(Kernel[]::new);
     this.everyRun = everyRun.toArray(Kernel[]::new);
-    this.copies = copies(gradients).toArray(Copy[]::new);
     this.memories = List.copyOf(memories);
     this.memory = memory;
-    graph.inputs().forEach(v -> inputs.put(v, places.get(v).view(spec(v).bytes())));
+    for (Value v : graph.inputs()) {
+      Place place = places.get(v);
+      inputs.put(v, new Input(place.memory().feed(place.offset(), spec(v).bytes())));
+    }
+    this.copies = copies(gradients).toArray(Kernel[]::new);
+    List<Kernel> all = new ArrayList<>(everyRun);
+    all.addAll(List.of(copies));
+    this.whole = backend.sequence(all);
+    this.fed = inputs.values().toArray(Input[]::new);
   }
 
-  private List<Copy> copies(Map<Value, Value> gradients) {
-    List<Copy> found = new ArrayList<>();
+  /**
+   * What a run leaves that no node writes: a gradient that stands for several parameters is
+   * computed once and copied to the others, that of a parameter which the loss does not depend on
+   * is zero.
+   */
+  private List<Kernel> copies(Map<Value, Value> gradients) {
+    List<Kernel> found = new ArrayList<>();
     gradients.forEach(
         (param, gradient) -> {
           Place from = places.get(gradient);
           Place to = gradientOf(param);
           if (!from.equals(to)) {
             long bytes = param.spec().bytes();
-            found.add(new Copy(from.view(bytes), to.view(bytes)));
+            found.add(to.memory().copying(to.offset(), from.memory(), from.offset(), bytes));
           }
         });
     if (!gradients.isEmpty()) {
       for (Value param : store.params()) {
         if (!hasName(gradients, param)) {
-          ByteBuffer gradient = gradientOf(param).view(param.spec().bytes());
-          found.add(new Copy(ByteBuffer.allocateDirect(gradient.limit()), gradient));
+          Place to = gradientOf(param);
+          found.add(to.memory().zeroing(to.offset(), param.spec().bytes()));
         }
       }
     }
@@ -112,18 +133,19 @@ public final class Plan implements AutoCloseable {
   }
 
   /**
-   * Memory of an input, to be filled before {@link #run}: a direct buffer in native byte order,
-   * rank 4 channels-last. It is the same buffer at every call, and its contents stay until they are
-   * overwritten.
+   * Where to put an input before {@link #run}: a direct buffer in native byte order, rank 4
+   * channels-last, to be asked for each time it is filled, and then whole. What was put there serves
+   * every run until it is replaced.
    *
    * @throws IllegalArgumentException if the value is no input of the graph
    */
   public ByteBuffer input(Value value) {
-    ByteBuffer buffer = inputs.get(value);
-    if (buffer == null) {
+    Input input = inputs.get(value);
+    if (input == null) {
       throw new IllegalArgumentException(value + " is no input of this plan");
     }
-    return buffer;
+    input.filled = true;
+    return input.feed.next();
   }
 
   /** {@link #input(Value)} by name. */
@@ -142,11 +164,27 @@ public final class Plan implements AutoCloseable {
    * @throws org.quantrain.runtime.QuantrainException if a kernel refuses
    */
   public void run() {
-    begin();
-    for (Kernel kernel : everyRun) {
-      kernel.run();
+    handOver();
+    whole.run();
+  }
+
+  /** What {@link #run} runs, for a sequence with other kernels; {@link #handOver} comes before. */
+  public Kernel kernel() {
+    return whole;
+  }
+
+  /** Brings the inputs that were filled to where the nodes read them. */
+  public void handOver() {
+    if (closed) {
+      throw new IllegalStateException("the plan is closed");
     }
-    end();
+    backend.enter();
+    for (Input input : fed) {
+      if (input.filled) {
+        input.filled = false;
+        input.feed.push();
+      }
+    }
   }
 
   /**
@@ -157,7 +195,7 @@ public final class Plan implements AutoCloseable {
    */
   public void runTimed(long[] nanoseconds) {
     Arrays.fill(nanoseconds, 0);
-    begin();
+    handOver();
     int next = 0;
     for (Kernel kernel : everyRun) {
       while (kernels[next] != kernel) {
@@ -165,21 +203,11 @@ public final class Plan implements AutoCloseable {
       }
       long start = System.nanoTime();
       kernel.run();
+      backend.finish();
       nanoseconds[next] = System.nanoTime() - start;
     }
-    end();
-  }
-
-  private void begin() {
-    if (closed) {
-      throw new IllegalStateException("the plan is closed");
-    }
-    backend.enter();
-  }
-
-  private void end() {
-    for (Copy copy : copies) {
-      copy.to.put(0, copy.from, 0, copy.from.limit());
+    for (Kernel copy : copies) {
+      copy.run();
     }
   }
 
@@ -223,7 +251,18 @@ public final class Plan implements AutoCloseable {
     return view(value).getInt(0);
   }
 
-  private ByteBuffer view(Value value) {
+  /**
+   * The road on which the host reads a value after run after run; closed before the plan.
+   *
+   * @throws IllegalArgumentException if the value is not readable
+   */
+  public Fetch fetch(Value value) {
+    requireReadable(value);
+    Place place = places.get(value);
+    return place.memory().fetch(place.offset(), spec(value).bytes());
+  }
+
+  private void requireReadable(Value value) {
     if (closed) {
       throw new IllegalStateException("the plan is closed");
     }
@@ -231,12 +270,17 @@ public final class Plan implements AutoCloseable {
       throw new IllegalArgumentException(
           value + " is not there after a run: keep it by PlanOptions.keep");
     }
-    ByteBuffer view = views.get(value);
+  }
+
+  private ByteBuffer view(Value value) {
+    requireReadable(value);
+    HostView view = views.get(value);
     if (view == null) {
-      view = places.get(value).view(spec(value).bytes());
+      view = places.get(value).host(spec(value).bytes());
       views.put(value, view);
     }
-    return view.rewind();
+    view.pull();
+    return view.buffer().rewind();
   }
 
   /** Calls of native code in a {@link #run}. */
@@ -266,7 +310,8 @@ public final class Plan implements AutoCloseable {
       String lowering = kernels[i].lowering();
       text.append(lowering.isEmpty() ? "" : "  by " + lowering);
       int calls = kernels[i].nativeCalls();
-      text.append(calls == 1 ? "" : "  in " + calls + " native calls").append('\n');
+      text.append(calls == 1 ? "" : "  in " + calls + " native calls");
+      text.append(memory(node, kernels[i])).append('\n');
     }
     for (Arena arena : List.of(Arena.PARAMS, Arena.GRADS, Arena.OPTIMIZER, Arena.STATE)) {
       line(text, arena, store.memory(arena).bytes(), "");
@@ -279,6 +324,19 @@ public final class Plan implements AutoCloseable {
     line(text, Arena.WORKSPACE, memory.workspace(), "");
     text.append(nativeCalls()).append(" native calls in a run\n");
     return text.toString();
+  }
+
+  /** What a node adds to the plan's memory as long as its results are needed, and while it runs. */
+  private String memory(Node node, Kernel kernel) {
+    long results = 0;
+    for (int i = 0; i < node.outputs().size(); i++) {
+      Place place = places.get(node.output(i));
+      boolean own = place != null && node.op().aliasOf(i) < 0;
+      results += own && memories.contains(place.memory()) ? spec(node.output(i)).bytes() : 0;
+    }
+    long work = kernel.workspaceBytes();
+    return (results == 0 ? "" : String.format(Locale.ROOT, "  %,d bytes", results))
+        + (work == 0 ? "" : String.format(Locale.ROOT, "  %,d bytes of workspace", work));
   }
 
   private static void line(StringBuilder text, Arena arena, long bytes, String more) {
@@ -296,6 +354,8 @@ public final class Plan implements AutoCloseable {
   public void close() {
     if (!closed) {
       closed = true;
+      whole.close();
+      inputs.values().forEach(input -> input.feed.close());
       for (Kernel kernel : kernels) {
         kernel.close();
       }

@@ -6,7 +6,9 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Set;
 import org.quantrain.autodiff.TrainingGraph;
 import org.quantrain.graph.Graph;
@@ -117,8 +119,9 @@ public final class PlanCompiler {
     }
     placeGradients(places);
     List<Value> buffered = new ArrayList<>();
-    List<MemoryPlanner.Buffer> buffers = lifetimes(places, buffered);
+    List<MemoryPlanner.Buffer> buffers = lifetimes(places, buffered, batch);
     MemoryPlanner.Layout layout = options.planner().place(buffers);
+    requireFit(layout.bytes(), places);
     long naive = MemoryPlanner.naive().place(buffers).bytes();
 
     List<Kernel> kernels = new ArrayList<>();
@@ -145,7 +148,7 @@ public final class PlanCompiler {
             .filter(k -> k.workspaceBytes() > 0)
             .forEach(k -> k.attach(scratch.address()));
       }
-      everyRun.forEach(Kernel::readyConstants);
+      everyRun.forEach(k -> k.readyConstants(backend::allocate));
       return new Plan(
           graph,
           batch,
@@ -252,7 +255,8 @@ public final class PlanCompiler {
    * Fills {@code buffered} with the values that need memory in this plan, beside how long they
    * live.
    */
-  private List<MemoryPlanner.Buffer> lifetimes(Map<Value, Place> places, List<Value> buffered) {
+  private List<MemoryPlanner.Buffer> lifetimes(
+      Map<Value, Place> places, List<Value> buffered, int samples) {
     int end = graph.nodes().size();
     Set<Value> wanted = new HashSet<>(options.keep());
     wanted.addAll(graph.outputs());
@@ -281,10 +285,43 @@ public final class PlanCompiler {
     live.forEach(
         (value, range) -> {
           buffered.add(value);
-          long bytes = value.spec().withBatch(batch).bytes();
+          long bytes = value.spec().withBatch(samples).bytes();
           buffers.add(new MemoryPlanner.Buffer(value.name(), bytes, range[0], range[1]));
         });
     return buffers;
+  }
+
+  /** A plan that is too large says so before anything is allocated, with the batch that is not. */
+  private void requireFit(long bytes, Map<Value, Place> places) {
+    OptionalLong free = backend.freeBytes();
+    if (free.isEmpty() || bytes <= free.getAsLong()) {
+      return;
+    }
+    int fits = 0;
+    for (int high = batch; high - fits > 1; ) {
+      int middle = (fits + high) >>> 1;
+      long smaller =
+          options.planner().place(lifetimes(places, new ArrayList<>(), middle)).bytes();
+      if (smaller <= free.getAsLong()) {
+        fits = middle;
+      } else {
+        high = middle;
+      }
+    }
+    throw new QuantrainException(
+        String.format(
+            Locale.ROOT,
+            "out of memory: values of a batch of %,d need %,d MB on %s, which has %,d MB left; %s",
+            batch,
+            bytes >> 20,
+            backend.name(),
+            free.getAsLong() >> 20,
+            fits == 0
+                ? "not even one sample fits"
+                : "a batch of "
+                    + fits
+                    + " would fit: take a smaller one, or run it in equal parts"
+                    + " (--accumulate)"));
   }
 
   private static int[] extended(int[] range, int last) {
@@ -319,7 +356,7 @@ public final class PlanCompiler {
       if (kernel.workspaceBytes() > 0) {
         kernel.attach(workspace.address());
       }
-      kernel.readyConstants();
+      kernel.readyConstants(backend::allocate);
       kernel.run();
     }
   }

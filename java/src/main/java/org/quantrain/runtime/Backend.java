@@ -2,6 +2,7 @@ package org.quantrain.runtime;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.quantrain.graph.Node;
 import org.quantrain.tensor.TensorSpec;
 
@@ -44,6 +45,21 @@ public interface Backend extends AutoCloseable {
    * since. {@code prepare} includes it.
    */
   void enter();
+
+  /**
+   * Kernels that are always run one after another, as one that a device may record and replay. It
+   * does not own them; closing it frees what it recorded.
+   */
+  Kernel sequence(List<Kernel> kernels);
+
+  /** Waits until everything that was run is done. */
+  void finish();
+
+  /** How many steps the host may be ahead of the device, whose results it then reads later. */
+  int stepsAhead();
+
+  /** Memory that {@link #allocate} still can give; empty if that is not known. */
+  OptionalLong freeBytes();
 
   /** Makes the kernel of an optimizer step. */
   Kernel prepare(Sgd.Launch launch);

@@ -1,5 +1,7 @@
 package org.quantrain.runtime;
 
+import java.util.List;
+
 /**
  * The mean of the gradients that several runs of a training plan leave, one behind the other: a
  * step of a large batch in the memory of a small one. Batch norm sees each part by itself.
@@ -18,36 +20,32 @@ public final class GradientMean implements AutoCloseable {
   private final Memory sum;
   private final Kernel add;
   private final Kernel finish;
-  private int added;
+  private final Kernel last;
 
   /**
    * @param parts runs of a step, at least 2
    */
   public GradientMean(ParameterStore store, int parts) {
     this.parts = parts;
+    Backend backend = store.backend();
     Memory gradients = store.memory(Arena.GRADS);
-    sum = store.backend().allocate(gradients.bytes());
+    sum = backend.allocate(gradients.bytes());
     long elements = gradients.bytes() / Float.BYTES;
     long to = sum.address();
     long from = gradients.address();
-    add = store.backend().prepare(new Launch(from, to, elements, parts, false));
-    finish = store.backend().prepare(new Launch(from, to, elements, parts, true));
+    add = backend.prepare(new Launch(from, to, elements, parts, false));
+    finish = backend.prepare(new Launch(from, to, elements, parts, true));
+    last = backend.sequence(List.of(finish, sum.zeroing(0, sum.bytes())));
   }
 
-  /** Takes what a run left; after the last part of a step the store has the mean. */
-  public void add() {
-    added++;
-    if (added < parts) {
-      add.run();
-      return;
-    }
-    finish.run();
-    sum.fillZero(0, sum.bytes());
-    added = 0;
+  /** What takes the gradients that a run left; after the last part the store has the mean. */
+  public Kernel after(int part) {
+    return part == parts - 1 ? last : add;
   }
 
   @Override
   public void close() {
+    last.close();
     add.close();
     finish.close();
     sum.close();

@@ -1,5 +1,7 @@
 package org.quantrain.runtime;
 
+import java.util.function.LongFunction;
+
 /**
  * One prepared node. Everything that can be checked, created or allocated was, when it was
  * prepared; {@link #run} only launches.
@@ -26,8 +28,10 @@ public interface Kernel extends AutoCloseable {
   /**
    * Called once, after {@link #attach}: what is done to constant operands alone is done here, not
    * in {@link #run}.
+   *
+   * @param allocate memory of the backend, which the kernel closes
    */
-  default void readyConstants() {}
+  default void readyConstants(LongFunction<Memory> allocate) {}
 
   /** How the node is executed, for {@code explain()}. */
   default String lowering() {

@@ -160,7 +160,8 @@ public final class ParameterStore implements AutoCloseable {
 
   /** Starts the optimizer anew. */
   public void clearVelocities() {
-    memory(Arena.OPTIMIZER).fillZero(0, memory(Arena.OPTIMIZER).bytes());
+    Memory velocities = memory(Arena.OPTIMIZER);
+    velocities.zeroing(0, velocities.bytes()).run();
   }
 
   /** Copy of the gradient that the last training run left. */
@@ -172,7 +173,7 @@ public final class ParameterStore implements AutoCloseable {
   public List<String> nonFiniteGradients() {
     List<String> found = new ArrayList<>();
     for (Value param : params()) {
-      FloatBuffer gradient = view(Arena.GRADS, entry(param.name())).asFloatBuffer();
+      FloatBuffer gradient = pulled(Arena.GRADS, entry(param.name())).asFloatBuffer();
       // A sum of magnitudes would overflow on its own; zero times x is NaN exactly where x is not
       // finite.
       float sum = 0;
@@ -233,13 +234,19 @@ public final class ParameterStore implements AutoCloseable {
     return entry;
   }
 
-  private ByteBuffer view(Arena arena, Entry entry) {
-    return memory(arena).view(entry.offset, entry.value.spec().bytes());
+  private HostView view(Arena arena, Entry entry) {
+    return memory(arena).host(entry.offset, entry.value.spec().bytes());
+  }
+
+  private ByteBuffer pulled(Arena arena, Entry entry) {
+    HostView view = view(arena, entry);
+    view.pull();
+    return view.buffer();
   }
 
   private HostTensor read(Arena arena, Entry entry) {
     HostTensor out = HostTensor.zeros(entry.value.spec());
-    out.buffer().put(view(arena, entry));
+    out.buffer().put(pulled(arena, entry));
     return out;
   }
 
@@ -249,7 +256,9 @@ public final class ParameterStore implements AutoCloseable {
       throw new IllegalArgumentException(
           entry.value.name() + ": expected " + expected + ", got " + contents.spec());
     }
-    view(arena, entry).put(contents.buffer());
+    HostView view = view(arena, entry);
+    view.buffer().put(contents.buffer());
+    view.push();
   }
 
   @Override

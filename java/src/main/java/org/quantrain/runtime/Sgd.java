@@ -94,6 +94,11 @@ public final class Sgd implements AutoCloseable {
     kernel.run();
   }
 
+  /** {@link #step}, for a sequence with other kernels. */
+  public Kernel kernel() {
+    return kernel;
+  }
+
   @Override
   public void close() {
     kernel.close();

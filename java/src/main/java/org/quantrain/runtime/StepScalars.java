@@ -25,23 +25,34 @@ public final class StepScalars implements AutoCloseable {
   private static final int STRIDE = 64;
 
   private final Memory memory;
-  private final ByteBuffer view;
+  private final Feed feed;
+  private final float[] values = new float[Slot.values().length];
 
   StepScalars(Backend backend) {
     long bytes = (long) STRIDE * Slot.values().length;
     memory = backend.allocate(bytes);
-    view = memory.view(0, bytes);
+    feed = memory.feed(0, bytes);
     for (Slot slot : Slot.values()) {
-      set(slot, slot.initial);
+      values[slot.ordinal()] = slot.initial;
     }
+    handOver();
   }
 
   public void set(Slot slot, float value) {
-    view.putFloat(slot.ordinal() * STRIDE, value);
+    values[slot.ordinal()] = value;
+    handOver();
+  }
+
+  private void handOver() {
+    ByteBuffer buffer = feed.next();
+    for (int i = 0; i < values.length; i++) {
+      buffer.putFloat(i * STRIDE, values[i]);
+    }
+    feed.push();
   }
 
   public float get(Slot slot) {
-    return view.getFloat(slot.ordinal() * STRIDE);
+    return values[slot.ordinal()];
   }
 
   /** Address of the value, for kernels. */
@@ -51,6 +62,7 @@ public final class StepScalars implements AutoCloseable {
 
   @Override
   public void close() {
+    feed.close();
     memory.close();
   }
 }

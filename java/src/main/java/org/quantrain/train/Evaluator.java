@@ -23,8 +23,6 @@ public final class Evaluator implements AutoCloseable {
   private static final int TOP = 5;
 
   private final Plan plan;
-  private final FloatBuffer images;
-  private final IntBuffer labels;
   private final Value logits;
   private final ByteBuffer logitBytes;
   private final FloatBuffer logitRows;
@@ -39,8 +37,6 @@ public final class Evaluator implements AutoCloseable {
   public Evaluator(Graph graph, int batch, ParameterStore store, int inputThreads) {
     this.inputThreads = inputThreads;
     plan = PlanCompiler.compile(graph, batch, store.backend(), store, PlanOptions.defaults());
-    images = plan.input(graph.inputs().get(0)).asFloatBuffer();
-    labels = plan.input(AddLoss.LABELS).asIntBuffer();
     logits = graph.outputs().get(0);
     classes = logits.spec().shape().dim(1);
     logitBytes =
@@ -56,6 +52,8 @@ public final class Evaluator implements AutoCloseable {
     int count = batches.batchesPerEpoch();
     try (Prefetch ahead = new Prefetch(batches, Batches.Position.START, count, inputThreads)) {
       for (int b = 0; b < count; b++) {
+        FloatBuffer images = plan.input(plan.graph().inputs().get(0)).asFloatBuffer();
+        IntBuffer labels = plan.input(AddLoss.LABELS).asIntBuffer();
         int rows = ahead.next(images, labels);
         plan.run();
         loss += (double) plan.readFloat(plan.graph().outputs().get(1)) * rows;

@@ -6,8 +6,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Deque;
 import java.util.EnumMap;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -25,7 +27,6 @@ import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.Lowering;
-import org.quantrain.pass.AddLoss;
 import org.quantrain.pass.Phase;
 import org.quantrain.pass.Pipelines;
 import org.quantrain.plan.Plan;
@@ -77,6 +78,7 @@ public final class Trainer implements AutoCloseable {
   private final List<Node> learned;
 
   private final Map<Phase, Plan> plans = new EnumMap<>(Phase.class);
+  private final Map<Phase, TrainingStep> trainingSteps = new EnumMap<>(Phase.class);
   private final int epochs;
   private final long totalSteps;
   private Evaluation lastValidation;
@@ -275,6 +277,54 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
+  private TrainingStep training(Phase phase) {
+    return trainingSteps.computeIfAbsent(
+        phase,
+        p ->
+            new TrainingStep(
+                store.backend(), plans.get(p), gradients, optimizer, recipe.accumulate()));
+  }
+
+  /** A part of a step that was run. */
+  private record Part(TrainingStep training, Phase phase, int step, int part, float rate) {}
+
+  /** What the parts of an epoch give, when the device has got there. */
+  private final class Results {
+    private final int epoch;
+    private final Deque<Part> running = new ArrayDeque<>();
+    private float stepLoss;
+    private double loss;
+    private long correct;
+
+    Results(int epoch) {
+      this.epoch = epoch;
+    }
+
+    void await(Part part) {
+      running.add(part);
+      collect(store.backend().stepsAhead());
+    }
+
+    /** Takes results until so many parts are left to run. */
+    void collect(int left) {
+      while (running.size() > left) {
+        Part part = running.remove();
+        TrainingStep.Result result = part.training.take();
+        stepLoss += result.loss() / recipe.accumulate();
+        correct += result.correct();
+        if (part.part == recipe.accumulate() - 1) {
+          // Gradients of a step that the host has left behind are looked at when its loss says so.
+          if (store.backend().stepsAhead() == 0 || !Float.isFinite(stepLoss)) {
+            requireFinite(stepLoss, epoch, part.step);
+          }
+          loss += stepLoss;
+          listener.step(stage, part.phase, epoch + 1, part.step + 1, stepLoss, part.rate);
+          stepLoss = 0;
+        }
+      }
+    }
+  }
+
   private Checkpoint epoch(int epoch, Prefetch ahead, Checkpoint before) {
     int steps = batches.batchesPerEpoch();
     LrSchedule schedule =
@@ -283,32 +333,28 @@ public final class Trainer implements AutoCloseable {
                 recipe.floatLearningRate(), Math.min(steps, totalSteps / 10), totalSteps)
             : new LrSchedule(recipe.qatLearningRate(), 0, totalSteps);
     long started = System.nanoTime();
-    double loss = 0;
-    long correct = 0;
     Phase phase = null;
     StepInput input = new StepInput(batches, recipe.accumulate());
+    Results results = new Results(epoch);
     for (int b = 0; b < steps; b++) {
       long step = (long) epoch * steps + b;
-      Plan plan = plans.get(phaseAt(step));
       if (phase != phaseAt(step)) {
+        results.collect(0);
         endOfDelay(phase);
         phase = phaseAt(step);
       }
-      input.take(ahead, plan);
+      TrainingStep training = training(phase);
+      input.take(ahead, training.plan());
       float rate = schedule.at(step);
       store.scalars().set(StepScalars.Slot.LEARNING_RATE, rate);
-      float stepLoss = 0;
       for (int part = 0; part < recipe.accumulate(); part++) {
-        input.feed(part, plan);
-        runPart(plan, epoch, b);
-        stepLoss += plan.readFloat(plan.graph().outputs().get(1)) / recipe.accumulate();
-        correct += plan.readInt(plan.graph().outputs().get(2));
+        input.feed(part, training.plan());
+        runPart(training, part, epoch, b);
+        results.await(new Part(training, phase, b, part, rate));
       }
-      requireFinite(stepLoss, epoch, b);
-      optimizer.step();
-      loss += stepLoss;
-      listener.step(stage, phase, epoch + 1, b + 1, stepLoss, rate);
     }
+    results.collect(0);
+    requireFinite(0, epoch, steps - 1);
     endOfDelay(phase);
     double seconds = (System.nanoTime() - started) / 1e9;
     long seen = (long) steps * recipe.batch();
@@ -321,8 +367,8 @@ public final class Trainer implements AutoCloseable {
             epoch + 1,
             epochs,
             schedule.at((long) epoch * steps + steps - 1),
-            loss / steps,
-            100.0 * correct / seen,
+            results.loss / steps,
+            100.0 * results.correct / seen,
             lastValidation == null ? Double.NaN : lastValidation.loss(),
             lastValidation == null ? Double.NaN : lastValidation.top1(),
             seconds,
@@ -359,12 +405,9 @@ public final class Trainer implements AutoCloseable {
    * A scale that overflowed is refused by the kernel that reads it; the user hears which step it
    * was.
    */
-  private void runPart(Plan plan, int epoch, int step) {
+  private void runPart(TrainingStep training, int part, int epoch, int step) {
     try {
-      plan.run();
-      if (gradients != null) {
-        gradients.add();
-      }
+      training.run(part);
     } catch (QuantrainException e) {
       throw new NonFiniteException(where(epoch, step) + e.getMessage() + HINT);
     }
@@ -426,6 +469,7 @@ public final class Trainer implements AutoCloseable {
 
   @Override
   public void close() {
+    trainingSteps.values().forEach(TrainingStep::close);
     plans.values().forEach(Plan::close);
     evaluator.close();
     optimizer.close();

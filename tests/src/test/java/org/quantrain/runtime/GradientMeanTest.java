@@ -25,11 +25,11 @@ class GradientMeanTest {
       for (int step = 0; step < 2; step++) {
         for (int part = 0; part < 3; part++) {
           FloatBuffer gradient =
-              store.memory(Arena.GRADS).view(store.offset(PARAM), 4 * SIZE).asFloatBuffer();
+              store.memory(Arena.GRADS).host(store.offset(PARAM), 4 * SIZE).buffer().asFloatBuffer();
           for (int i = 0; i < SIZE; i++) {
             gradient.put(i * (part + 1) + 10 * step);
           }
-          mean.add();
+          mean.after(part).run();
         }
         float[] expected = new float[SIZE];
         for (int i = 0; i < SIZE; i++) {

@@ -166,7 +166,8 @@ class ParameterStoreTest {
   private static void gradient(ParameterStore store, Value param, float... values) {
     store
         .memory(Arena.GRADS)
-        .view(store.offset(param), param.spec().bytes())
+        .host(store.offset(param), param.spec().bytes())
+        .buffer()
         .asFloatBuffer()
         .put(values);
   }

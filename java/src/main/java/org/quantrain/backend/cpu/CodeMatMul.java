@@ -7,6 +7,11 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_f32;
 
 import java.util.Arrays;
 import org.bytedeco.dnnl.dnnl_memory_desc;
+import org.quantrain.backend.shared.At;
+import org.quantrain.backend.shared.NativeTypes;
+import org.quantrain.backend.shared.Scratch;
+import org.quantrain.backend.shared.Sizes;
+import org.quantrain.backend.shared.Steps;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_dequantize_args;
 import org.quantrain.internal.bind.qt_float_to_acc_args;
@@ -49,7 +54,7 @@ final class CodeMatMul {
             .rows(y[last - 1])
             .in(a[last])
             .out(y[last])
-            .code_type(CodeKernels.codeType(b.input(0)));
+            .code_type(NativeTypes.codeType(b.input(0)));
     return cpu.kernel(b, args, QuantrainNative::qt_matmul_codes).lowered("integer loops");
   }
 
@@ -108,7 +113,7 @@ final class CodeMatMul {
             .outer(1)
             .channels(1)
             .inner(Sizes.elements(codes))
-            .code_type(CodeKernels.codeType(codes));
+            .code_type(NativeTypes.codeType(codes));
     region.whenKnown(address -> args.y(At.floats(address)));
     steps.add(cpu.call(b, args, QuantrainNative::qt_dequantize));
     return region;

@@ -9,11 +9,15 @@ import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.dnnl.dnnl_memory_desc;
+import org.quantrain.backend.shared.At;
+import org.quantrain.backend.shared.NativeTypes;
+import org.quantrain.backend.shared.Scratch;
+import org.quantrain.backend.shared.Steps;
 import org.quantrain.graph.Node;
 import org.quantrain.internal.bind.QuantrainNative;
+import org.quantrain.internal.bind.qt_conv2d_codes_args;
 import org.quantrain.internal.bind.qt_dequantize_args;
 import org.quantrain.internal.bind.qt_float_to_acc_args;
-import org.quantrain.internal.bind.qt_conv2d_codes_args;
 import org.quantrain.internal.bind.qt_gemm_codes_args;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.ConvRequantize;
@@ -228,7 +232,7 @@ final class CodeProducts {
               .outer(1)
               .channels(1)
               .inner(block.inputs())
-              .code_type(CodeKernels.codeType(b.input(0)));
+              .code_type(NativeTypes.codeType(b.input(0)));
       x.whenKnown(address -> values.y(At.floats(address)));
       steps.add(cpu.call(b, values, QuantrainNative::qt_dequantize));
       for (int i = 0; i < products.size(); i++) {
@@ -300,7 +304,7 @@ final class CodeProducts {
     qt_conv2d_codes_args args =
         referenceArgs(
             conv,
-            CodeKernels.codeType(b.input(0)),
+            NativeTypes.codeType(b.input(0)),
             b.input(0).address(),
             b.input(2).address(),
             b.input(3).address(),
@@ -335,7 +339,7 @@ final class CodeProducts {
             .rows(conv.n())
             .in(conv.c())
             .out(conv.k())
-            .code_type(CodeKernels.codeType(b.input(0)));
+            .code_type(NativeTypes.codeType(b.input(0)));
     return cpu.kernel(b, args, QuantrainNative::qt_gemm_codes).lowered("integer loops");
   }
 }

@@ -31,6 +31,8 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_s8;
 import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.bytedeco.dnnl.dnnl_primitive_attr;
 import org.bytedeco.dnnl.dnnl_primitive_desc;
+import org.quantrain.backend.shared.Scratch;
+import org.quantrain.backend.shared.Steps;
 import org.quantrain.internal.bind.qt_window;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.tensor.Shape;

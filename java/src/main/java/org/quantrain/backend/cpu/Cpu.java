@@ -4,38 +4,13 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import org.bytedeco.javacpp.Loader;
-import org.bytedeco.javacpp.Pointer;
+import org.quantrain.backend.shared.NativeContext;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_context;
-import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.QuantrainException;
 
 /** What every CPU kernel needs: the context of our kernels and oneDNN. */
-final class Cpu implements AutoCloseable {
-  /** A kernel of the native library. */
-  @FunctionalInterface
-  interface NativeKernel<A extends Pointer> {
-    int launch(qt_context context, A args);
-  }
-
-  /** A native kernel bound to its arguments. */
-  private record Call<A extends Pointer>(
-      Cpu cpu, Binding binding, A args, NativeKernel<? super A> kernel) implements Steps.Step {
-    @Override
-    public void run() {
-      if (kernel.launch(cpu.context, args) != QuantrainNative.QT_OK) {
-        String text = QuantrainNative.qt_last_error(cpu.context).getString();
-        throw binding == null ? new QuantrainException(text) : binding.failure(text);
-      }
-    }
-
-    @Override
-    public void close() {
-      args.close();
-    }
-  }
-
-  private final qt_context context = new qt_context();
+final class Cpu extends NativeContext {
   private final Dnnl dnnl;
   private final boolean exactIntegers;
   private final boolean pairsIntegers;
@@ -48,6 +23,19 @@ final class Cpu implements AutoCloseable {
    * @throws QuantrainException if the native libraries do not load here
    */
   Cpu(int threads, String isa) {
+    super(open(threads));
+    sumsInBands = isa().equals("avx2");
+    if (isa != null
+        && QuantrainNative.qt_context_force_isa(handle(), isa) != QuantrainNative.QT_OK) {
+      throw new QuantrainException("no kernels for " + isa + " on this processor");
+    }
+    enter();
+    dnnl = new Dnnl(handle());
+    exactIntegers = IntegerSelfTest.passes(this);
+    pairsIntegers = !exactIntegers && !isa().equals("baseline");
+  }
+
+  private static qt_context open(int threads) {
     try {
       // oneDNN first: both libraries then share its OpenMP runtime and one team of threads.
       Loader.load(org.bytedeco.dnnl.global.dnnl.class);
@@ -55,18 +43,11 @@ final class Cpu implements AutoCloseable {
     } catch (LinkageError e) {
       throw new QuantrainException("the native libraries do not load here: " + e.getMessage(), e);
     }
+    qt_context context = new qt_context();
     if (QuantrainNative.qt_context_create(context, threads) != QuantrainNative.QT_OK) {
       throw new QuantrainException("no native context: out of memory");
     }
-    sumsInBands = isa().equals("avx2");
-    if (isa != null
-        && QuantrainNative.qt_context_force_isa(context, isa) != QuantrainNative.QT_OK) {
-      throw new QuantrainException("no kernels for " + isa + " on this processor");
-    }
-    QuantrainNative.qt_context_enter(context);
-    dnnl = new Dnnl(context);
-    exactIntegers = IntegerSelfTest.passes(this);
-    pairsIntegers = !exactIntegers && !isa().equals("baseline");
+    return context;
   }
 
   /** Whether oneDNN's int8 products are exact here. */
@@ -92,14 +73,7 @@ final class Cpu implements AutoCloseable {
   }
 
   private String isa() {
-    return QuantrainNative.qt_context_isa(context).getString();
-  }
-
-  /**
-   * Makes the calling thread's OpenMP setting this backend's; oneDNN sizes what it prepares by it.
-   */
-  void enter() {
-    QuantrainNative.qt_context_enter(context);
+    return QuantrainNative.qt_context_isa(handle()).getString();
   }
 
   Dnnl dnnl() {
@@ -118,7 +92,7 @@ final class Cpu implements AutoCloseable {
 
   String description() {
     DnnlUnits units = DnnlUnits.here();
-    return QuantrainNative.qt_context_threads(context)
+    return QuantrainNative.qt_context_threads(handle())
         + " threads, quantrain "
         + QuantrainNative.qt_version().getString()
         + " on "
@@ -137,20 +111,9 @@ final class Cpu implements AutoCloseable {
             : ", bf16 products on bf16 units (" + units.bf16() + ")");
   }
 
-  /** One call of a native kernel; {@code args} is owned by the step. */
-  <A extends Pointer> Steps.Step call(Binding binding, A args, NativeKernel<? super A> kernel) {
-    return new Call<>(this, binding, args, kernel);
-  }
-
-  /** A kernel that is one native call. */
-  <A extends Pointer> Steps kernel(Binding binding, A args, NativeKernel<? super A> kernel) {
-    return new Steps(binding).add(call(binding, args, kernel));
-  }
-
   @Override
   public void close() {
     dnnl.close();
-    QuantrainNative.qt_context_destroy(context);
-    context.setNull();
+    super.close();
   }
 }

@@ -51,6 +51,10 @@ import org.bytedeco.dnnl.dnnl_stream;
 import org.bytedeco.dnnl.dnnl_version_t;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerPointer;
+import org.quantrain.backend.shared.At;
+import org.quantrain.backend.shared.LibraryFailure;
+import org.quantrain.backend.shared.Scratch;
+import org.quantrain.backend.shared.Steps;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_context;
 import org.quantrain.runtime.QuantrainException;
@@ -101,7 +105,7 @@ final class Dnnl implements AutoCloseable {
   /**
    * A call of oneDNN that failed; who knows the node turns it into a {@link QuantrainException}.
    */
-  static class Failure extends RuntimeException {
+  static class Failure extends LibraryFailure {
     private static final long serialVersionUID = 1L;
 
     Failure(String message) {

@@ -6,6 +6,8 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_u8;
 import java.nio.ByteBuffer;
 import java.nio.IntBuffer;
 import java.util.Optional;
+import org.quantrain.backend.shared.Scratch;
+import org.quantrain.backend.shared.Steps;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.op.ConvGeometry;
 
@@ -37,11 +39,11 @@ final class IntegerSelfTest {
   }
 
   private static boolean passes(Cpu cpu, Convolution conv, int type, int zeroPoint) {
-    try (NativeMemory x = new NativeMemory(conv.inputs());
-        NativeMemory w = new NativeMemory(conv.weights());
-        NativeMemory z = new NativeMemory(Integer.BYTES);
-        NativeMemory acc = new NativeMemory(Integer.BYTES * conv.outputs());
-        NativeMemory expected = new NativeMemory(Integer.BYTES * conv.outputs())) {
+    try (CpuMemory x = new CpuMemory(conv.inputs());
+        CpuMemory w = new CpuMemory(conv.weights());
+        CpuMemory z = new CpuMemory(Integer.BYTES);
+        CpuMemory acc = new CpuMemory(Integer.BYTES * conv.outputs());
+        CpuMemory expected = new CpuMemory(Integer.BYTES * conv.outputs())) {
       boolean unsigned = type == dnnl_u8;
       fill(x, unsigned ? (byte) 255 : -128, unsigned ? 0 : (byte) 127);
       fill(w, (byte) 127, (byte) -128);
@@ -83,9 +85,9 @@ final class IntegerSelfTest {
    * odd.
    */
   static Optional<String> exactImplementation(Cpu cpu, Convolution conv) {
-    try (NativeMemory x = new NativeMemory(conv.inputs());
-        NativeMemory w = new NativeMemory(conv.weights());
-        NativeMemory acc = new NativeMemory(Integer.BYTES * conv.outputs())) {
+    try (CpuMemory x = new CpuMemory(conv.inputs());
+        CpuMemory w = new CpuMemory(conv.weights());
+        CpuMemory acc = new CpuMemory(Integer.BYTES * conv.outputs())) {
       fill(x, (byte) 255, (byte) 255);
       fill(w, (byte) -128, (byte) -128);
       long oddTap = (conv.r() / 2 * conv.s() + conv.s() / 2) * conv.groupChannels();
@@ -120,7 +122,7 @@ final class IntegerSelfTest {
   }
 
   private static Convolution.Weights weights(
-      Convolution conv, Dnnl.Making making, Steps steps, NativeMemory w) {
+      Convolution conv, Dnnl.Making making, Steps steps, CpuMemory w) {
     return new Convolution.Weights(
         conv.krsc(making, dnnl_s8), Scratch.Region.fixed(w.address()), steps);
   }
@@ -145,7 +147,7 @@ final class IntegerSelfTest {
    * Mostly {@code often}, whose products of one sign overflow 16 bits soonest, with {@code rarely}
    * mixed in.
    */
-  private static void fill(NativeMemory memory, byte often, byte rarely) {
+  private static void fill(CpuMemory memory, byte often, byte rarely) {
     ByteBuffer view = memory.view(0, memory.bytes());
     for (int i = 0; i < view.limit(); i++) {
       view.put(i, i % 7 == 3 ? rarely : often);
@@ -154,7 +156,7 @@ final class IntegerSelfTest {
 
   private static void run(Steps steps) {
     try (steps;
-        NativeMemory workspace = new NativeMemory(Math.max(steps.workspaceBytes(), 64))) {
+        CpuMemory workspace = new CpuMemory(Math.max(steps.workspaceBytes(), 64))) {
       steps.attach(workspace.address());
       steps.run();
     }

@@ -8,6 +8,8 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_matmul_primitive_desc_create;
 
 import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.bytedeco.dnnl.dnnl_primitive_desc;
+import org.quantrain.backend.shared.Sizes;
+import org.quantrain.backend.shared.Steps;
 import org.quantrain.op.MatMul;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Binding.Operand;
@@ -47,7 +49,7 @@ final class MatMulKernel {
 
   private static boolean isOneMatrix(Operand operand) {
     Shape shape = operand.spec().shape();
-    return MovementKernels.product(shape, 0, shape.rank() - 2) == 1;
+    return Sizes.product(shape, 0, shape.rank() - 2) == 1;
   }
 
   /**

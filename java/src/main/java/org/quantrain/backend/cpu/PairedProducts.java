@@ -1,5 +1,9 @@
 package org.quantrain.backend.cpu;
 
+import org.quantrain.backend.shared.At;
+import org.quantrain.backend.shared.NativeTypes;
+import org.quantrain.backend.shared.Scratch;
+import org.quantrain.backend.shared.Steps;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_conv2d_pairs_args;
 import org.quantrain.internal.bind.qt_pair_weights_args;
@@ -47,7 +51,7 @@ final class PairedProducts {
             .multiplier(At.floats(b.input(5)))
             .zero_point(At.ints(b.input(6)))
             .bias(b.inputs().size() > 7 ? At.ints(b.input(7)) : null)
-            .code_type(CodeKernels.codeType(b.output(0)))
+            .code_type(NativeTypes.codeType(b.output(0)))
             .qmin(requantize.spec().qmin())
             .qmax(requantize.spec().qmax())
             .relu(requantize.relu() ? 1 : 0);
@@ -61,7 +65,7 @@ final class PairedProducts {
             .x_zero_point(At.ints(b.input(2)))
             .k(conv.k())
             .groups(conv.groups())
-            .x_type(CodeKernels.codeType(b.input(0)));
+            .x_type(NativeTypes.codeType(b.input(0)));
     conv.describe(args.window());
     return args;
   }

@@ -1,5 +1,9 @@
 package org.quantrain.backend.cpu;
 
+import org.quantrain.backend.shared.At;
+import org.quantrain.backend.shared.NativeTypes;
+import org.quantrain.backend.shared.Scratch;
+import org.quantrain.backend.shared.Steps;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_conv2d_backward_weights_args;
 import org.quantrain.internal.bind.qt_dequantize_args;
@@ -36,7 +40,7 @@ final class WeightGradient {
             .k(conv.k())
             .dilation_h(geometry.dilationH())
             .dilation_w(geometry.dilationW())
-            .x_type(LayerKernels.elementType(b, x.spec().dtype()));
+            .x_type(NativeTypes.elementType(b, x.spec().dtype()));
     if (isCodes(x)) {
       args.x_scale(At.floats(b.input(2))).x_zero_point(At.ints(b.input(3)));
     }
@@ -60,7 +64,7 @@ final class WeightGradient {
             .outer(1)
             .channels(1)
             .inner(conv.inputs())
-            .code_type(CodeKernels.codeType(x));
+            .code_type(NativeTypes.codeType(x));
     values.whenKnown(address -> args.y(At.floats(address)));
     steps.add(cpu.call(b, args, QuantrainNative::qt_dequantize));
     return values;

@@ -13,6 +13,7 @@ import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.quantrain.backend.shared.Steps;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_context;
 import org.quantrain.internal.bind.qt_fake_quant_args;

@@ -1,4 +1,4 @@
-package org.quantrain.backend.cpu;
+package org.quantrain.backend.shared;
 
 
 import org.quantrain.internal.bind.QuantrainNative;
@@ -16,7 +16,7 @@ import org.quantrain.tensor.Shape;
 final class ConcatKernels {
   private ConcatKernels() {}
 
-  static Kernel concatCodes(Cpu cpu, Binding b) {
+  static Kernel concatCodes(NativeContext context, Binding b) {
     ConcatCodes op = (ConcatCodes) b.node().op();
     int parts = ConcatCodes.parts(b.inputs().size());
     Operand y = b.output(0);
@@ -26,7 +26,7 @@ final class ConcatKernels {
       Operand x = b.input(3 * i);
       long row = row(x, op.axis());
       steps.add(
-          cpu.call(
+          context.call(
               b,
               new qt_concat_codes_args()
                   .x(At.any(x))
@@ -42,8 +42,8 @@ final class ConcatKernels {
                   .offset(offset)
                   .qmin(op.spec().qmin())
                   .qmax(op.spec().qmax())
-                  .code_type(CodeKernels.codeType(x))
-                  .y_code_type(CodeKernels.codeType(y)),
+                  .code_type(NativeTypes.codeType(x))
+                  .y_code_type(NativeTypes.codeType(y)),
               QuantrainNative::qt_concat_codes));
       offset += row;
     }

@@ -1,4 +1,4 @@
-package org.quantrain.backend.cpu;
+package org.quantrain.backend.shared;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -8,14 +8,14 @@ import java.util.function.LongConsumer;
  * Divides the workspace of one kernel. Its address is known only after all kernels of a plan are
  * prepared.
  */
-final class Scratch {
+public final class Scratch {
   private static final long ALIGNMENT = 64;
 
   private final List<LongConsumer> users = new ArrayList<>();
   private long bytes;
 
   /** A place for data: known now, or when the workspace is. */
-  interface Region {
+  public interface Region {
     void whenKnown(LongConsumer user);
 
     static Region fixed(long address) {
@@ -24,17 +24,17 @@ final class Scratch {
   }
 
   /** A part of the workspace, 64-byte aligned. */
-  Region region(long length) {
+  public Region region(long length) {
     long offset = bytes;
     bytes += (length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     return user -> users.add(base -> user.accept(base + offset));
   }
 
-  long bytes() {
+  public long bytes() {
     return bytes;
   }
 
-  void attach(long base) {
+  public void attach(long base) {
     users.forEach(user -> user.accept(base));
   }
 }

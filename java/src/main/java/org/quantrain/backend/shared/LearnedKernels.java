@@ -1,4 +1,4 @@
-package org.quantrain.backend.cpu;
+package org.quantrain.backend.shared;
 
 import java.util.Arrays;
 import org.bytedeco.javacpp.BytePointer;
@@ -29,11 +29,11 @@ final class LearnedKernels {
   private record Grid(long channels, Scratch.Region scale, Scratch.Region zeroPoint) {}
 
   /** The codes are there already: the output is the input. */
-  static Kernel grid(Cpu cpu, Binding b) {
+  static Kernel grid(NativeContext context, Binding b) {
     return new Steps(b);
   }
 
-  static Kernel qparams(Cpu cpu, Binding b) {
+  static Kernel qparams(NativeContext context, Binding b) {
     LearnedQParams op = (LearnedQParams) b.node().op();
     QuantSpec spec = op.spec();
     long channels = Sizes.outer(b.output(0));
@@ -41,7 +41,7 @@ final class LearnedKernels {
     switch (op.rule()) {
       case STEP, STEP_AND_OFFSET ->
           steps.add(
-              cpu.call(
+              context.call(
                   b,
                   new qt_lsq_qparams_args()
                       .learned_scale(At.floats(b.input(0)))
@@ -55,7 +55,7 @@ final class LearnedKernels {
                   QuantrainNative::qt_lsq_qparams));
       case CLIP, SOFT_CLIP ->
           steps.add(
-              cpu.call(
+              context.call(
                   b,
                   new qt_pact_qparams_args()
                       .alpha(At.floats(b.input(0)))
@@ -68,7 +68,7 @@ final class LearnedKernels {
                   QuantrainNative::qt_pact_qparams));
       case SOFT_RANGE ->
           steps.add(
-              cpu.call(
+              context.call(
                   b,
                   new qt_dsq_qparams_args()
                       .learned_lower(At.floats(b.input(0)))
@@ -85,9 +85,9 @@ final class LearnedKernels {
     }
     Grid grid = new Grid(channels, at(b.output(0)), at(b.output(1)));
     if (op.rule() == ScaleRule.STEP_AND_OFFSET) {
-      steps.add(real(cpu, b, spec, 0, grid, b.output(2)));
+      steps.add(real(context, b, spec, 0, grid, b.output(2)));
     } else if (op.rule() == ScaleRule.SOFT_CLIP) {
-      ends(cpu, b, steps, spec, grid, b.output(2), b.output(3));
+      ends(context, b, steps, spec, grid, b.output(2), b.output(3));
     }
     return steps;
   }
@@ -96,14 +96,14 @@ final class LearnedKernels {
     return Scratch.Region.fixed(operand.address());
   }
 
-  static Kernel gridBackward(Cpu cpu, Binding b) {
+  static Kernel gridBackward(NativeContext context, Binding b) {
     LearnedGridBackward op = (LearnedGridBackward) b.node().op();
     Operand x = b.input(0);
     long channels = Sizes.outer(b.input(2));
     long inner = Sizes.elements(x) / channels;
     return switch (op.rule()) {
       case STEP ->
-          cpu.kernel(
+          context.kernel(
               b,
               new qt_lsq_backward_args()
                   .x(At.any(x))
@@ -122,7 +122,7 @@ final class LearnedKernels {
                   .element_type(QuantrainNative.QT_ELEMENT_F32),
               QuantrainNative::qt_lsq_backward);
       case STEP_AND_OFFSET ->
-          cpu.kernel(
+          context.kernel(
               b,
               new qt_lsq_plus_backward_args()
                   .x(At.any(x))
@@ -141,7 +141,7 @@ final class LearnedKernels {
                   .element_type(QuantrainNative.QT_ELEMENT_F32),
               QuantrainNative::qt_lsq_plus_backward);
       case CLIP ->
-          cpu.kernel(
+          context.kernel(
               b,
               new qt_pact_backward_args()
                   .x(At.any(x))
@@ -156,7 +156,7 @@ final class LearnedKernels {
                   .element_type(QuantrainNative.QT_ELEMENT_F32),
               QuantrainNative::qt_pact_backward);
       case SOFT_CLIP, SOFT_RANGE ->
-          cpu.kernel(
+          context.kernel(
               b,
               new qt_dsq_backward_args()
                   .x(At.any(x))
@@ -180,14 +180,14 @@ final class LearnedKernels {
 
   /** Writes what the lowest and the highest code stand for. */
   private static void ends(
-      Cpu cpu, Binding b, Steps steps, QuantSpec spec, Grid grid, Operand lower, Operand upper) {
-    steps.add(real(cpu, b, spec, spec.qmin(), grid, lower));
-    steps.add(real(cpu, b, spec, spec.qmax(), grid, upper));
+      NativeContext context, Binding b, Steps steps, QuantSpec spec, Grid grid, Operand lower, Operand upper) {
+    steps.add(real(context, b, spec, spec.qmin(), grid, lower));
+    steps.add(real(context, b, spec, spec.qmax(), grid, upper));
   }
 
   /** Writes what a code stands for. */
   private static Steps.Step real(
-      Cpu cpu, Binding b, QuantSpec spec, int code, Grid grid, Operand target) {
+      NativeContext context, Binding b, QuantSpec spec, int code, Grid grid, Operand target) {
     byte[] repeated = new byte[Math.toIntExact(grid.channels())];
     Arrays.fill(repeated, (byte) code);
     BytePointer codes = new BytePointer(repeated);
@@ -201,7 +201,7 @@ final class LearnedKernels {
             .code_type(spec.signed() ? QuantrainNative.QT_S8 : QuantrainNative.QT_U8);
     grid.scale().whenKnown(address -> args.scale(At.floats(address)));
     grid.zeroPoint().whenKnown(address -> args.zero_point(At.ints(address)));
-    Steps.Step step = cpu.call(b, args, QuantrainNative::qt_dequantize);
+    Steps.Step step = context.call(b, args, QuantrainNative::qt_dequantize);
     return new Steps.Step() {
       @Override
       public void run() {
@@ -216,7 +216,7 @@ final class LearnedKernels {
     };
   }
 
-  static Kernel mseRange(Cpu cpu, Binding b) {
+  static Kernel mseRange(NativeContext context, Binding b) {
     QuantSpec spec = ((MseRange) b.node().op()).spec();
     Operand x = b.input(0);
     long channels = Sizes.outer(b.output(0));
@@ -231,7 +231,7 @@ final class LearnedKernels {
             .qmax(spec.qmax())
             .symmetric(spec.symmetric() ? 1 : 0)
             .candidates(MseRange.CANDIDATES);
-    steps.add(cpu.call(b, args, QuantrainNative::qt_mse_scale));
+    steps.add(context.call(b, args, QuantrainNative::qt_mse_scale));
     Grid grid =
         new Grid(
             channels,
@@ -239,7 +239,7 @@ final class LearnedKernels {
             steps.scratch().region(channels * Integer.BYTES));
     grid.scale().whenKnown(address -> args.scale(At.floats(address)));
     grid.zeroPoint().whenKnown(address -> args.zero_point(At.ints(address)));
-    ends(cpu, b, steps, spec, grid, b.output(0), b.output(1));
+    ends(context, b, steps, spec, grid, b.output(0), b.output(1));
     return steps;
   }
 }

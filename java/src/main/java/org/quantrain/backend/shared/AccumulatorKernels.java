@@ -1,4 +1,4 @@
-package org.quantrain.backend.cpu;
+package org.quantrain.backend.shared;
 
 import org.bytedeco.javacpp.Pointer;
 import org.quantrain.internal.bind.QuantrainNative;
@@ -30,8 +30,8 @@ import org.quantrain.op.FoldWeightBackward;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeFixed;
-import org.quantrain.runtime.Binding.Operand;
 import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.Binding.Operand;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.tensor.DType;
 
@@ -39,8 +39,8 @@ import org.quantrain.tensor.DType;
 final class AccumulatorKernels {
   private AccumulatorKernels() {}
 
-  static Kernel accStats(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel accStats(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_acc_stats_args()
             .acc(At.ints(b.input(0)))
@@ -53,9 +53,9 @@ final class AccumulatorKernels {
         QuantrainNative::qt_acc_stats);
   }
 
-  static Kernel batchNormAbsorb(Cpu cpu, Binding b) {
+  static Kernel batchNormAbsorb(NativeContext context, Binding b) {
     BatchNormAbsorb op = (BatchNormAbsorb) b.node().op();
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_batch_norm_absorb_args()
             .sum(At.longs(b.input(1)))
@@ -78,9 +78,9 @@ final class AccumulatorKernels {
         QuantrainNative::qt_batch_norm_absorb);
   }
 
-  static Kernel batchNormAbsorbBackward(Cpu cpu, Binding b) {
+  static Kernel batchNormAbsorbBackward(NativeContext context, Binding b) {
     boolean narrow = b.output(0).spec().dtype() == DType.BF16;
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_batch_norm_absorb_backward_args()
             .dy(At.any(b.input(0)))
@@ -101,7 +101,7 @@ final class AccumulatorKernels {
         QuantrainNative::qt_batch_norm_absorb_backward);
   }
 
-  static Kernel foldWeight(Cpu cpu, Binding b) {
+  static Kernel foldWeight(NativeContext context, Binding b) {
     FoldWeight op = (FoldWeight) b.node().op();
     int gamma = FoldWeight.GAMMA;
     qt_fold_weight_args args =
@@ -125,10 +125,10 @@ final class AccumulatorKernels {
             .per_tensor(op.spec().perChannel() ? 0 : 1)
             .power_of_two(op.spec().powerOfTwo() ? 1 : 0)
             .epsilon(op.epsilon());
-    return cpu.kernel(b, args, QuantrainNative::qt_fold_weight);
+    return context.kernel(b, args, QuantrainNative::qt_fold_weight);
   }
 
-  static Kernel foldWeightBackward(Cpu cpu, Binding b) {
+  static Kernel foldWeightBackward(NativeContext context, Binding b) {
     FoldWeightBackward op = (FoldWeightBackward) b.node().op();
     boolean norm = op.hasBatchNorm();
     qt_fold_weight_backward_args args =
@@ -151,12 +151,12 @@ final class AccumulatorKernels {
             .qmax(op.spec().qmax())
             .per_tensor(op.spec().perChannel() ? 0 : 1)
             .epsilon(op.epsilon());
-    return cpu.kernel(b, args, QuantrainNative::qt_fold_weight_backward);
+    return context.kernel(b, args, QuantrainNative::qt_fold_weight_backward);
   }
 
-  static Kernel accRange(Cpu cpu, Binding b) {
+  static Kernel accRange(NativeContext context, Binding b) {
     AccRange op = (AccRange) b.node().op();
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_acc_range_args()
             .acc_min(At.ints(b.input(0)))
@@ -172,16 +172,16 @@ final class AccumulatorKernels {
         QuantrainNative::qt_acc_range);
   }
 
-  static Kernel multiplier(Cpu cpu, Binding b) {
-    return multiplier(cpu, b, 0);
+  static Kernel multiplier(NativeContext context, Binding b) {
+    return multiplier(context, b, 0);
   }
 
-  static Kernel poolMultiplier(Cpu cpu, Binding b) {
-    return multiplier(cpu, b, ((PoolMultiplier) b.node().op()).count());
+  static Kernel poolMultiplier(NativeContext context, Binding b) {
+    return multiplier(context, b, ((PoolMultiplier) b.node().op()).count());
   }
 
-  private static Kernel multiplier(Cpu cpu, Binding b, long poolCount) {
-    return cpu.kernel(
+  private static Kernel multiplier(NativeContext context, Binding b, long poolCount) {
+    return context.kernel(
         b,
         new qt_multiplier_args()
             .out_scale(At.floats(b.input(0)))
@@ -192,7 +192,7 @@ final class AccumulatorKernels {
         QuantrainNative::qt_multiplier);
   }
 
-  static Kernel productScale(Cpu cpu, Binding b) {
+  static Kernel productScale(NativeContext context, Binding b) {
     Strides walk = Strides.of(b, b.output(0).spec());
     qt_binary_args args =
         new qt_binary_args()
@@ -203,12 +203,12 @@ final class AccumulatorKernels {
     walk.size(args::size);
     walk.broadcast(args::a_stride, b.input(0).spec());
     walk.broadcast(args::b_stride, b.input(1).spec());
-    return cpu.kernel(b, args, QuantrainNative::qt_binary);
+    return context.kernel(b, args, QuantrainNative::qt_binary);
   }
 
-  static Kernel requantize(Cpu cpu, Binding b) {
+  static Kernel requantize(NativeContext context, Binding b) {
     Requantize op = (Requantize) b.node().op();
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_requantize_args()
             .acc(At.ints(b.input(0)))
@@ -223,13 +223,13 @@ final class AccumulatorKernels {
             .qmin(op.spec().qmin())
             .qmax(op.spec().qmax())
             .relu(op.relu() ? 1 : 0)
-            .code_type(CodeKernels.codeType(b.output(0))),
+            .code_type(NativeTypes.codeType(b.output(0))),
         QuantrainNative::qt_requantize);
   }
 
-  static Kernel fixedMultiplier(Cpu cpu, Binding b) {
+  static Kernel fixedMultiplier(NativeContext context, Binding b) {
     FixedMultiplier op = (FixedMultiplier) b.node().op();
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_fixed_multiplier_args()
             .x_scale(At.floats(b.input(0)))
@@ -245,9 +245,9 @@ final class AccumulatorKernels {
         QuantrainNative::qt_fixed_multiplier);
   }
 
-  static Kernel requantizeFixed(Cpu cpu, Binding b) {
+  static Kernel requantizeFixed(NativeContext context, Binding b) {
     RequantizeFixed op = (RequantizeFixed) b.node().op();
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_requantize_fixed_args()
             .acc(At.ints(b.input(0)))
@@ -270,12 +270,12 @@ final class AccumulatorKernels {
                   case FP32_RNE -> throw b.failure("FP32_RNE is the rule of Requantize");
                 })
             .relu(op.relu() ? 1 : 0)
-            .code_type(CodeKernels.codeType(b.output(0))),
+            .code_type(NativeTypes.codeType(b.output(0))),
         QuantrainNative::qt_requantize_fixed);
   }
 
-  static Kernel dequantizeAcc(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel dequantizeAcc(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_dequantize_acc_args()
             .acc(At.ints(b.input(0)))
@@ -288,12 +288,12 @@ final class AccumulatorKernels {
         QuantrainNative::qt_dequantize_acc);
   }
 
-  static Kernel convBnFold(Cpu cpu, Binding b) {
+  static Kernel convBnFold(NativeContext context, Binding b) {
     Operand w = b.input(0);
     Operand variance = b.input(2);
     return new Steps(b)
         .add(
-            cpu.call(
+            context.call(
                 b,
                 new qt_conv_bn_fold_args()
                     .w(At.floats(w))
@@ -307,7 +307,7 @@ final class AccumulatorKernels {
         .add(LayerKernels.copy(variance.address(), b.output(1).address(), variance.spec().bytes()));
   }
 
-  static Kernel convBnFoldBackward(Cpu cpu, Binding b) {
+  static Kernel convBnFoldBackward(NativeContext context, Binding b) {
     Operand w = b.input(0);
     // The native kernel adds to dgamma, so that it can join another gradient; here it stands alone.
     Pointer dgamma = At.any(b.output(1));
@@ -315,7 +315,7 @@ final class AccumulatorKernels {
     return new Steps(b)
         .add(() -> Pointer.memset(dgamma, 0, bytes))
         .add(
-            cpu.call(
+            context.call(
                 b,
                 new qt_conv_bn_fold_backward_args()
                     .w(At.floats(w))
@@ -330,8 +330,8 @@ final class AccumulatorKernels {
                 QuantrainNative::qt_conv_bn_fold_backward));
   }
 
-  static Kernel convBnCorrect(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel convBnCorrect(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_conv_bn_correct_args()
             .batch_mean(At.floats(b.input(1)))
@@ -348,8 +348,8 @@ final class AccumulatorKernels {
         QuantrainNative::qt_conv_bn_correct);
   }
 
-  static Kernel convBnCorrectBackward(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel convBnCorrectBackward(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_conv_bn_correct_backward_args()
             .dy(At.floats(b.input(0)))

@@ -1,16 +1,17 @@
-package org.quantrain.backend.cpu;
+package org.quantrain.backend.shared;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.bytedeco.javacpp.Pointer;
+import java.util.function.LongFunction;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Kernel;
+import org.quantrain.runtime.Memory;
 import org.quantrain.runtime.QuantrainException;
 
 /** A kernel made of native calls one after another, with the workspace they share. */
-final class Steps implements Kernel {
+public final class Steps implements Kernel {
   /** One native call with everything bound. */
-  interface Step extends AutoCloseable {
+  public interface Step extends AutoCloseable {
     void run();
 
     /** Calls of native code in a {@link #run}. */
@@ -31,15 +32,15 @@ final class Steps implements Kernel {
   private final boolean isBranch;
 
   private final List<Step> building = new ArrayList<>();
-  private final List<Pointer> owned = new ArrayList<>();
+  private final List<Memory> owned = new ArrayList<>();
   private Step[] steps = new Step[0];
-  private NativeMemory constantMemory;
+  private Memory constantMemory;
   private String lowering = "";
 
   /**
    * @param binding the node, for messages; null where there is none
    */
-  Steps(Binding binding) {
+  public Steps(Binding binding) {
     this(binding, new Scratch(), new Steps(binding, new Scratch(), null, false), false);
   }
 
@@ -51,7 +52,7 @@ final class Steps implements Kernel {
   }
 
   /** Steps apart, to be run never, once or several times, in the same workspace. */
-  Steps branch() {
+  public Steps branch() {
     return new Steps(binding, scratch, constants, true);
   }
 
@@ -59,29 +60,29 @@ final class Steps implements Kernel {
    * Where to put the steps that bring an operand into the form in which it is worked on: these, or
    * where the operand is constant, some that run once and whose results stay.
    */
-  Steps readying(Binding.Operand operand) {
+  public Steps readying(Binding.Operand operand) {
     return operand.constant() ? constants : this;
   }
 
-  Steps add(Step step) {
+  public Steps add(Step step) {
     building.add(step);
     steps = building.toArray(Step[]::new);
     return this;
   }
 
   /** Memory that the steps read, closed with them. */
-  <P extends Pointer> P owning(P memory) {
+  <M extends Memory> M owning(M memory) {
     owned.add(memory);
     return memory;
   }
 
   /** Says how the node is executed. */
-  Steps lowered(String how) {
+  public Steps lowered(String how) {
     lowering = how;
     return this;
   }
 
-  Scratch scratch() {
+  public Scratch scratch() {
     return scratch;
   }
 
@@ -91,13 +92,13 @@ final class Steps implements Kernel {
       for (Step step : steps) {
         step.run();
       }
-    } catch (Dnnl.Failure e) {
+    } catch (LibraryFailure e) {
       throw failure(e);
     }
   }
 
-  /** The failure of oneDNN as one of this node. */
-  QuantrainException failure(Dnnl.Failure e) {
+  /** The failure of a library as one of this node. */
+  public QuantrainException failure(LibraryFailure e) {
     return binding == null
         ? new QuantrainException(e.getMessage(), e)
         : binding.failure(e.getMessage());
@@ -119,9 +120,9 @@ final class Steps implements Kernel {
   }
 
   @Override
-  public void readyConstants() {
+  public void readyConstants(LongFunction<Memory> allocate) {
     if (constants.steps.length > 0) {
-      constantMemory = new NativeMemory(Math.max(constants.workspaceBytes(), 1));
+      constantMemory = allocate.apply(Math.max(constants.workspaceBytes(), 1));
       constants.attach(constantMemory.address());
       constants.run();
     }
@@ -135,7 +136,7 @@ final class Steps implements Kernel {
   @Override
   public void close() {
     building.forEach(Step::close);
-    owned.forEach(Pointer::close);
+    owned.forEach(Memory::close);
     if (constants != null && !isBranch) {
       constants.close();
     }

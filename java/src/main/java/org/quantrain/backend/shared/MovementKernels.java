@@ -1,8 +1,6 @@
-package org.quantrain.backend.cpu;
+package org.quantrain.backend.shared;
 
-import java.nio.IntBuffer;
 import java.util.List;
-import org.bytedeco.javacpp.Pointer;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_gather_args;
 import org.quantrain.internal.bind.qt_gather_backward_args;
@@ -25,7 +23,7 @@ import org.quantrain.tensor.TensorSpec;
 final class MovementKernels {
   private MovementKernels() {}
 
-  static Kernel transpose(Cpu cpu, Binding b) {
+  static Kernel transpose(NativeContext context, Binding b) {
     List<Integer> perm = ((Transpose) b.node().op()).perm();
     long[] from = Strides.strides(b.input(0).spec());
     long[] strides = new long[from.length];
@@ -33,15 +31,15 @@ final class MovementKernels {
       strides[i] = from[perm.get(i)];
     }
     return new Steps(b)
-        .add(copy(cpu, b, b.output(0).spec(), view(b.input(0), 0, strides), whole(b.output(0))));
+        .add(copy(context, b, b.output(0).spec(), view(b.input(0), 0, strides), whole(b.output(0))));
   }
 
   /** Nothing: the output is the input's memory. */
-  static Kernel reshape(Cpu cpu, Binding b) {
+  static Kernel reshape(NativeContext context, Binding b) {
     return new Steps(b).lowered("alias");
   }
 
-  static Kernel expand(Cpu cpu, Binding b) {
+  static Kernel expand(NativeContext context, Binding b) {
     TensorSpec y = b.output(0).spec();
     qt_strided_copy_args args =
         new qt_strided_copy_args()
@@ -53,24 +51,24 @@ final class MovementKernels {
     walk.size(args::size);
     walk.broadcast(args::x_stride, b.input(0).spec());
     walk.dense(args::y_stride);
-    return cpu.kernel(b, args, QuantrainNative::qt_strided_copy);
+    return context.kernel(b, args, QuantrainNative::qt_strided_copy);
   }
 
-  static Kernel slice(Cpu cpu, Binding b) {
+  static Kernel slice(NativeContext context, Binding b) {
     View part = part(b.input(0), (Slice) b.node().op());
-    return new Steps(b).add(copy(cpu, b, b.output(0).spec(), part, whole(b.output(0))));
+    return new Steps(b).add(copy(context, b, b.output(0).spec(), part, whole(b.output(0))));
   }
 
-  static Kernel sliceBackward(Cpu cpu, Binding b) {
+  static Kernel sliceBackward(NativeContext context, Binding b) {
     Slice slice = ((SliceBackward) b.node().op()).slice();
     Operand dy = b.input(0);
     Operand dx = b.output(0);
     Steps steps = new Steps(b);
     if (slice.size() < dx.spec().shape().dim(slice.axis())) {
-      steps.add(fill(cpu, b, dx, 0));
+      steps.add(fill(context, b, dx, 0));
     }
     if (slice.step() > 0) {
-      return steps.add(copy(cpu, b, dy.spec(), whole(dy), part(dx, slice)));
+      return steps.add(copy(context, b, dy.spec(), whole(dy), part(dx, slice)));
     }
     // From the last element on: what is written goes upwards.
     Slice upwards =
@@ -80,37 +78,37 @@ final class MovementKernels {
             -slice.step(),
             slice.size());
     Slice backwards = new Slice(slice.axis(), slice.size() - 1, -1, slice.size());
-    return steps.add(copy(cpu, b, dy.spec(), part(dy, backwards), part(dx, upwards)));
+    return steps.add(copy(context, b, dy.spec(), part(dy, backwards), part(dx, upwards)));
   }
 
-  static Kernel concat(Cpu cpu, Binding b) {
+  static Kernel concat(NativeContext context, Binding b) {
     int axis = ((Concat) b.node().op()).axis();
     Steps steps = new Steps(b);
     int start = 0;
     for (Operand x : b.inputs()) {
       int size = x.spec().shape().dim(axis);
       View part = part(b.output(0), new Slice(axis, start, 1, size));
-      steps.add(copy(cpu, b, x.spec(), whole(x), part));
+      steps.add(copy(context, b, x.spec(), whole(x), part));
       start += size;
     }
     return steps;
   }
 
-  static Kernel pad(Cpu cpu, Binding b) {
+  static Kernel pad(NativeContext context, Binding b) {
     Pad pad = (Pad) b.node().op();
-    return padded(cpu, b, pad, fill(cpu, b, b.output(0), pad.value()));
+    return padded(context, b, pad, fill(context, b, b.output(0), pad.value()));
   }
 
-  /** Padding codes is padding with the zero-point. */
-  static Kernel padCodes(Cpu cpu, Binding b) {
-    Pointer first = At.any(b.output(0));
-    IntBuffer zeroPoint = At.readInts(b.input(1));
-    long bytes = b.output(0).spec().bytes();
-    Steps.Step fill = () -> Pointer.memset(first, zeroPoint.get(0), bytes);
-    return padded(cpu, b, ((PadCodes) b.node().op()).pad(), fill);
+  /** Padding codes is padding with the zero-point, whose low byte is the code in either container. */
+  static Kernel padCodes(NativeContext context, Binding b) {
+    Operand y = b.output(0);
+    long[] still = new long[y.spec().shape().rank()];
+    View zeroPoint = view(b.input(1), 0, still);
+    Steps.Step fill = copy(context, b, y.spec(), zeroPoint, whole(y));
+    return padded(context, b, ((PadCodes) b.node().op()).pad(), fill);
   }
 
-  private static Kernel padded(Cpu cpu, Binding b, Pad pad, Steps.Step fill) {
+  private static Kernel padded(NativeContext context, Binding b, Pad pad, Steps.Step fill) {
     Operand y = b.output(0);
     long[] strides = Strides.strides(y.spec());
     long first = 0;
@@ -120,49 +118,40 @@ final class MovementKernels {
     View inside = view(y, first, strides);
     return new Steps(b)
         .add(fill)
-        .add(copy(cpu, b, b.input(0).spec(), whole(b.input(0)), inside));
+        .add(copy(context, b, b.input(0).spec(), whole(b.input(0)), inside));
   }
 
-  static Kernel gather(Cpu cpu, Binding b) {
+  static Kernel gather(NativeContext context, Binding b) {
     int axis = ((Gather) b.node().op()).axis();
     Shape data = b.input(0).spec().shape();
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_gather_args()
             .x(At.any(b.input(0)))
             .indices(At.ints(b.input(1)))
             .y(At.any(b.output(0)))
-            .outer(product(data, 0, axis))
+            .outer(Sizes.product(data, 0, axis))
             .axis(data.dim(axis))
-            .inner(product(data, axis + 1, data.rank()))
+            .inner(Sizes.product(data, axis + 1, data.rank()))
             .count(Sizes.elements(b.input(1)))
             .element_bytes(b.input(0).spec().dtype().isCodes() ? 1 : Float.BYTES),
         QuantrainNative::qt_gather);
   }
 
-  static Kernel gatherBackward(Cpu cpu, Binding b) {
+  static Kernel gatherBackward(NativeContext context, Binding b) {
     int axis = ((GatherBackward) b.node().op()).axis();
     Shape data = b.output(0).spec().shape();
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_gather_backward_args()
             .dy(At.floats(b.input(0)))
             .indices(At.ints(b.input(1)))
             .dx(At.floats(b.output(0)))
-            .outer(product(data, 0, axis))
+            .outer(Sizes.product(data, 0, axis))
             .axis(data.dim(axis))
-            .inner(product(data, axis + 1, data.rank()))
+            .inner(Sizes.product(data, axis + 1, data.rank()))
             .count(Sizes.elements(b.input(1))),
         QuantrainNative::qt_gather_backward);
-  }
-
-  /** Elements of the dimensions [from, to). */
-  static long product(Shape shape, int from, int to) {
-    long n = 1;
-    for (int i = from; i < to; i++) {
-      n *= shape.dim(i);
-    }
-    return n;
   }
 
   /**
@@ -195,18 +184,18 @@ final class MovementKernels {
 
   /** Copies the tensor into memory with these strides, one for each logical dimension. */
   static Steps.Step copy(
-      Cpu cpu, Binding b, TensorSpec walked, Operand from, Scratch.Region to, long[] strides) {
-    return copy(cpu, b, walked, whole(from), new View(to, strides));
+      NativeContext context, Binding b, TensorSpec walked, Operand from, Scratch.Region to, long[] strides) {
+    return copy(context, b, walked, whole(from), new View(to, strides));
   }
 
   /** Copies memory with these strides, one for each logical dimension, into the tensor. */
   static Steps.Step copy(
-      Cpu cpu, Binding b, TensorSpec walked, Scratch.Region from, long[] strides, Operand to) {
-    return copy(cpu, b, walked, new View(from, strides), whole(to));
+      NativeContext context, Binding b, TensorSpec walked, Scratch.Region from, long[] strides, Operand to) {
+    return copy(context, b, walked, new View(from, strides), whole(to));
   }
 
   /** Copies the elements of a tensor of this shape. */
-  private static Steps.Step copy(Cpu cpu, Binding b, TensorSpec walked, View from, View to) {
+  private static Steps.Step copy(NativeContext context, Binding b, TensorSpec walked, View from, View to) {
     qt_strided_copy_args args =
         new qt_strided_copy_args().element_bytes(elementBytes(walked)).fill_bits(0);
     from.first.whenKnown(address -> args.x(At.any(address)));
@@ -215,10 +204,10 @@ final class MovementKernels {
     walk.size(args::size);
     walk.stride(args::x_stride, from.strides);
     walk.stride(args::y_stride, to.strides);
-    return cpu.call(b, args, QuantrainNative::qt_strided_copy);
+    return context.call(b, args, QuantrainNative::qt_strided_copy);
   }
 
-  private static Steps.Step fill(Cpu cpu, Binding b, Operand y, float value) {
+  private static Steps.Step fill(NativeContext context, Binding b, Operand y, float value) {
     qt_strided_copy_args args =
         new qt_strided_copy_args()
             .x(null)
@@ -229,6 +218,6 @@ final class MovementKernels {
     walk.size(args::size);
     walk.dense(args::x_stride);
     walk.dense(args::y_stride);
-    return cpu.call(b, args, QuantrainNative::qt_strided_copy);
+    return context.call(b, args, QuantrainNative::qt_strided_copy);
   }
 }

@@ -1,4 +1,4 @@
-package org.quantrain.backend.cpu;
+package org.quantrain.backend.shared;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -9,7 +9,7 @@ import org.quantrain.tensor.TensorSpec;
  * The dimensions of a native call with strides: those of one tensor, the walked one, from the
  * outermost in its memory to the innermost, behind as many ones as make them six.
  */
-final class Strides {
+public final class Strides {
   /** Dimensions of a native call. */
   private static final int DIMS = 6;
 
@@ -31,7 +31,7 @@ final class Strides {
    * @throws org.quantrain.runtime.QuantrainException if the tensor has more dimensions than native
    *     calls know
    */
-  static Strides of(Binding b, TensorSpec walked) {
+  public static Strides of(Binding b, TensorSpec walked) {
     if (walked.shape().rank() > DIMS) {
       throw b.failure("expected at most " + DIMS + " dimensions, got " + walked);
     }
@@ -39,7 +39,7 @@ final class Strides {
   }
 
   /** Logical dimensions from the outermost in memory to the innermost. */
-  static int[] memoryOrder(TensorSpec spec) {
+  public static int[] memoryOrder(TensorSpec spec) {
     int rank = spec.shape().rank();
     if (spec.isChannelsLast()) {
       return new int[] {0, 2, 3, 1};
@@ -52,7 +52,7 @@ final class Strides {
   }
 
   /** Elements from one index of each logical dimension to the next. */
-  static long[] strides(TensorSpec spec) {
+  public static long[] strides(TensorSpec spec) {
     long[] strides = new long[spec.shape().rank()];
     int[] order = memoryOrder(spec);
     long stride = 1;
@@ -64,7 +64,7 @@ final class Strides {
   }
 
   /** Logical dimensions in the order of memory, without those of size 1. */
-  static List<Integer> visible(TensorSpec spec) {
+  public static List<Integer> visible(TensorSpec spec) {
     List<Integer> dims = new ArrayList<>();
     for (int d : memoryOrder(spec)) {
       if (spec.shape().dim(d) != 1) {

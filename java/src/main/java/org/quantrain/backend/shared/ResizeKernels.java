@@ -1,9 +1,7 @@
-package org.quantrain.backend.cpu;
+package org.quantrain.backend.shared;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.bytedeco.javacpp.FloatPointer;
-import org.bytedeco.javacpp.IntPointer;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_binary_args;
 import org.quantrain.internal.bind.qt_gather_args;
@@ -21,8 +19,8 @@ import org.quantrain.tensor.Shape;
 final class ResizeKernels {
   private ResizeKernels() {}
 
-  static Kernel resize(Cpu cpu, Binding b) {
-    Scaling scaling = new Scaling(cpu, b);
+  static Kernel resize(NativeContext context, Binding b) {
+    Scaling scaling = new Scaling(context, b);
     List<Axis> axes = axes((Resize) b.node().op(), b.input(0).spec().shape());
     Scratch.Region from = Scratch.Region.fixed(b.input(0).address());
     for (int i = 0; i < axes.size(); i++) {
@@ -37,8 +35,8 @@ final class ResizeKernels {
     return scaling.steps;
   }
 
-  static Kernel resizeBackward(Cpu cpu, Binding b) {
-    Scaling scaling = new Scaling(cpu, b);
+  static Kernel resizeBackward(NativeContext context, Binding b) {
+    Scaling scaling = new Scaling(context, b);
     List<Axis> axes = axes(((ResizeBackward) b.node().op()).resize(), b.output(0).spec().shape());
     Scratch.Region from = Scratch.Region.fixed(b.input(0).address());
     for (int i = axes.size() - 1; i >= 0; i--) {
@@ -101,9 +99,9 @@ final class ResizeKernels {
     return axes;
   }
 
-  private record Scaling(Cpu cpu, Binding binding, Steps steps) {
-    Scaling(Cpu cpu, Binding binding) {
-      this(cpu, binding, new Steps(binding));
+  private record Scaling(NativeContext context, Binding binding, Steps steps) {
+    Scaling(NativeContext context, Binding binding) {
+      this(context, binding, new Steps(binding));
     }
 
     Scratch.Region region(long floats) {
@@ -142,7 +140,7 @@ final class ResizeKernels {
     private void gather(Axis axis, int[] indices, Scratch.Region from, Scratch.Region to) {
       qt_gather_args args =
           new qt_gather_args()
-              .indices(steps.owning(new IntPointer(indices)))
+              .indices(context.constant(steps, indices))
               .outer(axis.outer)
               .axis(axis.size)
               .inner(axis.inner)
@@ -150,20 +148,20 @@ final class ResizeKernels {
               .element_bytes(4);
       from.whenKnown(address -> args.x(At.any(address)));
       to.whenKnown(address -> args.y(At.any(address)));
-      steps.add(cpu.call(binding, args, QuantrainNative::qt_gather));
+      steps.add(context.call(binding, args, QuantrainNative::qt_gather));
     }
 
     private void scatter(Axis axis, int[] indices, Scratch.Region from, Scratch.Region to) {
       qt_gather_backward_args args =
           new qt_gather_backward_args()
-              .indices(steps.owning(new IntPointer(indices)))
+              .indices(context.constant(steps, indices))
               .outer(axis.outer)
               .axis(axis.size)
               .inner(axis.inner)
               .count(indices.length);
       from.whenKnown(address -> args.dy(At.floats(address)));
       to.whenKnown(address -> args.dx(At.floats(address)));
-      steps.add(cpu.call(binding, args, QuantrainNative::qt_gather_backward));
+      steps.add(context.call(binding, args, QuantrainNative::qt_gather_backward));
     }
 
     /** to = from times the weights of the lower or the higher neighbours. */
@@ -174,11 +172,11 @@ final class ResizeKernels {
       }
       qt_binary_args args =
           binary(QuantrainNative.QT_BINARY_MUL, axis.outer, weights.length, axis.inner)
-              .b(steps.owning(new FloatPointer(weights)));
+              .b(context.constant(steps, weights));
       args.b_stride(4, 1);
       from.whenKnown(address -> args.a(At.floats(address)));
       to.whenKnown(address -> args.y(At.floats(address)));
-      steps.add(cpu.call(binding, args, QuantrainNative::qt_binary));
+      steps.add(context.call(binding, args, QuantrainNative::qt_binary));
     }
 
     private void add(long n, Scratch.Region a, Scratch.Region b, Scratch.Region to) {
@@ -187,7 +185,7 @@ final class ResizeKernels {
       a.whenKnown(address -> args.a(At.floats(address)));
       b.whenKnown(address -> args.b(At.floats(address)));
       to.whenKnown(address -> args.y(At.floats(address)));
-      steps.add(cpu.call(binding, args, QuantrainNative::qt_binary));
+      steps.add(context.call(binding, args, QuantrainNative::qt_binary));
     }
 
     /** Over [outer, count, inner], the first operand dense, the second without strides so far. */

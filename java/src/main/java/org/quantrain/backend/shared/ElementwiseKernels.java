@@ -1,6 +1,5 @@
-package org.quantrain.backend.cpu;
+package org.quantrain.backend.shared;
 
-import org.bytedeco.javacpp.FloatPointer;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_binary_args;
 import org.quantrain.internal.bind.qt_channel_sum_args;
@@ -20,9 +19,9 @@ import org.quantrain.runtime.Kernel;
 final class ElementwiseKernels {
   private ElementwiseKernels() {}
 
-  static Kernel unary(Cpu cpu, Binding b) {
+  static Kernel unary(NativeContext context, Binding b) {
     Unary op = (Unary) b.node().op();
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_unary_args()
             .x(At.floats(b.input(0)))
@@ -34,9 +33,9 @@ final class ElementwiseKernels {
         QuantrainNative::qt_unary);
   }
 
-  static Kernel unaryBackward(Cpu cpu, Binding b) {
+  static Kernel unaryBackward(NativeContext context, Binding b) {
     UnaryBackward op = (UnaryBackward) b.node().op();
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_unary_backward_args()
             .x(At.floats(b.input(0)))
@@ -74,10 +73,10 @@ final class ElementwiseKernels {
     };
   }
 
-  static Kernel toBf16(Cpu cpu, Binding b) {
+  static Kernel toBf16(NativeContext context, Binding b) {
     boolean scaled = b.inputs().size() > 1;
     long channels = scaled ? Sizes.outer(b.input(1)) : 1;
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_scale_channels_args()
             .x(At.any(b.input(0)))
@@ -92,7 +91,7 @@ final class ElementwiseKernels {
   }
 
   /** The ratios, then each row times its own. */
-  static Kernel timesRatio(Cpu cpu, Binding b) {
+  static Kernel timesRatio(NativeContext context, Binding b) {
     long channels = Sizes.outer(b.input(2));
     Steps steps = new Steps(b);
     Scratch.Region ratios = steps.scratch().region(4 * channels);
@@ -120,11 +119,11 @@ final class ElementwiseKernels {
           times.factor(At.floats(address));
         });
     return steps
-        .add(cpu.call(b, divide, QuantrainNative::qt_binary))
-        .add(cpu.call(b, times, QuantrainNative::qt_scale_channels));
+        .add(context.call(b, divide, QuantrainNative::qt_binary))
+        .add(context.call(b, times, QuantrainNative::qt_scale_channels));
   }
 
-  static Kernel binary(Cpu cpu, Binding b) {
+  static Kernel binary(NativeContext context, Binding b) {
     int kind =
         switch (((Binary) b.node().op()).function()) {
           case ADD -> QuantrainNative.QT_BINARY_ADD;
@@ -146,10 +145,10 @@ final class ElementwiseKernels {
     walk.size(args::size);
     walk.broadcast(args::a_stride, b.input(0).spec());
     walk.broadcast(args::b_stride, b.input(1).spec());
-    return cpu.kernel(b, args, QuantrainNative::qt_binary);
+    return context.kernel(b, args, QuantrainNative::qt_binary);
   }
 
-  static Kernel where(Cpu cpu, Binding b) {
+  static Kernel where(NativeContext context, Binding b) {
     Strides walk = Strides.of(b, b.output(0).spec());
     qt_where_args args =
         new qt_where_args()
@@ -161,19 +160,19 @@ final class ElementwiseKernels {
     walk.broadcast(args::condition_stride, b.input(0).spec());
     walk.broadcast(args::a_stride, b.input(1).spec());
     walk.broadcast(args::b_stride, b.input(2).spec());
-    return cpu.kernel(b, args, QuantrainNative::qt_where);
+    return context.kernel(b, args, QuantrainNative::qt_where);
   }
 
-  static Kernel toFloat(Cpu cpu, Binding b) {
+  static Kernel toFloat(NativeContext context, Binding b) {
     Steps steps = new Steps(b);
     return steps.add(
-        cpu.call(
+        context.call(
             b,
             new qt_dequantize_acc_args()
                 .acc(At.ints(b.input(0)))
                 .bias(null)
                 .keep(null)
-                .out_scale(steps.owning(new FloatPointer(1f)))
+                .out_scale(context.constant(steps, 1f))
                 .y(At.floats(b.output(0)))
                 .rows(Sizes.elements(b.input(0)))
                 .channels(1),
@@ -181,14 +180,14 @@ final class ElementwiseKernels {
   }
 
   /** y = (x > 0 ? 1 : slope) * x. */
-  static Kernel pRelu(Cpu cpu, Binding b) {
+  static Kernel pRelu(NativeContext context, Binding b) {
     return new Steps(b)
-        .add(slope(cpu, b, b.input(0), b.input(1), b.output(0)))
-        .add(times(cpu, b, region(b.output(0)), region(b.input(0)), b.input(0)));
+        .add(slope(context, b, b.input(0), b.input(1), b.output(0)))
+        .add(times(context, b, region(b.output(0)), region(b.input(0)), b.input(0)));
   }
 
   /** dx = (x > 0 ? 1 : slope) * dy; dslope: the sums of min(x, 0) * dy. */
-  static Kernel pReluBackward(Cpu cpu, Binding b) {
+  static Kernel pReluBackward(NativeContext context, Binding b) {
     Operand x = b.input(0);
     Operand dy = b.input(1);
     Steps steps = new Steps(b);
@@ -209,11 +208,11 @@ final class ElementwiseKernels {
             .channels(Sizes.channels(x));
     products.whenKnown(address -> sum.x(At.floats(address)));
     return steps
-        .add(slope(cpu, b, x, b.input(2), b.output(0)))
-        .add(times(cpu, b, region(b.output(0)), region(dy), x))
-        .add(cpu.call(b, negative, QuantrainNative::qt_unary))
-        .add(times(cpu, b, products, region(dy), x))
-        .add(cpu.call(b, sum, QuantrainNative::qt_channel_sum));
+        .add(slope(context, b, x, b.input(2), b.output(0)))
+        .add(times(context, b, region(b.output(0)), region(dy), x))
+        .add(context.call(b, negative, QuantrainNative::qt_unary))
+        .add(times(context, b, products, region(dy), x))
+        .add(context.call(b, sum, QuantrainNative::qt_channel_sum));
   }
 
   private static Scratch.Region region(Operand operand) {
@@ -221,7 +220,7 @@ final class ElementwiseKernels {
   }
 
   /** y = x > 0 ? 1 : slope, one slope for each channel. */
-  private static Steps.Step slope(Cpu cpu, Binding b, Operand x, Operand slopes, Operand y) {
+  private static Steps.Step slope(NativeContext context, Binding b, Operand x, Operand slopes, Operand y) {
     qt_binary_args args =
         new qt_binary_args()
             .a(At.floats(x))
@@ -234,12 +233,12 @@ final class ElementwiseKernels {
     long[] strides = new long[x.spec().shape().rank()];
     strides[1] = 1;
     walk.stride(args::b_stride, strides);
-    return cpu.call(b, args, QuantrainNative::qt_binary);
+    return context.call(b, args, QuantrainNative::qt_binary);
   }
 
   /** to *= factor, both of this shape. */
   private static Steps.Step times(
-      Cpu cpu, Binding b, Scratch.Region to, Scratch.Region factor, Operand like) {
+      NativeContext context, Binding b, Scratch.Region to, Scratch.Region factor, Operand like) {
     qt_binary_args args = new qt_binary_args().kind(QuantrainNative.QT_BINARY_MUL);
     to.whenKnown(address -> args.a(At.floats(address)).y(At.floats(address)));
     factor.whenKnown(address -> args.b(At.floats(address)));
@@ -247,6 +246,6 @@ final class ElementwiseKernels {
     walk.size(args::size);
     walk.dense(args::a_stride);
     walk.dense(args::b_stride);
-    return cpu.call(b, args, QuantrainNative::qt_binary);
+    return context.call(b, args, QuantrainNative::qt_binary);
   }
 }

@@ -1,4 +1,4 @@
-package org.quantrain.backend.cpu;
+package org.quantrain.backend.shared;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -25,7 +25,7 @@ final class RowKernels {
 
   // ---- reductions
 
-  static Kernel reduce(Cpu cpu, Binding b) {
+  static Kernel reduce(NativeContext context, Binding b) {
     Reduce op = (Reduce) b.node().op();
     int kind =
         switch (op.function()) {
@@ -41,10 +41,10 @@ final class RowKernels {
       kept[i] = reduced ? -1 : place;
       place += reduced && !op.keepDims() ? 0 : 1;
     }
-    return reduce(cpu, b, kind, kept);
+    return reduce(context, b, kind, kept);
   }
 
-  static Kernel sumTo(Cpu cpu, Binding b) {
+  static Kernel sumTo(NativeContext context, Binding b) {
     Shape x = b.input(0).spec().shape();
     Shape to = b.output(0).spec().shape();
     int missing = x.rank() - to.rank();
@@ -52,7 +52,7 @@ final class RowKernels {
     for (int i = 0; i < kept.length; i++) {
       kept[i] = i < missing || to.dim(i - missing) == 1 ? -1 : i - missing;
     }
-    return reduce(cpu, b, QuantrainNative.QT_REDUCE_SUM, kept);
+    return reduce(context, b, QuantrainNative.QT_REDUCE_SUM, kept);
   }
 
   /** Neighbouring dimensions in memory that are reduced, or are not, together. */
@@ -64,7 +64,7 @@ final class RowKernels {
    *
    * @param kept the output's dimension for each of the input's, -1 for those that are reduced
    */
-  private static Kernel reduce(Cpu cpu, Binding b, int kind, int[] kept) {
+  private static Kernel reduce(NativeContext context, Binding b, int kind, int[] kept) {
     Operand x = b.input(0);
     Operand y = b.output(0);
     List<Group> groups = new ArrayList<>();
@@ -106,7 +106,7 @@ final class RowKernels {
           new qt_reduce_args().outer(outer).n(group.size()).inner(inner).kind(kind);
       from.whenKnown(address -> args.x(At.floats(address)));
       to.whenKnown(address -> args.y(At.floats(address)));
-      steps.add(cpu.call(b, args, QuantrainNative::qt_reduce));
+      steps.add(context.call(b, args, QuantrainNative::qt_reduce));
       from = to;
     }
     if (ordered && groups.stream().anyMatch(Group::reduced)) {
@@ -118,26 +118,26 @@ final class RowKernels {
       strides[left.get(i)] = stride;
       stride *= y.spec().shape().dim(left.get(i));
     }
-    return steps.add(MovementKernels.copy(cpu, b, y.spec(), from, strides, y));
+    return steps.add(MovementKernels.copy(context, b, y.spec(), from, strides, y));
   }
 
   // ---- softmax
 
-  static Kernel softmax(Cpu cpu, Binding b) {
-    Lines lines = new Lines(cpu, b, ((Softmax) b.node().op()).axis());
+  static Kernel softmax(NativeContext context, Binding b) {
+    Lines lines = new Lines(context, b, ((Softmax) b.node().op()).axis());
     qt_softmax_args args = new qt_softmax_args().rows(lines.rows()).n(lines.n());
     lines.in(0).whenKnown(address -> args.x(At.floats(address)));
     lines.out().whenKnown(address -> args.y(At.floats(address)));
-    return lines.around(cpu.call(b, args, QuantrainNative::qt_softmax));
+    return lines.around(context.call(b, args, QuantrainNative::qt_softmax));
   }
 
-  static Kernel softmaxBackward(Cpu cpu, Binding b) {
-    Lines lines = new Lines(cpu, b, ((SoftmaxBackward) b.node().op()).axis());
+  static Kernel softmaxBackward(NativeContext context, Binding b) {
+    Lines lines = new Lines(context, b, ((SoftmaxBackward) b.node().op()).axis());
     qt_softmax_backward_args args = new qt_softmax_backward_args().rows(lines.rows()).n(lines.n());
     lines.in(0).whenKnown(address -> args.y(At.floats(address)));
     lines.in(1).whenKnown(address -> args.dy(At.floats(address)));
     lines.out().whenKnown(address -> args.dx(At.floats(address)));
-    return lines.around(cpu.call(b, args, QuantrainNative::qt_softmax_backward));
+    return lines.around(context.call(b, args, QuantrainNative::qt_softmax_backward));
   }
 
   /**
@@ -145,7 +145,7 @@ final class RowKernels {
    * in the workspace.
    */
   private static final class Lines {
-    private final Cpu cpu;
+    private final NativeContext context;
     private final Binding binding;
     private final Steps steps;
     private final TensorSpec spec;
@@ -154,8 +154,8 @@ final class RowKernels {
     private final long[] strides;
     private final Scratch.Region result;
 
-    Lines(Cpu cpu, Binding binding, int axis) {
-      this.cpu = cpu;
+    Lines(NativeContext context, Binding binding, int axis) {
+      this.context = context;
       this.binding = binding;
       this.axis = axis;
       steps = new Steps(binding);
@@ -188,7 +188,7 @@ final class RowKernels {
         return Scratch.Region.fixed(operand.address());
       }
       Scratch.Region copy = steps.scratch().region(spec.bytes());
-      steps.add(MovementKernels.copy(cpu, binding, spec, operand, copy, strides));
+      steps.add(MovementKernels.copy(context, binding, spec, operand, copy, strides));
       return copy;
     }
 
@@ -200,15 +200,15 @@ final class RowKernels {
       steps.add(step);
       return innermost
           ? steps
-          : steps.add(MovementKernels.copy(cpu, binding, spec, result, strides, binding.output(0)));
+          : steps.add(MovementKernels.copy(context, binding, spec, result, strides, binding.output(0)));
     }
   }
 
   // ---- layer norm
 
-  static Kernel layerNorm(Cpu cpu, Binding b) {
+  static Kernel layerNorm(NativeContext context, Binding b) {
     LayerNorm op = (LayerNorm) b.node().op();
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_layer_norm_args()
             .x(At.floats(b.input(0)))
@@ -223,8 +223,8 @@ final class RowKernels {
         QuantrainNative::qt_layer_norm);
   }
 
-  static Kernel layerNormBackward(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel layerNormBackward(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_layer_norm_backward_args()
             .x(At.floats(b.input(0)))

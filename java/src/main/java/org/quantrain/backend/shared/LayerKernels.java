@@ -1,4 +1,4 @@
-package org.quantrain.backend.cpu;
+package org.quantrain.backend.shared;
 
 import org.bytedeco.javacpp.Pointer;
 import org.quantrain.internal.bind.QuantrainNative;
@@ -31,23 +31,22 @@ import org.quantrain.op.SoftmaxCrossEntropy;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Binding.Operand;
 import org.quantrain.runtime.Kernel;
-import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
 
 /** Layers that are no product: batch norm, activations, pooling, changes of layout, the loss. */
 final class LayerKernels {
   private LayerKernels() {}
 
-  static Kernel batchNorm(Cpu cpu, Binding b) {
+  static Kernel batchNorm(NativeContext context, Binding b) {
     BatchNorm op = (BatchNorm) b.node().op();
     boolean train = op.mode() == BatchNorm.Mode.TRAIN;
     Operand x = b.input(0);
     Steps steps = new Steps(b);
     if (train) {
-      steps.add(stats(cpu, b, op.momentum(), b.output(1), b.output(2), b.input(3), b.input(4)));
+      steps.add(stats(context, b, op.momentum(), b.output(1), b.output(2), b.input(3), b.input(4)));
     }
     return steps.add(
-        cpu.call(
+        context.call(
             b,
             new qt_batch_norm_args()
                 .x(At.floats(x))
@@ -62,21 +61,21 @@ final class LayerKernels {
             QuantrainNative::qt_batch_norm));
   }
 
-  static Kernel batchNormStats(Cpu cpu, Binding b) {
+  static Kernel batchNormStats(NativeContext context, Binding b) {
     float momentum = ((BatchNormStats) b.node().op()).momentum();
     return new Steps(b)
-        .add(stats(cpu, b, momentum, b.output(0), b.output(1), b.input(1), b.input(2)));
+        .add(stats(context, b, momentum, b.output(0), b.output(1), b.input(1), b.input(2)));
   }
 
   private static Steps.Step stats(
-      Cpu cpu,
+      NativeContext context,
       Binding b,
       float momentum,
       Operand mean,
       Operand var,
       Operand runningMean,
       Operand runningVar) {
-    return cpu.call(
+    return context.call(
         b,
         new qt_batch_norm_stats_args()
             .x(At.floats(b.input(0)))
@@ -90,9 +89,9 @@ final class LayerKernels {
         QuantrainNative::qt_batch_norm_stats);
   }
 
-  static Kernel batchNormBackward(Cpu cpu, Binding b) {
+  static Kernel batchNormBackward(NativeContext context, Binding b) {
     BatchNormBackward op = (BatchNormBackward) b.node().op();
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_batch_norm_backward_args()
             .x(At.floats(b.input(0)))
@@ -110,8 +109,8 @@ final class LayerKernels {
         QuantrainNative::qt_batch_norm_backward);
   }
 
-  static Kernel batchNormStatsBackward(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel batchNormStatsBackward(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_batch_norm_stats_backward_args()
             .x(At.floats(b.input(0)))
@@ -126,8 +125,8 @@ final class LayerKernels {
         QuantrainNative::qt_batch_norm_stats_backward);
   }
 
-  static Kernel relu(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel relu(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_relu_args()
             .x(At.floats(b.input(0)))
@@ -137,8 +136,8 @@ final class LayerKernels {
         QuantrainNative::qt_relu);
   }
 
-  static Kernel reluBackward(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel reluBackward(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_relu_backward_args()
             .y(At.floats(b.input(0)))
@@ -149,8 +148,8 @@ final class LayerKernels {
         QuantrainNative::qt_relu_backward);
   }
 
-  static Kernel add(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel add(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_add_args()
             .a(At.floats(b.input(0)))
@@ -160,8 +159,8 @@ final class LayerKernels {
         QuantrainNative::qt_add);
   }
 
-  static Kernel channelSum(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel channelSum(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_channel_sum_args()
             .x(At.floats(b.input(0)))
@@ -172,28 +171,19 @@ final class LayerKernels {
         QuantrainNative::qt_channel_sum);
   }
 
-  static Kernel maxPool(Cpu cpu, Binding b) {
+  static Kernel maxPool(NativeContext context, Binding b) {
     qt_max_pool_args args =
         new qt_max_pool_args()
             .x(At.any(b.input(0)))
             .y(At.any(b.output(0)))
             .argmax(At.bytes(b.output(1)))
-            .element_type(elementType(b, b.input(0).spec().dtype()));
+            .element_type(NativeTypes.elementType(b, b.input(0).spec().dtype()));
     PoolWindow window = ((MaxPool) b.node().op()).window();
     Sizes.window(args.window(), window, shape(b.input(0)), shape(b.output(0)));
-    return cpu.kernel(b, args, QuantrainNative::qt_max_pool);
+    return context.kernel(b, args, QuantrainNative::qt_max_pool);
   }
 
-  static int elementType(Binding b, DType type) {
-    return switch (type) {
-      case F32 -> QuantrainNative.QT_ELEMENT_F32;
-      case U8 -> QuantrainNative.QT_ELEMENT_U8;
-      case S8 -> QuantrainNative.QT_ELEMENT_S8;
-      default -> throw b.failure("expected F32 or codes, got " + type);
-    };
-  }
-
-  static Kernel maxPoolBackward(Cpu cpu, Binding b) {
+  static Kernel maxPoolBackward(NativeContext context, Binding b) {
     qt_max_pool_backward_args args =
         new qt_max_pool_backward_args()
             .dy(At.floats(b.input(0)))
@@ -201,64 +191,64 @@ final class LayerKernels {
             .dx(At.floats(b.output(0)));
     PoolWindow window = ((MaxPoolBackward) b.node().op()).window();
     Sizes.window(args.window(), window, shape(b.output(0)), shape(b.input(0)));
-    return cpu.kernel(b, args, QuantrainNative::qt_max_pool_backward);
+    return context.kernel(b, args, QuantrainNative::qt_max_pool_backward);
   }
 
-  static Kernel averagePool(Cpu cpu, Binding b) {
+  static Kernel averagePool(NativeContext context, Binding b) {
     AveragePool op = (AveragePool) b.node().op();
-    return averagePool(cpu, b, op.window(), op.countPadding());
+    return averagePool(context, b, op.window(), op.countPadding());
   }
 
-  static Kernel globalAveragePool(Cpu cpu, Binding b) {
-    return averagePool(cpu, b, Sizes.whole(shape(b.input(0))), true);
+  static Kernel globalAveragePool(NativeContext context, Binding b) {
+    return averagePool(context, b, Sizes.whole(shape(b.input(0))), true);
   }
 
-  private static Kernel averagePool(Cpu cpu, Binding b, PoolWindow window, boolean countPadding) {
+  private static Kernel averagePool(NativeContext context, Binding b, PoolWindow window, boolean countPadding) {
     qt_average_pool_args args =
         new qt_average_pool_args()
             .x(At.floats(b.input(0)))
             .y(At.floats(b.output(0)))
             .count_padding(countPadding ? 1 : 0);
     Sizes.window(args.window(), window, shape(b.input(0)), shape(b.output(0)));
-    return cpu.kernel(b, args, QuantrainNative::qt_average_pool);
+    return context.kernel(b, args, QuantrainNative::qt_average_pool);
   }
 
-  static Kernel averagePoolBackward(Cpu cpu, Binding b) {
+  static Kernel averagePoolBackward(NativeContext context, Binding b) {
     AveragePoolBackward op = (AveragePoolBackward) b.node().op();
-    return averagePoolBackward(cpu, b, op.window(), op.countPadding());
+    return averagePoolBackward(context, b, op.window(), op.countPadding());
   }
 
-  static Kernel globalAveragePoolBackward(Cpu cpu, Binding b) {
-    return averagePoolBackward(cpu, b, Sizes.whole(shape(b.output(0))), true);
+  static Kernel globalAveragePoolBackward(NativeContext context, Binding b) {
+    return averagePoolBackward(context, b, Sizes.whole(shape(b.output(0))), true);
   }
 
   private static Kernel averagePoolBackward(
-      Cpu cpu, Binding b, PoolWindow window, boolean countPadding) {
+      NativeContext context, Binding b, PoolWindow window, boolean countPadding) {
     qt_average_pool_backward_args args =
         new qt_average_pool_backward_args()
             .dy(At.floats(b.input(0)))
             .dx(At.floats(b.output(0)))
             .count_padding(countPadding ? 1 : 0);
     Sizes.window(args.window(), window, shape(b.output(0)), shape(b.input(0)));
-    return cpu.kernel(b, args, QuantrainNative::qt_average_pool_backward);
+    return context.kernel(b, args, QuantrainNative::qt_average_pool_backward);
   }
 
-  static Kernel flatten(Cpu cpu, Binding b) {
-    return transpose(cpu, b, shape(b.input(0)), true);
+  static Kernel flatten(NativeContext context, Binding b) {
+    return transpose(context, b, shape(b.input(0)), true);
   }
 
-  static Kernel unflatten(Cpu cpu, Binding b) {
-    return transpose(cpu, b, shape(b.output(0)), false);
+  static Kernel unflatten(NativeContext context, Binding b) {
+    return transpose(context, b, shape(b.output(0)), false);
   }
 
-  private static Kernel transpose(Cpu cpu, Binding b, Shape x, boolean toNchw) {
+  private static Kernel transpose(NativeContext context, Binding b, Shape x, boolean toNchw) {
     long bytes = b.input(0).spec().bytes();
     if (x.dim(2) * x.dim(3) == 1) {
       return new Steps(b)
           .lowered("copy")
           .add(copy(b.input(0).address(), b.output(0).address(), bytes));
     }
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_transpose_args()
             .x(At.any(b.input(0)))
@@ -278,8 +268,8 @@ final class LayerKernels {
     return () -> Pointer.memcpy(target, source, bytes);
   }
 
-  static Kernel softmaxCrossEntropy(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel softmaxCrossEntropy(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_softmax_cross_entropy_args()
             .logits(At.floats(b.input(0)))

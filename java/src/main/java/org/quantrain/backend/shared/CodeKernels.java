@@ -1,4 +1,4 @@
-package org.quantrain.backend.cpu;
+package org.quantrain.backend.shared;
 
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_add_codes_args;
@@ -39,8 +39,8 @@ import org.quantrain.tensor.QuantSpec;
 final class CodeKernels {
   private CodeKernels() {}
 
-  static Kernel minMax(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel minMax(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_min_max_args()
             .x(At.floats(b.input(0)))
@@ -53,8 +53,8 @@ final class CodeKernels {
         QuantrainNative::qt_min_max);
   }
 
-  static Kernel histogram(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel histogram(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_histogram_args()
             .x(At.floats(b.input(0)))
@@ -70,7 +70,7 @@ final class CodeKernels {
         QuantrainNative::qt_histogram);
   }
 
-  static Kernel updateQParams(Cpu cpu, Binding b) {
+  static Kernel updateQParams(NativeContext context, Binding b) {
     UpdateQParams op = (UpdateQParams) b.node().op();
     int rule =
         switch (op.rule()) {
@@ -81,7 +81,7 @@ final class CodeKernels {
     long momentum = b.scalars().address(StepScalars.Slot.OBSERVER_MOMENTUM);
     return new Steps(b)
         .add(
-            cpu.call(
+            context.call(
                 b,
                 new qt_update_range_args()
                     .batch_min(At.floats(b.input(0)))
@@ -94,15 +94,15 @@ final class CodeKernels {
                     .rule(rule),
                 QuantrainNative::qt_update_range))
         .add(
-            cpu.call(
+            context.call(
                 b,
                 qparams(op.spec(), b.input(2), b.input(3), b.input(5), b.input(6)),
                 QuantrainNative::qt_range_to_qparams));
   }
 
-  static Kernel rangeToQParams(Cpu cpu, Binding b) {
+  static Kernel rangeToQParams(NativeContext context, Binding b) {
     QuantSpec spec = ((RangeToQParams) b.node().op()).spec();
-    return cpu.kernel(
+    return context.kernel(
         b,
         qparams(spec, b.input(0), b.input(1), b.output(0), b.output(1)),
         QuantrainNative::qt_range_to_qparams);
@@ -122,10 +122,10 @@ final class CodeKernels {
         .power_of_two(spec.powerOfTwo() ? 1 : 0);
   }
 
-  static Kernel quantize(Cpu cpu, Binding b) {
+  static Kernel quantize(NativeContext context, Binding b) {
     QuantSpec spec = ((Quantize) b.node().op()).spec();
     long channels = Sizes.outer(b.input(1));
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_quantize_args()
             .x(At.floats(b.input(0)))
@@ -138,12 +138,12 @@ final class CodeKernels {
             .inner(Sizes.elements(b.input(0)) / channels)
             .qmin(spec.qmin())
             .qmax(spec.qmax())
-            .code_type(codeType(b.output(0))),
+            .code_type(NativeTypes.codeType(b.output(0))),
         QuantrainNative::qt_quantize);
   }
 
-  static Kernel codesToBf16(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel codesToBf16(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_dequantize_args()
             .codes(At.any(b.input(0)))
@@ -153,18 +153,18 @@ final class CodeKernels {
             .outer(1)
             .channels(1)
             .inner(Sizes.elements(b.input(0)))
-            .code_type(codeType(b.input(0)))
+            .code_type(NativeTypes.codeType(b.input(0)))
             .element_type(QuantrainNative.QT_ELEMENT_BF16),
         QuantrainNative::qt_dequantize);
   }
 
-  static Kernel dequantize(Cpu cpu, Binding b) {
+  static Kernel dequantize(NativeContext context, Binding b) {
     long channels = Sizes.outer(b.input(1));
     boolean affine = b.inputs().size() > 2;
     if (affine && channels != 1) {
       throw b.failure("expected one scale where there is a zero-point, got " + channels);
     }
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_dequantize_args()
             .codes(At.any(b.input(0)))
@@ -174,13 +174,13 @@ final class CodeKernels {
             .outer(1)
             .channels(channels)
             .inner(Sizes.elements(b.input(0)) / channels)
-            .code_type(codeType(b.input(0))),
+            .code_type(NativeTypes.codeType(b.input(0))),
         QuantrainNative::qt_dequantize);
   }
 
-  static Kernel requantizeCodes(Cpu cpu, Binding b) {
+  static Kernel requantizeCodes(NativeContext context, Binding b) {
     QuantSpec spec = ((RequantizeCodes) b.node().op()).spec();
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_requantize_codes_args()
             .codes(At.any(b.input(0)))
@@ -193,13 +193,13 @@ final class CodeKernels {
             .n(Sizes.elements(b.input(0)))
             .qmin(spec.qmin())
             .qmax(spec.qmax())
-            .code_type(codeType(b.input(0)))
-            .out_code_type(codeType(b.output(0))),
+            .code_type(NativeTypes.codeType(b.input(0)))
+            .out_code_type(NativeTypes.codeType(b.output(0))),
         QuantrainNative::qt_requantize_codes);
   }
 
-  static Kernel steBackward(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel steBackward(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_ste_backward_args()
             .dy(At.floats(b.input(0)))
@@ -209,11 +209,11 @@ final class CodeKernels {
         QuantrainNative::qt_ste_backward);
   }
 
-  static Kernel quantizeWeight(Cpu cpu, Binding b) {
+  static Kernel quantizeWeight(NativeContext context, Binding b) {
     QuantSpec spec = ((QuantizeWeight) b.node().op()).spec();
     Operand w = b.input(0);
     long channels = spec.perChannel() ? Sizes.outer(w) : 1;
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_quantize_weight_args()
             .w(At.floats(w))
@@ -228,8 +228,8 @@ final class CodeKernels {
         QuantrainNative::qt_quantize_weight);
   }
 
-  static Kernel timesSign(Cpu cpu, Binding b) {
-    return cpu.kernel(
+  static Kernel timesSign(NativeContext context, Binding b) {
+    return context.kernel(
         b,
         new qt_quantize_weight_backward_args()
             .dwq(At.floats(b.input(0)))
@@ -240,15 +240,15 @@ final class CodeKernels {
         QuantrainNative::qt_quantize_weight_backward);
   }
 
-  static Kernel addCodes(Cpu cpu, Binding b) {
+  static Kernel addCodes(NativeContext context, Binding b) {
     AddCodes op = (AddCodes) b.node().op();
     if (b.output(0).spec().dtype() != b.input(0).spec().dtype()) {
       throw b.failure("expected the sum's codes in the container of the operands");
     }
     if (op.rule() != Addition.FLOAT) {
-      return addCodesFixed(cpu, b, op);
+      return addCodesFixed(context, b, op);
     }
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_add_codes_args()
             .a(At.any(b.input(0)))
@@ -265,12 +265,12 @@ final class CodeKernels {
             .qmin(op.spec().qmin())
             .qmax(op.spec().qmax())
             .relu(op.relu() ? 1 : 0)
-            .code_type(codeType(b.input(0))),
+            .code_type(NativeTypes.codeType(b.input(0))),
         QuantrainNative::qt_add_codes);
   }
 
-  private static Kernel addCodesFixed(Cpu cpu, Binding b, AddCodes op) {
-    return cpu.kernel(
+  private static Kernel addCodesFixed(NativeContext context, Binding b, AddCodes op) {
+    return context.kernel(
         b,
         new qt_add_codes_fixed_args()
             .a(At.any(b.input(0)))
@@ -291,13 +291,13 @@ final class CodeKernels {
                     ? QuantrainNative.QT_ADD_XNNPACK
                     : QuantrainNative.QT_ADD_TFLITE)
             .relu(op.relu() ? 1 : 0)
-            .code_type(codeType(b.input(0))),
+            .code_type(NativeTypes.codeType(b.input(0))),
         QuantrainNative::qt_add_codes_fixed);
   }
 
-  static Kernel addCodesRange(Cpu cpu, Binding b) {
+  static Kernel addCodesRange(NativeContext context, Binding b) {
     AddCodesRange op = (AddCodesRange) b.node().op();
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_add_codes_range_args()
             .a(At.any(b.input(0)))
@@ -311,13 +311,13 @@ final class CodeKernels {
             .n(Sizes.elements(b.input(0)))
             .relu(op.relu() ? 1 : 0)
             .upper(op.upper())
-            .code_type(codeType(b.input(0))),
+            .code_type(NativeTypes.codeType(b.input(0))),
         QuantrainNative::qt_add_codes_range);
   }
 
-  static Kernel globalPoolSum(Cpu cpu, Binding b) {
+  static Kernel globalPoolSum(NativeContext context, Binding b) {
     Operand x = b.input(0);
-    return cpu.kernel(
+    return context.kernel(
         b,
         new qt_global_pool_sum_args()
             .x(At.any(x))
@@ -326,11 +326,11 @@ final class CodeKernels {
             .n(x.spec().shape().dim(0))
             .hw((long) x.spec().shape().dim(2) * x.spec().shape().dim(3))
             .c(Sizes.channels(x))
-            .code_type(codeType(x)),
+            .code_type(NativeTypes.codeType(x)),
         QuantrainNative::qt_global_pool_sum);
   }
 
-  static Kernel averagePoolCodes(Cpu cpu, Binding b) {
+  static Kernel averagePoolCodes(NativeContext context, Binding b) {
     AveragePoolCodes op = (AveragePoolCodes) b.node().op();
     if (b.output(0).spec().dtype() != b.input(0).spec().dtype()) {
       throw b.failure("expected the pool's codes in the container of its input");
@@ -347,12 +347,12 @@ final class CodeKernels {
             .qmin(op.spec().qmin())
             .qmax(op.spec().qmax())
             .count_padding(op.countPadding() ? 1 : 0)
-            .code_type(codeType(b.input(0)));
+            .code_type(NativeTypes.codeType(b.input(0)));
     Sizes.window(args.window(), op.window(), b.input(0).spec().shape(), b.output(0).spec().shape());
-    return cpu.kernel(b, args, QuantrainNative::qt_average_pool_codes);
+    return context.kernel(b, args, QuantrainNative::qt_average_pool_codes);
   }
 
-  static Kernel averagePoolOnGrid(Cpu cpu, Binding b) {
+  static Kernel averagePoolOnGrid(NativeContext context, Binding b) {
     AveragePoolOnGrid op = (AveragePoolOnGrid) b.node().op();
     boolean unsigned = b.input(0).spec().dtype() == DType.U8;
     qt_average_pool_codes_fixed_args args =
@@ -362,12 +362,8 @@ final class CodeKernels {
             .mask(null)
             .qmin(unsigned ? 0 : -128)
             .qmax(unsigned ? 255 : 127)
-            .code_type(codeType(b.input(0)));
+            .code_type(NativeTypes.codeType(b.input(0)));
     Sizes.window(args.window(), op.window(), b.input(0).spec().shape(), b.output(0).spec().shape());
-    return cpu.kernel(b, args, QuantrainNative::qt_average_pool_codes_fixed);
-  }
-
-  static int codeType(Operand codes) {
-    return codes.spec().dtype() == DType.U8 ? QuantrainNative.QT_U8 : QuantrainNative.QT_S8;
+    return context.kernel(b, args, QuantrainNative::qt_average_pool_codes_fixed);
   }
 }

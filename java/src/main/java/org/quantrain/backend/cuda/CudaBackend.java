@@ -1,0 +1,188 @@
+package org.quantrain.backend.cuda;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.function.Function;
+import org.quantrain.backend.shared.DeviceMemory;
+import org.quantrain.backend.shared.KernelSequence;
+import org.quantrain.backend.shared.OptimizerKernels;
+import org.quantrain.backend.shared.SharedKernels;
+import org.quantrain.graph.Node;
+import org.quantrain.internal.bind.QuantrainNative;
+import org.quantrain.internal.bind.qt_recording;
+import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.GradientMean;
+import org.quantrain.runtime.Kernel;
+import org.quantrain.runtime.Memory;
+import org.quantrain.runtime.Sgd;
+import org.quantrain.tensor.TensorSpec;
+
+/**
+ * A CUDA device: our native kernels, and a library's products. Kernels are enqueued on one stream;
+ * a sequence of them runs one by one the first time, is recorded as a CUDA graph the second, and
+ * from then on is one launch. {@code -Dquantrain.graph=off} leaves it at the first.
+ */
+public final class CudaBackend implements Backend {
+  private final Cuda cuda;
+  private final Products products;
+  private final boolean graphs;
+
+  /** Whether kernels that run are recorded. */
+  private boolean recording;
+
+  /**
+   * @param library our kernels
+   * @param products made on the device
+   * @param graphs whether sequences are recorded
+   */
+  CudaBackend(Path library, int device, Function<Cuda, Products> products, boolean graphs) {
+    this.graphs = graphs;
+    cuda = new Cuda(library, device);
+    try {
+      this.products = products.apply(cuda);
+    } catch (RuntimeException e) {
+      cuda.close();
+      throw e;
+    }
+  }
+
+  @Override
+  public String name() {
+    return "cuda";
+  }
+
+  @Override
+  public String description() {
+    return "cuda: "
+        + cuda.description()
+        + ", "
+        + products.description()
+        + (graphs ? "" : ", without CUDA graphs");
+  }
+
+  /** What the device did so far. */
+  Cuda.Counters counters() {
+    return cuda.counters();
+  }
+
+  @Override
+  public Memory allocate(long bytes) {
+    return new DeviceMemory(cuda, bytes);
+  }
+
+  @Override
+  public Optional<String> unsupported(
+      Node node, List<TensorSpec> inputs, List<TensorSpec> outputs) {
+    return products.takes(node) || CodeProducts.have(node.op()) || SharedKernels.have(node.op())
+        ? Optional.empty()
+        : Optional.of("there is no CUDA kernel for this operation");
+  }
+
+  @Override
+  public boolean prefers(Node fused) {
+    return false;
+  }
+
+  @Override
+  public void enter() {
+    cuda.enter();
+  }
+
+  @Override
+  public Kernel prepare(Binding binding) {
+    enter();
+    if (products.takes(binding.node())) {
+      return products.prepare(binding);
+    }
+    if (CodeProducts.have(binding.node().op())) {
+      return CodeProducts.prepare(cuda, binding);
+    }
+    if (SharedKernels.have(binding.node().op())) {
+      return SharedKernels.prepare(cuda, binding);
+    }
+    throw binding.failure("there is no CUDA kernel for this operation");
+  }
+
+  @Override
+  public Kernel prepare(Sgd.Launch launch) {
+    return OptimizerKernels.sgd(cuda, launch);
+  }
+
+  @Override
+  public Kernel prepare(GradientMean.Launch launch) {
+    return OptimizerKernels.gradientMean(cuda, launch);
+  }
+
+  @Override
+  public Kernel sequence(List<Kernel> kernels) {
+    return new Sequence(kernels);
+  }
+
+  @Override
+  public void finish() {
+    cuda.check(QuantrainNative.qt_synchronize(cuda.handle()));
+  }
+
+  @Override
+  public int stepsAhead() {
+    return 1;
+  }
+
+  @Override
+  public OptionalLong freeBytes() {
+    return OptionalLong.of(cuda.freeBytes());
+  }
+
+  @Override
+  public void close() {
+    products.close();
+    cuda.close();
+  }
+
+  /** A sequence in another's recording is a part of that. */
+  private final class Sequence extends KernelSequence {
+    private qt_recording recorded;
+    private boolean ran;
+
+    Sequence(List<Kernel> kernels) {
+      super(kernels);
+    }
+
+    @Override
+    public void run() {
+      if (!graphs || recording || !ran) {
+        super.run();
+        ran = true;
+        return;
+      }
+      if (recorded == null) {
+        record();
+      }
+      cuda.check(QuantrainNative.qt_recording_run(recorded));
+    }
+
+    private void record() {
+      cuda.check(QuantrainNative.qt_record_begin(cuda.handle()));
+      qt_recording made = new qt_recording();
+      recording = true;
+      try {
+        super.run();
+      } finally {
+        recording = false;
+        cuda.check(QuantrainNative.qt_record_end(cuda.handle(), made));
+      }
+      recorded = made;
+    }
+
+    @Override
+    public void close() {
+      if (recorded != null) {
+        QuantrainNative.qt_recording_destroy(recorded);
+        recorded = null;
+      }
+    }
+  }
+}

@@ -1,0 +1,134 @@
+package org.quantrain.backend.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.quantrain.autodiff.TrainingGraph;
+import org.quantrain.graph.Graph;
+import org.quantrain.graph.Model;
+import org.quantrain.op.Compute;
+import org.quantrain.op.Lowering;
+import org.quantrain.pass.Phase;
+import org.quantrain.pass.Pipelines;
+import org.quantrain.plan.Plan;
+import org.quantrain.plan.PlanCompiler;
+import org.quantrain.plan.PlanOptions;
+import org.quantrain.quant.QuantPolicy;
+import org.quantrain.quant.Quantizer;
+import org.quantrain.quant.Target;
+import org.quantrain.runtime.ParameterStore;
+import org.quantrain.runtime.QuantrainException;
+import org.quantrain.zoo.Zoo;
+
+/** Plans for a CUDA device: every one can be prepared, or says what it lacks. */
+class CudaPlanTest {
+  private static final QuantPolicy W8A8 = QuantPolicy.forTarget(Target.ORT);
+
+  private static CudaBackend cuda;
+
+  @BeforeAll
+  static void open() {
+    cuda = EmulatedDevice.withoutProducts();
+  }
+
+  @AfterAll
+  static void close() {
+    cuda.close();
+  }
+
+  static List<String> networks() {
+    return Zoo.names();
+  }
+
+  private static String explained(Model model, Phase phase, Lowering lowering, Compute compute) {
+    if (phase.trains()) {
+      TrainingGraph graph = Pipelines.training(model.graph(), phase, lowering, compute, 0);
+      try (ParameterStore store =
+              new ParameterStore(cuda, graph.graph().persistent(), model.contents());
+          Plan plan = PlanCompiler.compile(graph, 2, cuda, store, PlanOptions.defaults())) {
+        return plan.explain();
+      }
+    }
+    Graph graph = Pipelines.evaluation(model.graph(), phase, lowering);
+    try (ParameterStore store = new ParameterStore(cuda, graph.persistent(), model.contents());
+        Plan plan = PlanCompiler.compile(graph, 2, cuda, store, PlanOptions.defaults())) {
+      return plan.explain();
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("networks")
+  void everyPhaseOfEveryNetworkHasAPlan(String name) {
+    Model model = Zoo.build(name, 3, 32, 32, 10, 1);
+    List<QuantPolicy> policies = new ArrayList<>();
+    policies.add(W8A8);
+    policies.add(W8A8.weights(4).activations(4).quantizer(Quantizer.LSQ));
+    for (Compute compute : Compute.values()) {
+      for (Phase phase : List.of(Phase.FLOAT_TRAIN, Phase.FLOAT_EVAL)) {
+        assertTrue(explained(model, phase, Lowering.INTEGER, compute).contains(" on cuda: "));
+      }
+      for (QuantPolicy policy : policies) {
+        Model quantized = Pipelines.quantize(model, policy);
+        for (Phase phase :
+            List.of(
+                Phase.CALIBRATE,
+                Phase.TRAIN_DELAYED,
+                Phase.TRAIN,
+                Phase.TRAIN_FROZEN,
+                Phase.EVAL)) {
+          assertTrue(
+              explained(quantized, phase, Lowering.INTEGER, compute).contains(" on cuda: "));
+        }
+      }
+    }
+  }
+
+  @Test
+  void aPlanThatIsTooLargeNamesTheBatchThatWouldFit() {
+    Model model = Zoo.build("resnet18", 3, 224, 224, 10, 1);
+    TrainingGraph graph = Pipelines.training(model.graph(), Phase.FLOAT_TRAIN, Lowering.INTEGER, 0);
+    try (ParameterStore store =
+        new ParameterStore(cuda, graph.graph().persistent(), model.contents())) {
+      int large = 2_000;
+      String message =
+          assertThrows(QuantrainException.class, () -> compile(graph, large, store)).getMessage();
+      assertTrue(
+          message.matches(
+              "out of memory: values of a batch of 2,000 need [0-9,]+ MB on cuda, which has"
+                  + " [0-9,]+ MB left; a batch of [0-9]+ would fit: take a smaller one, or run it in"
+                  + " equal parts \\(--accumulate\\)"),
+          message);
+      int fits =
+          Integer.parseInt(message.replaceAll(".*a batch of ([0-9]+) would fit.*", "$1"));
+      // The next larger one is refused, too, before anything is allocated.
+      long before = cuda.counters().allocations();
+      assertThrows(QuantrainException.class, () -> compile(graph, fits + 1, store));
+      assertEquals(before, cuda.counters().allocations());
+    }
+  }
+
+  private static void compile(TrainingGraph graph, int batch, ParameterStore store) {
+    PlanCompiler.compile(graph, batch, cuda, store, PlanOptions.defaults()).close();
+  }
+
+  @Test
+  void theDeviceIsDescribed() {
+    String text = cuda.description();
+    assertTrue(text.startsWith("cuda: emulator, compute capability 8.0, "), text);
+  }
+
+  @Test
+  void aDeviceThatIsNotThereIsNamed() {
+    String message =
+        assertThrows(QuantrainException.class, () -> EmulatedDevice.numbered(3)).getMessage();
+    assertTrue(message.startsWith("no device cuda:3: "), message);
+  }
+}
