@@ -34,6 +34,7 @@ final class Checks {
     checks.add(processor());
     backend(checks);
     checks.add(cuda());
+    checks.add(processes());
     checks.add(onnxRuntime());
     checks.add(
         folder("work folder", Path.of(""), "runs are written to ./runs; --out changes that"));
@@ -135,6 +136,15 @@ final class Checks {
         reason.isPresent()
             ? "the kernels need nvcc on the PATH when Quantrain is built, and an NVIDIA driver"
             : "nothing to do; this version has no CUDA backend yet");
+  }
+
+  private static Check processes() {
+    Optional<String> reason = Quantrain.whyOneProcessOnly();
+    return Check.optional(
+        "processes",
+        reason.isEmpty(),
+        reason.orElse("train --processes is built, on Gloo"),
+        "sudo apt-get install -y libgloo-dev, then " + REBUILD);
   }
 
   private static Check onnxRuntime() {
