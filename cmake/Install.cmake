@@ -7,20 +7,23 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(libraries quantrain)
-if(TARGET quantrain_cuda)
-  list(APPEND libraries quantrain_cuda)
-endif()
-install(TARGETS ${libraries} LIBRARY DESTINATION . COMPONENT flat EXCLUDE_FROM_ALL)
+set(opened_by_need "")
+foreach(library IN ITEMS quantrain_cuda quantrain_gloo)
+  if(TARGET ${library})
+    list(APPEND opened_by_need ${library})
+  endif()
+endforeach()
+install(TARGETS quantrain ${opened_by_need}
+  LIBRARY DESTINATION . COMPONENT flat EXCLUDE_FROM_ALL)
 
 set(package "${CMAKE_INSTALL_LIBDIR}/cmake/quantrain")
 install(TARGETS quantrain EXPORT quantrainTargets
   LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT quantrain)
-if(TARGET quantrain_cuda)
-  install(TARGETS quantrain_cuda
+if(opened_by_need)
+  install(TARGETS ${opened_by_need}
     LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT quantrain)
 endif()
-install(FILES include/quantrain.h
+install(FILES include/quantrain.h include/quantrain_collective.h
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT quantrain)
 install(EXPORT quantrainTargets NAMESPACE quantrain::
   DESTINATION "${package}" COMPONENT quantrain)

@@ -318,6 +318,11 @@ Data<T> Integers(int64_t n, int64_t least, int64_t most, uint32_t seed) {
 // (n + 7) / 8 bytes with the unused bits 0.
 Data<uint8_t> RandomMask(int64_t n, uint32_t seed);
 
+// How the gradient of batch norm is asked for: all at once, or the sums alone, or what follows from
+// sums over more rows than its own.
+enum class Sums { kOwn, kAlone, kGiven };
+constexpr const char* kSumsNames[] = {"", ", sums alone", ", sums given"};
+
 // [outer, channels, inner] of about n elements in every layout that a per-channel kernel knows.
 struct Layout {
   std::string name;

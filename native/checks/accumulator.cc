@@ -59,9 +59,8 @@ qt_status Check(qt_context& ctx, const qt_batch_norm_absorb_backward_args& a) {
   }
   c.RealType(a.du_type, "du_type");
   c.Flag("times_w_scale", a.times_w_scale);
-  c.RealOut("du", a.du, n, a.du_type, a.element_type == a.du_type ? a.dy : nullptr);
-  c.Out("dgamma", a.dgamma, a.channels);
-  c.Out("dbeta", a.dbeta, a.channels);
+  c.Require(a.sum_rows == 0 || a.fold_var == nullptr, "fold_var", "null where sums are given");
+  c.BatchGradient("du", a.du, n, a.du_type, a.element_type == a.du_type ? a.dy : nullptr, a);
   return c.Done();
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include <initializer_list>
+#include <utility>
 
 #include "context.h"
 
@@ -273,6 +274,23 @@ class Checker {
 
   void Require(bool holds, const char* field, const char* expected) {
     if (ok() && !holds) Failed(field, "expected %s", expected);
+  }
+
+  // What the gradients of batch norm share: the sums are written, or given for sum_rows rows, and
+  // where they are written the gradient of the input may be left out.
+  template <class Args>
+  void BatchGradient(const char* field, void* gradient, int64_t n, int32_t type,
+                     const void* may_be, const Args& a) {
+    const bool given = a.sum_rows != 0;
+    if (given) Range("sum_rows", a.sum_rows, a.rows, kMaxRows);
+    if (given || gradient != nullptr) RealOut(field, gradient, n, type, may_be);
+    for (const auto& [name, sums] : {std::pair{"dgamma", a.dgamma}, std::pair{"dbeta", a.dbeta}}) {
+      if (given) {
+        In(name, sums, a.channels);
+      } else {
+        Out(name, sums, a.channels);
+      }
+    }
   }
 
   // Sizes of a window op on NHWC; returns the elements of the input and sets those of the output.

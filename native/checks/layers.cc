@@ -44,9 +44,7 @@ qt_status Check(qt_context& ctx, const qt_batch_norm_backward_args& a) {
   c.In("mean", a.mean, a.channels);
   c.In("var", a.var, a.channels);
   c.In("gamma", a.gamma, a.channels);
-  c.RealOut("dx", a.dx, n, a.element_type, a.dy);
-  c.Out("dgamma", a.dgamma, a.channels);
-  c.Out("dbeta", a.dbeta, a.channels);
+  c.BatchGradient("dx", a.dx, n, a.element_type, a.dy, a);
   return c.Done();
 }
 

@@ -146,23 +146,29 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
   FillTable(inv_std, size, channels, channel_inv_std, 1.0f);
   FillTable(gamma, size, channels, args.gamma, 0.0f);
 
-  math::WithReal(args.element_type, [&](auto* type) {
-    using Real = math::Pointed<decltype(type)>;
-    const Real* const x = static_cast<const Real*>(args.x);
-    const Real* const dy = static_cast<const Real*>(args.dy);
-    ParallelBlocks(ctx, args.rows, rows_per_block, [=](int64_t block, int64_t begin, int64_t end) {
-      double* dbeta = partials + block * 2 * lanes;
-      double* dgamma = dbeta + lanes;
-      memset(dbeta, 0, sizeof(double) * 2 * lanes);
-      SumGradients(x, dy, begin * channels, end * channels, lanes, mean, dbeta, dgamma);
+  const bool given = args.sum_rows != 0;
+  if (!given) {
+    math::WithReal(args.element_type, [&](auto* type) {
+      using Real = math::Pointed<decltype(type)>;
+      const Real* const x = static_cast<const Real*>(args.x);
+      const Real* const dy = static_cast<const Real*>(args.dy);
+      ParallelBlocks(ctx, args.rows, rows_per_block,
+                     [=](int64_t block, int64_t begin, int64_t end) {
+                       double* dbeta = partials + block * 2 * lanes;
+                       double* dgamma = dbeta + lanes;
+                       memset(dbeta, 0, sizeof(double) * 2 * lanes);
+                       SumGradients(x, dy, begin * channels, end * channels, lanes, mean, dbeta,
+                                    dgamma);
+                     });
     });
-  });
-  CombineLanes(partials, blocks, channels, 2 * lanes);
-  for (int64_t c = 0; c < channels; ++c) {
-    args.dbeta[c] = static_cast<float>(partials[c]);
-    args.dgamma[c] = math::GammaGradient(partials[lanes + c], channel_std[c]);
+    CombineLanes(partials, blocks, channels, 2 * lanes);
+    for (int64_t c = 0; c < channels; ++c) {
+      args.dbeta[c] = static_cast<float>(partials[c]);
+      args.dgamma[c] = math::GammaGradient(partials[lanes + c], channel_std[c]);
+    }
   }
 
+  if (args.dx == nullptr) return QT_OK;
   if (args.frozen != 0) {
     ForEachValue(ctx, n, channels, args.element_type, args.dy, args.dx, [=](auto d, int64_t at) {
       using T = decltype(d);
@@ -170,7 +176,7 @@ qt_status batch_norm_backward(qt_context& ctx, const qt_batch_norm_backward_args
     });
     return QT_OK;
   }
-  const float rows = static_cast<float>(args.rows);
+  const float rows = static_cast<float>(given ? args.sum_rows : args.rows);
   for (int64_t c = 0; c < channels; ++c) {
     channel_mean_dy[c] = args.dbeta[c] / rows;
     channel_mean_dy_xhat[c] = args.dgamma[c] / rows;

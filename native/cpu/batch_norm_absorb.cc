@@ -106,18 +106,25 @@ qt_status Backward(qt_context& ctx, const qt_batch_norm_absorb_backward_args& a)
   Du* const du = static_cast<Du*>(a.du);
   Real* const no_gradient = nullptr;
   const float* const no_factor = nullptr;
-  CorrectedGradient(ctx, dy, a.mask, no_gradient, a.rows, channels, no_factor, x_hat, partials);
-  const float rows = static_cast<float>(a.rows);
+  const bool given = a.sum_rows != 0;
+  if (!given) {
+    CorrectedGradient(ctx, dy, a.mask, no_gradient, a.rows, channels, no_factor, x_hat, partials);
+    for (int64_t c = 0; c < channels; ++c) {
+      a.dbeta[c] = partials[c];
+      const float share =
+          a.fold_var == nullptr
+              ? 1.0f
+              : math::OneConvGammaShare(
+                    a.inv_std[c], math::OneConvEpsilon(a.gamma[c], a.fold_var[c], a.epsilon));
+      a.dgamma[c] = math::Sign(a.gamma[c]) * partials[lanes + c] * share;
+    }
+  }
+  if (du == nullptr) return QT_OK;
+  const float rows = static_cast<float>(given ? a.sum_rows : a.rows);
   for (int64_t c = 0; c < channels; ++c) {
-    a.dbeta[c] = partials[c];
-    const float share =
-        a.fold_var == nullptr
-            ? 1.0f
-            : math::OneConvGammaShare(
-                  a.inv_std[c], math::OneConvEpsilon(a.gamma[c], a.fold_var[c], a.epsilon));
-    a.dgamma[c] = math::Sign(a.gamma[c]) * partials[lanes + c] * share;
-    of_channel[c] = partials[c] / rows;
-    also_of_channel[c] = partials[lanes + c] / rows;
+    const float sum_dx = given ? math::Sign(a.gamma[c]) * a.dgamma[c] : partials[lanes + c];
+    of_channel[c] = a.dbeta[c] / rows;
+    also_of_channel[c] = sum_dx / rows;
   }
   FillTable(mean_d, size, channels, of_channel, 0.0f);
   FillTable(mean_dx, size, channels, also_of_channel, 0.0f);

@@ -82,14 +82,14 @@ struct ParameterGradients {
   }
 };
 
-// dx where mean and var are this batch's: dgamma and dbeta have been stored.
+// dx where mean and var are this batch's: dgamma and dbeta have been stored, or were given.
 struct BatchGradient {
   qt_batch_norm_backward_args a;
   struct Channel {
     float mean, std, inv_std, gamma, mean_dy, mean_dy_xhat;
   };
   __device__ Channel Prepare(int64_t c) const {
-    const float rows = static_cast<float>(a.rows);
+    const float rows = static_cast<float>(a.sum_rows == 0 ? a.rows : a.sum_rows);
     return {a.mean[c],  math::StandardDeviation(a.var[c], a.epsilon),
             math::InverseStd(a.var[c], a.epsilon),
             a.gamma[c], a.dbeta[c] / rows,
@@ -131,11 +131,13 @@ cudaError_t batch_norm(const Stream& stream, const qt_batch_norm_args& args) {
 }
 
 cudaError_t batch_norm_backward(const Stream& stream, const qt_batch_norm_backward_args& args) {
-  const cudaError_t status = math::WithReal(args.element_type, [&](auto* type) {
-    return ReduceChannels(stream, ParameterGradients<math::Pointed<decltype(type)>>{args},
-                          args.rows, args.channels, 1);
-  });
-  if (status != cudaSuccess) return status;
+  if (args.sum_rows == 0) {
+    const cudaError_t status = math::WithReal(args.element_type, [&](auto* type) {
+      return ReduceChannels(stream, ParameterGradients<math::Pointed<decltype(type)>>{args},
+                            args.rows, args.channels, 1);
+    });
+    if (status != cudaSuccess || args.dx == nullptr) return status;
+  }
   if (args.frozen != 0) {
     return MapColumns(stream, FrozenGradient{args}, {args.dy, nullptr, args.dx, args.element_type},
                       args.rows, args.channels);

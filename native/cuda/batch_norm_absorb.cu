@@ -85,7 +85,8 @@ struct Gradient {
   qt_batch_norm_absorb_backward_args a;
 
   __device__ Channel Prepare(int64_t c) const {
-    const float rows = static_cast<float>(a.rows), inv_std = a.inv_std[c];
+    const float rows = static_cast<float>(a.sum_rows == 0 ? a.rows : a.sum_rows);
+    const float inv_std = a.inv_std[c];
     const float gain = a.fold_var == nullptr ? math::FoldGain(a.gamma[c], inv_std)
                                              : math::OneConvGain(a.gamma[c], inv_std);
     return {*a.x_scale * a.w_scale[c],
@@ -113,8 +114,10 @@ cudaError_t batch_norm_absorb_backward(const Stream& stream,
                                        const qt_batch_norm_absorb_backward_args& a) {
   const cudaError_t status = math::WithReal(a.element_type, [&](auto* type) {
     using Real = math::Pointed<decltype(type)>;
-    const cudaError_t sums = ReduceChannels(stream, GradientSums<Real>{a}, a.rows, a.channels, 1);
-    if (sums != cudaSuccess) return sums;
+    if (a.sum_rows == 0) {
+      const cudaError_t sums = ReduceChannels(stream, GradientSums<Real>{a}, a.rows, a.channels, 1);
+      if (sums != cudaSuccess || a.du == nullptr) return sums;
+    }
     return math::WithReal(a.du_type, [&](auto* du) {
       return ForColumns(stream, Gradient<Real, math::Pointed<decltype(du)>>{a}, a.rows, a.channels);
     });

@@ -102,10 +102,11 @@ void Absorb(Suite& suite, const Rows& shape, bool running, bool folded) {
 }
 
 void AbsorbBackward(Suite& suite, const Rows& shape, bool mask, bool folded, int32_t type,
-                    int32_t du_type, bool times_w_scale) {
+                    int32_t du_type, bool times_w_scale, Sums sums = Sums::kOwn) {
   auto& c = suite.Add("batch_norm_absorb_backward",
                       shape.name() + (mask ? "" : ", no mask") +
-                          (folded ? ", one convolution" : "") + TypeName(type) +
+                          (folded ? ", one convolution" : "") +
+                          kSumsNames[static_cast<int>(sums)] + TypeName(type) +
                           (du_type == type ? "" : " to bf16") +
                           (times_w_scale ? ", times w_scale" : ""),
                       qt_batch_norm_absorb_backward);
@@ -127,10 +128,21 @@ void AbsorbBackward(Suite& suite, const Rows& shape, bool mask, bool folded, int
   c.In(&c.args.inv_std, inv_std);
   const double sum_bound = SumBound(shape.rows, 3.0);
   // gain <= 3; the two means are off by sum_bound / rows, one of them times |x_hat| <= 3.
-  c.RealOutSum(&c.args.du, du_type, n, 3.0 * 4.0 * sum_bound / static_cast<double>(shape.rows));
-  if (du_type == type) c.MayBe(&c.args.dy);
-  c.OutSum(&c.args.dgamma, shape.channels, sum_bound);
-  c.OutSum(&c.args.dbeta, shape.channels, sum_bound);
+  const bool given = sums == Sums::kGiven;
+  if (given) {
+    c.RealOut(&c.args.du, du_type, n);
+  } else if (sums == Sums::kOwn) {
+    c.RealOutSum(&c.args.du, du_type, n, 3.0 * 4.0 * sum_bound / static_cast<double>(shape.rows));
+  }
+  if (sums != Sums::kAlone && du_type == type) c.MayBe(&c.args.dy);
+  if (given) {
+    c.args.sum_rows = 3 * shape.rows;
+    c.In(&c.args.dgamma, Uniform(shape.channels, -9.0f, 9.0f, 29));
+    c.In(&c.args.dbeta, Uniform(shape.channels, -9.0f, 9.0f, 30));
+  } else {
+    c.OutSum(&c.args.dgamma, shape.channels, sum_bound);
+    c.OutSum(&c.args.dbeta, shape.channels, sum_bound);
+  }
   c.args.element_type = type;
   c.args.du_type = du_type;
   c.own_type = &c.args.du_type;
@@ -347,6 +359,12 @@ void AccumulatorCases(Suite& suite) {
                      QT_ELEMENT_F32, /*times_w_scale=*/true);
       AbsorbBackward(suite, shape, /*mask=*/true, /*folded=*/true, QT_ELEMENT_F32, QT_ELEMENT_F32,
                      /*times_w_scale=*/false);
+      for (const Sums sums : {Sums::kAlone, Sums::kGiven}) {
+        AbsorbBackward(suite, shape, /*mask=*/true, /*folded=*/false, QT_ELEMENT_F32,
+                       QT_ELEMENT_BF16, /*times_w_scale=*/true, sums);
+        AbsorbBackward(suite, shape, /*mask=*/true, /*folded=*/false, QT_ELEMENT_BF16,
+                       QT_ELEMENT_BF16, /*times_w_scale=*/false, sums);
+      }
       Requantize(suite, shape, QT_S8, /*relu=*/false, /*mask=*/true, /*bias=*/false);
       Requantize(suite, shape, QT_U8, /*relu=*/false, /*mask=*/false, /*bias=*/true);
       DequantizeAcc(suite, shape, /*bias=*/false, QT_ELEMENT_F32);

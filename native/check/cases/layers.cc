@@ -169,9 +169,11 @@ void BatchNorm(Suite& suite, const Rows& shape, int32_t type) {
   c.elements = shape.elements();
 }
 
-void BatchNormBackward(Suite& suite, const Rows& shape, bool frozen, int32_t type) {
+void BatchNormBackward(Suite& suite, const Rows& shape, bool frozen, int32_t type,
+                       Sums sums = Sums::kOwn) {
   auto& c = suite.Add("batch_norm_backward",
-                      shape.name() + (frozen ? ", frozen" : "") + TypeName(type),
+                      shape.name() + (frozen ? ", frozen" : "") +
+                          kSumsNames[static_cast<int>(sums)] + TypeName(type),
                       qt_batch_norm_backward);
   c.RealIn(&c.args.x, type, Uniform(shape.elements(), -2.0f, 2.0f, 20));
   c.RealIn(&c.args.dy, type, Uniform(shape.elements(), -1.0f, 1.0f, 21));
@@ -180,15 +182,23 @@ void BatchNormBackward(Suite& suite, const Rows& shape, bool frozen, int32_t typ
   c.In(&c.args.gamma, Uniform(shape.channels, -1.5f, 1.5f, 24));
   // |x_hat| <= 2.5 / 0.5, |gamma / std| <= 3, |mean(dy)| <= 1, |mean(dy * x_hat)| <= 5: a unit in the
   // last place of the sums moves dx by 3 * (1 + 5 * 5) units of 2^-23, and three roundings follow.
-  const double largest = frozen ? 0.0 : 4.0 * 3.0 * 26.0 * ldexp(1.0, -23);
-  if (frozen) {
+  const double largest = 4.0 * 3.0 * 26.0 * ldexp(1.0, -23);
+  const bool given = sums == Sums::kGiven;
+  if (frozen || given) {
     c.RealOut(&c.args.dx, type, shape.elements());
-  } else {
+    c.MayBe(&c.args.dy);
+  } else if (sums == Sums::kOwn) {
     c.RealOutSum(&c.args.dx, type, shape.elements(), largest);
+    c.MayBe(&c.args.dy);
   }
-  c.MayBe(&c.args.dy);
-  c.OutSum(&c.args.dgamma, shape.channels, SumBound(shape.rows, 5.0));
-  c.OutSum(&c.args.dbeta, shape.channels, SumBound(shape.rows, 1.0));
+  if (given) {
+    c.args.sum_rows = 3 * shape.rows;
+    c.In(&c.args.dgamma, Uniform(shape.channels, -9.0f, 9.0f, 25));
+    c.In(&c.args.dbeta, Uniform(shape.channels, -9.0f, 9.0f, 26));
+  } else {
+    c.OutSum(&c.args.dgamma, shape.channels, SumBound(shape.rows, 5.0));
+    c.OutSum(&c.args.dbeta, shape.channels, SumBound(shape.rows, 1.0));
+  }
   c.args.rows = shape.rows;
   c.args.channels = shape.channels;
   c.args.epsilon = 1e-5f;
@@ -361,6 +371,9 @@ void LayersCases(Suite& suite) {
           BatchNormStats(suite, shape, variant, type);
           BatchNormBackward(suite, shape, variant, type);
         }
+        if (suite.timed()) continue;
+        BatchNormBackward(suite, shape, /*frozen=*/false, type, Sums::kAlone);
+        BatchNormBackward(suite, shape, /*frozen=*/false, type, Sums::kGiven);
       }
     }
   }

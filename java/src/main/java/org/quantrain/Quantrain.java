@@ -3,6 +3,7 @@ package org.quantrain;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.backend.cuda.CudaBackend;
 import org.quantrain.backend.cuda.CudaDiagnosis;
@@ -15,6 +16,7 @@ import org.quantrain.onnx.OnnxReader;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.Device;
 import org.quantrain.runtime.DeviceCheck;
+import org.quantrain.runtime.Meeting;
 import org.quantrain.runtime.QuantrainException;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.Shape;
@@ -83,6 +85,28 @@ public final class Quantrain implements AutoCloseable {
     }
     inputThreads = threads;
     return this;
+  }
+
+  /**
+   * Waits for the other processes of a training. Networks that are trained from now on share their
+   * batches with them: each process makes the same calls with the same networks, images and
+   * recipes, and all come to the same weights. The first alone saves checkpoints.
+   *
+   * @param folder empty at first, the same for all of them and used by nobody else
+   * @param rank number of this process, from 0
+   * @param size number of processes
+   * @return this
+   * @throws org.quantrain.runtime.CollectiveException if they do not come, or this build cannot
+   *     train in several processes
+   */
+  public Quantrain meet(Path folder, int rank, int size) {
+    backend.meet(new Meeting(folder, rank, size));
+    return this;
+  }
+
+  /** Why this build cannot train in several processes; empty if it can. */
+  public static Optional<String> whyOneProcessOnly() {
+    return CpuBackend.whyAlone();
   }
 
   /** What computes here: instruction sets, threads, library versions. */

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.quantrain.Quantrain;
@@ -34,6 +35,7 @@ final class Checks {
     checks.add(processor());
     backend(checks);
     checks.addAll(cuda());
+    checks.add(processes());
     checks.add(onnxRuntime());
     checks.add(
         folder("work folder", Path.of(""), "runs are written to ./runs; --out changes that"));
@@ -130,6 +132,15 @@ final class Checks {
     return parts.stream()
         .map(part -> Check.optional(part.name(), part.ok(), part.detail(), part.remedy()))
         .toList();
+  }
+
+  private static Check processes() {
+    Optional<String> reason = Quantrain.whyOneProcessOnly();
+    return Check.optional(
+        "processes",
+        reason.isEmpty(),
+        reason.orElse("train --processes is built, on Gloo"),
+        "sudo apt-get install -y libgloo-dev, then " + REBUILD);
   }
 
   private static Check onnxRuntime() {

@@ -116,6 +116,7 @@ public final class Main implements Callable<Integer> {
     line.addSubcommand(new BundleCommand(console));
     line.addSubcommand(new BenchCommand());
     line.addSubcommand(new TestCommand());
+    line.addSubcommand(new JoinCommand(console));
     line.setUsageHelpWidth(100);
     line.setUsageHelpLongOptionsMaxWidth(34);
     line.setAbbreviatedOptionsAllowed(false);
@@ -143,7 +144,12 @@ public final class Main implements Callable<Integer> {
         command.getCommandSpec().options().forEach(o -> options.addAll(List.of(o.names())));
         problem = "unknown option '" + name + "'" + Suggestion.clause(name, options);
       } else if (command.getParent() == null) {
-        List<String> verbs = List.copyOf(command.getSubcommands().keySet());
+        List<String> verbs =
+            command.getSubcommands().values().stream()
+                .map(CommandLine::getCommandSpec)
+                .filter(spec -> !spec.usageMessage().hidden())
+                .map(CommandSpec::name)
+                .toList();
         problem = "unknown verb '" + word + "'" + Suggestion.orList(word, "verbs", verbs);
       } else {
         problem = "'" + word + "' is one word too many";

@@ -46,7 +46,14 @@ final class Networks {
   }
 
   static Quantrain open(RunConfig config) {
-    Quantrain quantrain = open(config.device(), config.threads());
+    if (config.processes() > 1) {
+      Quantrain.whyOneProcessOnly()
+          .ifPresent(
+              why -> {
+                throw new FailureException("processes: " + why);
+              });
+    }
+    Quantrain quantrain = open(config.device(), config.threadsOfEach());
     return config.inputThreads() == 0 ? quantrain : quantrain.inputThreads(config.inputThreads());
   }
 

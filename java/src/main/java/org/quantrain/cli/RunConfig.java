@@ -32,7 +32,9 @@ import org.quantrain.train.Recipe;
  * @param compute f32 or bf16: operands of the products in gradients and in the float stage
  * @param accumulate parts of a batch that are run one behind the other
  * @param device as {@link Device#parse} reads it
- * @param threads 0: one for each core
+ * @param syncBatchNorm where several processes train, batch norm is over the images of all
+ * @param processes that share every batch
+ * @param threads of each process; 0: the cores, shared among the processes
  * @param inputThreads that make batches ahead; 0: as many as compute
  */
 @JsonNaming(PropertyNamingStrategies.KebabCaseStrategy.class)
@@ -64,11 +66,14 @@ record RunConfig(
     String lowering,
     String compute,
     int accumulate,
+    boolean syncBatchNorm,
     long seed,
     String device,
+    int processes,
     int threads,
     int inputThreads) {
   private static final int MOST_THREADS = 1024;
+  private static final int MOST_PROCESSES = 256;
   private static final String PER_CHANNEL = "per-channel";
   private static final String PER_TENSOR = "per-tensor";
   private static final Pattern BITS = Pattern.compile("(?i)(?:W(\\d{1,2}))?(?:A(\\d{1,2}))?");
@@ -113,10 +118,19 @@ record RunConfig(
         recipe.trainLowering().name().toLowerCase(Locale.ROOT),
         recipe.compute().name().toLowerCase(Locale.ROOT),
         recipe.accumulate(),
+        recipe.syncBatchNorm(),
         recipe.seed(),
         "auto",
+        1,
         0,
         0);
+  }
+
+  /** Threads of each process, at least 1; 0 for the backend's own choice in a process by itself. */
+  int threadsOfEach() {
+    return threads > 0 || processes == 1
+        ? threads
+        : Math.max(1, Runtime.getRuntime().availableProcessors() / processes);
   }
 
   /**
@@ -236,6 +250,18 @@ record RunConfig(
     oneOf("lowering", lowering, List.of("simulated", "integer"));
     oneOf("compute", compute, List.of("f32", "bf16"));
     parseDevice(device);
+    if (processes < 1 || processes > MOST_PROCESSES) {
+      throw new UsageException(
+          "processes: expected 1 to %d, got %d".formatted(MOST_PROCESSES, processes));
+    }
+    if (accumulate > 0 && batch % (accumulate * processes) != 0) {
+      throw new UsageException(
+          "batch: expected a multiple of the %d processes%s, got %d"
+              .formatted(
+                  processes,
+                  accumulate == 1 ? "" : " times the %d parts of a batch".formatted(accumulate),
+                  batch));
+    }
     if (threads != 0) {
       requireThreads("threads", threads);
     }
@@ -261,6 +287,7 @@ record RunConfig(
           Lowering.valueOf(lowering.toUpperCase(Locale.ROOT)),
           Compute.valueOf(compute.toUpperCase(Locale.ROOT)),
           accumulate,
+          syncBatchNorm,
           seed);
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage(), e);

@@ -32,9 +32,13 @@ import picocli.CommandLine.Spec;
       "  quantrain train --data fashion-mnist --model resnet8 --wbits 4 --override 'block3.*=W2A4'",
       "  quantrain train --quantizer lsq --wbits 2 --abits 2",
       "  quantrain train --config run.yaml --lr 0.02 --out runs/try",
-      "  quantrain train --resume runs/try"
+      "  quantrain train --resume runs/try",
+      "  quantrain train --data fashion-mnist --model resnet8 --processes 4"
     })
 final class TrainCommand extends Verb {
+  private static final List<String> MACHINE =
+      List.of("processes", "threads", "input-threads", "device");
+
   @Option(
       names = "--config",
       paramLabel = "FILE",
@@ -218,6 +222,15 @@ final class TrainCommand extends Verb {
                 + " are averaged.")
     private Integer accumulate;
 
+    @Option(
+        names = "--sync-batch-norm",
+        paramLabel = "true|false",
+        arity = "1",
+        description =
+            "With several processes: statistics of batch norm over the images of all, as in one"
+                + " (default), or of each by itself.")
+    private Boolean syncBatchNorm;
+
     @Option(names = "--seed", paramLabel = "N", description = "Of weights and order; default 1.")
     private Long seed;
   }
@@ -230,9 +243,18 @@ final class TrainCommand extends Verb {
     private String device;
 
     @Option(
+        names = "--processes",
+        paramLabel = "N",
+        description =
+            "Processes on this machine that share every batch; default 1. --batch stays the number"
+                + " of images of all of them.")
+    private Integer processes;
+
+    @Option(
         names = "--threads",
         paramLabel = "N",
-        description = "Threads, 1 to 1024; default: one for each core.")
+        description =
+            "Threads of each process, 1 to 1024; default: the cores, shared among the processes.")
     private Integer threads;
 
     @Option(
@@ -253,8 +275,8 @@ final class TrainCommand extends Verb {
     if (resume != null) {
       if (config != null || out != null || !onlyMachine(given)) {
         throw new UsageException(
-            "--resume goes on with the settings of the run; it takes --threads, --input-threads and"
-                + " --device only");
+            "--resume goes on with the settings of the run; it takes --processes, --threads,"
+                + " --input-threads and --device only");
       }
       return TrainRun.resume(console(), resume, given).execute();
     }
@@ -265,7 +287,7 @@ final class TrainCommand extends Verb {
 
   private static boolean onlyMachine(ObjectNode given) {
     for (var names = given.fieldNames(); names.hasNext(); ) {
-      if (!List.of("threads", "input-threads", "device").contains(names.next())) {
+      if (!MACHINE.contains(names.next())) {
         return false;
       }
     }
@@ -297,8 +319,10 @@ final class TrainCommand extends Verb {
     ConfigFile.put(given, "lowering", schedule.lowering);
     ConfigFile.put(given, "compute", schedule.compute);
     ConfigFile.put(given, "accumulate", schedule.accumulate);
+    ConfigFile.put(given, "sync-batch-norm", schedule.syncBatchNorm);
     ConfigFile.put(given, "seed", schedule.seed);
     ConfigFile.put(given, "device", machine.device);
+    ConfigFile.put(given, "processes", machine.processes);
     ConfigFile.put(given, "threads", machine.threads);
     ConfigFile.put(given, "input-threads", machine.inputThreads);
     return given;

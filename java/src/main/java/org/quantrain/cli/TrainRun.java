@@ -27,7 +27,10 @@ import org.quantrain.report.LayerTable;
 import org.quantrain.report.Numbers;
 import org.quantrain.report.RunDirectory;
 import org.quantrain.report.RunReport;
+import org.quantrain.runtime.CollectiveException;
+import org.quantrain.runtime.Meeting;
 import org.quantrain.train.Evaluation;
+import org.quantrain.train.Listener;
 import org.quantrain.train.Recipe;
 
 /** One training from its settings to its report. */
@@ -140,7 +143,7 @@ final class TrainRun {
       Thread hook = new Thread(this::sayResume, "quantrain-interrupted");
       Runtime.getRuntime().addShutdownHook(hook);
       try {
-        return train(quantrain, network, quantized);
+        return trainAndProve(quantrain, network, quantized);
       } catch (IOException e) {
         throw located(e);
       } finally {
@@ -150,6 +153,25 @@ final class TrainRun {
       if (quantrain != null) {
         quantrain.close();
       }
+    }
+  }
+
+  /**
+   * What a further process of a run does: it takes its share of every batch, and leaves what is
+   * written and said to the first.
+   *
+   * @param settings of the machine; the others are the run's
+   */
+  static void join(Console console, Path folder, ObjectNode settings, Meeting meeting)
+      throws IOException {
+    TrainRun joined = resume(console, folder, settings);
+    joined.data = Datasets.load(joined.config.data(), joined.recorded());
+    joined.config = merged(joined.settings, joined.data.train().size());
+    try (Quantrain quantrain = Networks.open(joined.config)) {
+      Network network = Networks.network(quantrain, joined.config, joined.data.train());
+      QuantizedNetwork quantized = Networks.quantized(network, joined.config);
+      Processes.join(quantrain, meeting);
+      joined.train(network, quantized, Listener.silent(), () -> {});
     }
   }
 
@@ -214,19 +236,52 @@ final class TrainRun {
             .formatted(
                 config.modelName(), Numbers.count(parameters), config.bits(), config.target()));
     console.fact("device", quantrain.describe());
+    if (config.processes() > 1) {
+      console.fact(
+          "processes",
+          "%d, each with %d of the %d images of a batch"
+              .formatted(
+                  config.processes(), config.batch() / config.processes(), config.batch()));
+    }
   }
 
-  private int train(Quantrain quantrain, Network network, QuantizedNetwork untrained)
+  /** What happens between the stages. */
+  private interface BetweenStages {
+    void run() throws IOException;
+  }
+
+  /** Both stages; returns the quantized network as trained. */
+  private QuantizedNetwork train(
+      Network network, QuantizedNetwork untrained, Listener listener, BetweenStages between)
       throws IOException {
     Recipe recipe = config.recipe();
     QuantizedNetwork quantized = untrained;
-    try (RunListener listener = new RunListener(console, run, recipe.floatEpochs())) {
-      if (recipe.floatEpochs() > 0) {
-        network.train(data.train(), recipe, listener, run.checkpoints());
-        quantized = network.quantize(config.policy());
+    if (recipe.floatEpochs() > 0) {
+      network.train(data.train(), recipe, listener, run.checkpoints());
+      quantized = network.quantize(config.policy());
+    }
+    between.run();
+    quantized.train(data.train(), recipe, listener, run.checkpoints());
+    return quantized;
+  }
+
+  private int trainAndProve(Quantrain quantrain, Network network, QuantizedNetwork untrained)
+      throws IOException {
+    QuantizedNetwork quantized;
+    try (Processes others = Processes.start(config, run.path());
+        RunListener listener =
+            new RunListener(console, run, config.recipe().floatEpochs())) {
+      try {
+        others.meet(quantrain);
+        quantized =
+            train(
+                network,
+                untrained,
+                listener,
+                () -> network.export(run.floatModel(), Results.metadata(data.train())));
+      } catch (CollectiveException e) {
+        throw new FailureException(others.explain(e));
       }
-      network.export(run.floatModel(), Results.metadata(data.train()));
-      quantized.train(data.train(), recipe, listener, run.checkpoints());
     } catch (UncheckedIOException e) {
       throw e.getCause();
     }

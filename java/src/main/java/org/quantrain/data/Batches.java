@@ -68,6 +68,17 @@ public final class Batches {
 
   private record Order(int epoch, int[] indices) {}
 
+  /**
+   * Which rows of a batch are made: of each of its runs of {@code run} rows, those of this index of
+   * {@code of} equal ones.
+   */
+  private record Share(int index, int of, int run) {
+    int rowOf(int row) {
+      int own = run / of;
+      return row / own * run + index * own + row % own;
+    }
+  }
+
   private record Scratch(float[] image, float[] augmented) {}
 
   private final DataSource source;
@@ -76,6 +87,7 @@ public final class Batches {
   private final long seed;
   private final LastBatch lastBatch;
   private final Augmentation augmentation;
+  private final Share share;
 
   private final int imageFloats;
   private final int batchesPerEpoch;
@@ -91,7 +103,9 @@ public final class Batches {
       boolean shuffled,
       long seed,
       LastBatch lastBatch,
-      Augmentation augmentation) {
+      Augmentation augmentation,
+      Share share) {
+    this.share = share;
     this.source = Objects.requireNonNull(source, "source");
     this.lastBatch = Objects.requireNonNull(lastBatch, "lastBatch");
     this.augmentation = Objects.requireNonNull(augmentation, "augmentation");
@@ -104,7 +118,7 @@ public final class Batches {
           "a batch is at least 1 image and below 2 GiB, got %d images of %d floats"
               .formatted(batchSize, imageFloats));
     }
-    int full = source.size() / batchSize;
+    int full = source.size() / (batchSize * share.of());
     this.batchesPerEpoch =
         lastBatch == LastBatch.PAD && source.size() % batchSize != 0 ? full + 1 : full;
     if (batchesPerEpoch == 0) {
@@ -128,7 +142,8 @@ public final class Batches {
    *     a batch would need 2 GiB or more
    */
   public static Batches shuffled(DataSource source, int batchSize, long seed) {
-    return new Batches(source, batchSize, true, seed, LastBatch.DROP, Augmentation.NONE);
+    return new Batches(
+        source, batchSize, true, seed, LastBatch.DROP, Augmentation.NONE, all(batchSize));
   }
 
   /**
@@ -138,17 +153,52 @@ public final class Batches {
    *     more
    */
   public static Batches inOrder(DataSource source, int batchSize) {
-    return new Batches(source, batchSize, false, 0, LastBatch.PAD, Augmentation.NONE);
+    return new Batches(
+        source, batchSize, false, 0, LastBatch.PAD, Augmentation.NONE, all(batchSize));
+  }
+
+  private static Share all(int batchSize) {
+    return new Share(0, 1, batchSize);
+  }
+
+  /**
+   * A share of every one of these batches, for a process that others train with: the shares of all
+   * make up the batch, image by image as it is here.
+   *
+   * @param index of the share, 0 &lt;= index &lt; of
+   * @param parts that a batch is run in; every part is shared alike
+   * @throws IllegalArgumentException if the rows of a part cannot be shared equally, or a short
+   *     last batch is not dropped
+   */
+  public Batches share(int index, int of, int parts) {
+    Objects.checkIndex(index, of);
+    if (lastBatch != LastBatch.DROP || batchSize % (of * parts) != 0) {
+      throw new IllegalArgumentException(
+          "batch: expected a multiple of %d, for %d processes%s; got %d"
+              .formatted(
+                  of * parts,
+                  of,
+                  parts == 1 ? "" : " with %d parts each".formatted(parts),
+                  batchSize));
+    }
+    return new Batches(
+        source,
+        batchSize / of,
+        shuffled,
+        seed,
+        lastBatch,
+        augmentation,
+        new Share(index, of, batchSize / parts));
   }
 
   /** The same batches from the start, with another rule for the last one. */
   public Batches with(LastBatch rule) {
-    return new Batches(source, batchSize, shuffled, seed, rule, augmentation);
+    return new Batches(source, batchSize, shuffled, seed, rule, augmentation, share);
   }
 
   /** The same batches from the start, with an augmentation of every image. */
   public Batches with(Augmentation change) {
-    return new Batches(source, batchSize, shuffled, seed, lastBatch, change);
+    return new Batches(source, batchSize, shuffled, seed, lastBatch, change, share);
   }
 
   /** What the batches are made of. */
@@ -169,7 +219,9 @@ public final class Batches {
   /** The rows of a batch that are images: batchSize(), or fewer in a padded last batch. */
   public int validRows(int batch) {
     Objects.checkIndex(batch, batchesPerEpoch);
-    return Math.min(batchSize, source.size() - batch * batchSize);
+    return lastBatch == LastBatch.DROP
+        ? batchSize
+        : Math.min(batchSize, source.size() - batch * batchSize);
   }
 
   /** A direct buffer for the images of one batch: batchSize * H * W * C floats, native order. */
@@ -236,7 +288,7 @@ public final class Batches {
    * @return its label
    */
   int write(int epoch, int batch, int row, float[] images, int offset) {
-    int at = batch * batchSize + row;
+    int at = batch * batchSize * share.of() + share.rowOf(row);
     int index = shuffled ? order(epoch)[at] : at;
     if (augmentation.equals(Augmentation.NONE)) {
       source.read(index, images, offset);

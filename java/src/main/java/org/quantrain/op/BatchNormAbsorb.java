@@ -17,10 +17,21 @@ import org.quantrain.tensor.TensorSpec;
  * the normalized value), out scale, bias, keep, mean, 1 / sqrt(var + epsilon).
  *
  * @param gradients type of the gradient of the accumulator
+ * @param processes that share the batch, each with as many rows; the sums are those of all
  */
-public record BatchNormAbsorb(float epsilon, float momentum, Compute gradients) implements Op {
+public record BatchNormAbsorb(float epsilon, float momentum, Compute gradients, int processes)
+    implements Op {
+  public BatchNormAbsorb(float epsilon, float momentum, Compute gradients) {
+    this(epsilon, momentum, gradients, 1);
+  }
+
   public BatchNormAbsorb(float epsilon, float momentum) {
     this(epsilon, momentum, Compute.F32);
+  }
+
+  /** Over the rows of so many processes. */
+  public BatchNormAbsorb sharedBy(int others) {
+    return new BatchNormAbsorb(epsilon, momentum, gradients, others);
   }
 
   @Override

@@ -61,6 +61,22 @@ public interface Backend extends AutoCloseable {
   /** Memory that {@link #allocate} still can give; empty if that is not known. */
   OptionalLong freeBytes();
 
+  /** The processes that this one trains with; {@link Collective#ALONE} until it meets them. */
+  default Collective collective() {
+    return Collective.ALONE;
+  }
+
+  /**
+   * Waits for the other processes; plans that are compiled from now on can reduce over them. Once
+   * at most; they part when this backend is closed.
+   *
+   * @throws CollectiveException if they do not come, or this backend or build has no way to talk to
+   *     them
+   */
+  default void meet(Meeting meeting) {
+    throw new CollectiveException(name() + ": this backend trains in one process only");
+  }
+
   /** Makes the kernel of an optimizer step. */
   Kernel prepare(Sgd.Launch launch);
 

@@ -1,9 +1,13 @@
 package org.quantrain.train;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
+import java.util.zip.CRC32;
 import org.quantrain.tensor.HostTensor;
 
 /**
@@ -27,6 +31,16 @@ public record Checkpoint(
     Map<String, HostTensor> velocities,
     Map<String, HostTensor> best) {
   private static final String FORMAT = "quantrain.checkpoint.1";
+
+  /** Of everything that a stage goes on with: what other processes of the same training have, too. */
+  long crc() {
+    CRC32 crc = new CRC32();
+    crc.update((stage.id() + fingerprint + epochs).getBytes(StandardCharsets.UTF_8));
+    for (Map<String, HostTensor> part : List.of(contents, velocities)) {
+      new TreeMap<>(part).values().forEach(tensor -> crc.update(tensor.buffer()));
+    }
+    return crc.getValue();
+  }
 
   /** Written to a temporary name, synced and renamed. */
   public void write(Path path) throws IOException {

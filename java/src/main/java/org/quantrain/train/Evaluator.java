@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
+import java.util.stream.IntStream;
 import org.quantrain.data.Batches;
 import org.quantrain.data.DataSource;
 import org.quantrain.data.Prefetch;
@@ -13,6 +14,7 @@ import org.quantrain.pass.AddLoss;
 import org.quantrain.plan.Plan;
 import org.quantrain.plan.PlanCompiler;
 import org.quantrain.plan.PlanOptions;
+import org.quantrain.runtime.Collective;
 import org.quantrain.runtime.ParameterStore;
 
 /**
@@ -65,6 +67,25 @@ public final class Evaluator implements AutoCloseable {
       }
     }
     return new Evaluation(source.size(), correct1, correct5, loss / source.size());
+  }
+
+  /**
+   * Measures on images that processes share: each on some of them, for the result on all.
+   *
+   * @param source at least as many images as there are processes
+   */
+  Evaluation evaluateShared(DataSource source, Collective collective) {
+    if (collective.size() == 1) {
+      return evaluate(source);
+    }
+    int[] own =
+        IntStream.iterate(collective.rank(), i -> i < source.size(), i -> i + collective.size())
+            .toArray();
+    Evaluation part = evaluate(source.subset(own));
+    double[] sums = {part.correct1(), part.correct5(), part.loss() * part.images()};
+    collective.sum(sums);
+    return new Evaluation(
+        source.size(), (int) sums[0], (int) sums[1], sums[2] / source.size());
   }
 
   private boolean isAmongFirst(int row, int label) {

@@ -25,6 +25,8 @@ import org.quantrain.op.Lowering;
  * @param compute operands of the products in every gradient and in the float stage
  * @param accumulate equal parts that a batch is run in, one behind the other, in the memory of one;
  *     batch norm and observers see each by itself
+ * @param syncBatchNorm where several processes train, batch norm takes its statistics over the
+ *     images of all of them, as one process would; else each over its own
  */
 public record Recipe(
     int floatEpochs,
@@ -44,6 +46,7 @@ public record Recipe(
     Lowering trainLowering,
     Compute compute,
     int accumulate,
+    boolean syncBatchNorm,
     long seed) {
 
   public Recipe {
@@ -102,6 +105,7 @@ public record Recipe(
         Lowering.INTEGER,
         Compute.F32,
         1,
+        true,
         1);
   }
 
@@ -177,6 +181,10 @@ public record Recipe(
     return with(r -> r.accumulate = parts);
   }
 
+  public Recipe syncBatchNorm(boolean over) {
+    return with(r -> r.syncBatchNorm = over);
+  }
+
   public Recipe seed(long other) {
     return with(r -> r.seed = other);
   }
@@ -206,6 +214,7 @@ public record Recipe(
     Lowering trainLowering;
     Compute compute;
     int accumulate;
+    boolean syncBatchNorm;
     long seed;
 
     Fields(Recipe r) {
@@ -226,6 +235,7 @@ public record Recipe(
       trainLowering = r.trainLowering;
       compute = r.compute;
       accumulate = r.accumulate;
+      syncBatchNorm = r.syncBatchNorm;
       seed = r.seed;
     }
 
@@ -248,6 +258,7 @@ public record Recipe(
           trainLowering,
           compute,
           accumulate,
+          syncBatchNorm,
           seed);
     }
   }

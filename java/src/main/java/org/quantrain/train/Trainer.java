@@ -25,21 +25,29 @@ import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
+import org.quantrain.op.AllReduce;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.Lowering;
 import org.quantrain.pass.Phase;
 import org.quantrain.pass.Pipelines;
+import org.quantrain.pass.SynchronizeStatistics;
 import org.quantrain.plan.Plan;
 import org.quantrain.plan.PlanCompiler;
 import org.quantrain.plan.PlanOptions;
 import org.quantrain.quant.LearnedValues;
 import org.quantrain.quant.QuantizerState;
+import org.quantrain.runtime.Arena;
 import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.Collective;
+import org.quantrain.runtime.CollectiveException;
 import org.quantrain.runtime.GradientMean;
+import org.quantrain.runtime.Kernel;
+import org.quantrain.runtime.Memory;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.runtime.QuantrainException;
 import org.quantrain.runtime.Sgd;
 import org.quantrain.runtime.StepScalars;
+import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
 
 /**
@@ -48,6 +56,10 @@ import org.quantrain.tensor.HostTensor;
  * <p>With a checkpoint folder the stage is saved after every epoch and goes on from what is there.
  * The result depends on the network, the images and the recipe, also across a resume; and on the
  * number of threads and the instruction set, because they order the sums of weight gradients.
+ *
+ * <p>Where the backend has met other processes, each of them runs a trainer of the same network,
+ * images and recipe. A process takes its share of every batch; all have the same parameters, state
+ * and results, and the first alone saves.
  */
 public final class Trainer implements AutoCloseable {
   /** Images per evaluation step; accuracy does not depend on it. */
@@ -67,7 +79,11 @@ public final class Trainer implements AutoCloseable {
   private final Batches batches;
   private final String fingerprint;
   private final ParameterStore store;
+  private final Collective collective;
   private final Sgd optimizer;
+
+  /** What moves the parameters once the gradients of a step are there. */
+  private final List<Kernel> update;
 
   /** Null if a batch is run in one part. */
   private final GradientMean gradients;
@@ -87,7 +103,8 @@ public final class Trainer implements AutoCloseable {
    * @param model its graph has quantizers if the stage is QAT (see {@link Pipelines#quantize})
    * @param inputThreads that read and augment images ahead of the steps; the result is the same for
    *     any number
-   * @throws IllegalArgumentException if there are too few images for a batch
+   * @throws IllegalArgumentException if there are too few images for a batch, or a batch cannot be
+   *     shared equally among the processes
    */
   public Trainer(
       Backend backend,
@@ -101,6 +118,7 @@ public final class Trainer implements AutoCloseable {
     this.recipe = recipe;
     this.listener = listener;
     this.inputThreads = inputThreads;
+    this.collective = backend.collective();
     int held = (int) (images.size() * recipe.validationFraction());
     int[] order = shuffled(images.size(), recipe.seed());
     this.validation = held == 0 ? null : images.subset(Arrays.copyOf(order, held));
@@ -112,8 +130,12 @@ public final class Trainer implements AutoCloseable {
               + " training images, got "
               + recipe.batch());
     }
-    this.batches =
-        Batches.shuffled(training, recipe.batch(), recipe.seed()).with(recipe.augmentation());
+    if (validation != null && held < collective.size()) {
+      throw new IllegalArgumentException(
+          "validation: expected an image for each of %d processes, got %d"
+              .formatted(collective.size(), held));
+    }
+    this.batches = shuffledBatches().with(recipe.augmentation());
     this.epochs = stage == Stage.FLOAT ? recipe.floatEpochs() : recipe.qatEpochs();
     this.totalSteps = (long) epochs * batches.batchesPerEpoch();
     this.fingerprint = fingerprint(model, images);
@@ -124,11 +146,16 @@ public final class Trainer implements AutoCloseable {
       if (phase.trains()) {
         backward.put(
             phase,
-            Pipelines.training(
-                model.graph(), phase, lowering(phase), recipe.compute(), recipe.smoothing()));
+            shared(
+                Pipelines.training(
+                    model.graph(), phase, lowering(phase), recipe.compute(), recipe.smoothing())));
       } else {
         forward.put(phase, Pipelines.evaluation(model.graph(), phase, lowering(phase)));
       }
+    }
+    if (collective.size() > 1) {
+      forward.computeIfPresent(
+          Phase.CALIBRATE, (phase, g) -> SynchronizeStatistics.apply(g, collective.size()));
     }
     Map<String, Value> persistent = new LinkedHashMap<>();
     forward.values().forEach(g -> g.persistent().forEach(v -> persistent.putIfAbsent(v.name(), v)));
@@ -155,14 +182,40 @@ public final class Trainer implements AutoCloseable {
             store,
             new Sgd.Options(recipe.momentum(), recipe.weightDecay(), false),
             v -> LearnedValues.decays(model.graph(), v.name()));
+    this.update =
+        collective.size() == 1
+            ? List.of(optimizer.kernel())
+            : List.of(sharingGradients(), optimizer.kernel());
     this.gradients =
         recipe.accumulate() == 1 ? null : new GradientMean(store, recipe.accumulate());
     store.scalars().set(StepScalars.Slot.OBSERVER_MOMENTUM, recipe.observerMomentum());
   }
 
+  /** The graph of one process of those there are. */
+  private TrainingGraph shared(TrainingGraph training) {
+    int processes = collective.size();
+    return processes == 1
+        ? training
+        : SynchronizeStatistics.apply(training, processes, recipe.syncBatchNorm());
+  }
+
+  /** The gradients of a process's images become the mean over all processes. */
+  private Kernel sharingGradients() {
+    Memory gradients = store.memory(Arena.GRADS);
+    long elements = gradients.bytes() / Float.BYTES;
+    return collective.reducing(
+        gradients.address(), elements, DType.F32, AllReduce.Kind.MEAN);
+  }
+
+  /** This process's share of the training images. */
+  private Batches shuffledBatches() {
+    return Batches.shuffled(training, recipe.batch(), recipe.seed())
+        .share(collective.rank(), collective.size(), recipe.accumulate());
+  }
+
   /** Images of one run of a training plan. */
   private int partSize() {
-    return recipe.batch() / recipe.accumulate();
+    return batches.batchSize() / recipe.accumulate();
   }
 
   private List<Phase> phases() {
@@ -199,13 +252,15 @@ public final class Trainer implements AutoCloseable {
    * @return contents of the best epoch: highest validation accuracy, then lowest validation loss;
    *     the last without validation
    * @throws CheckpointException if the folder's checkpoint is corrupt or belongs to another run
+   * @throws CollectiveException if another process is gone, or has come to other contents
    * @throws NonFiniteException if the loss or a gradient is NaN or Inf
    */
   public Map<String, HostTensor> run(Path checkpoints) throws IOException {
     listener.stageStarted(stage, epochs, batches.batchesPerEpoch());
     Path file = checkpoints == null ? null : checkpoints.resolve(stage.id() + ".safetensors");
     Checkpoint last;
-    if (file != null && Files.exists(file)) {
+    boolean resumes = file != null && Files.exists(file);
+    if (resumes) {
       last = resume(file);
     } else {
       calibrate();
@@ -213,6 +268,9 @@ public final class Trainer implements AutoCloseable {
       last =
           new Checkpoint(
               stage, fingerprint, 0, 0, -1, Double.MAX_VALUE, start, store.velocities(), start);
+    }
+    agree(last);
+    if (!resumes) {
       save(last, file);
     }
     Batches.Position start = new Batches.Position(last.epochs(), 0);
@@ -220,15 +278,34 @@ public final class Trainer implements AutoCloseable {
     try (Prefetch ahead = new Prefetch(batches, start, steps, inputThreads)) {
       for (int epoch = last.epochs(); epoch < epochs; epoch++) {
         last = epoch(epoch, ahead, last);
+        agree(last);
         save(last, file);
       }
     }
     return last.best();
   }
 
-  private static void save(Checkpoint checkpoint, Path file) throws IOException {
-    if (file != null) {
+  private void save(Checkpoint checkpoint, Path file) throws IOException {
+    if (file != null && collective.rank() == 0) {
       checkpoint.write(file);
+    }
+  }
+
+  /** All processes have come here, and with the same contents. */
+  private void agree(Checkpoint checkpoint) {
+    if (collective.size() == 1) {
+      return;
+    }
+    double[] digests = new double[collective.size()];
+    digests[collective.rank()] = checkpoint.crc();
+    collective.sum(digests);
+    for (int rank = 1; rank < digests.length; rank++) {
+      if (digests[rank] != digests[0]) {
+        throw new CollectiveException(
+            "%s epoch %d: process %d has other contents than process 0; they must train the same"
+                    .formatted(stage.id(), checkpoint.epochs(), rank)
+                + " network on the same images by the same recipe, with as many threads each");
+      }
     }
   }
 
@@ -253,7 +330,7 @@ public final class Trainer implements AutoCloseable {
       String quantizer = ((FakeQuant) node.op()).quantizer();
       store.restore(QuantizerState.initial(quantizer, LearnedValues.scales(node)));
     }
-    Batches inOrder = Batches.shuffled(training, recipe.batch(), recipe.seed());
+    Batches inOrder = shuffledBatches();
     StepInput input = new StepInput(inOrder, recipe.accumulate());
     int count = Math.min(recipe.calibrationBatches(), inOrder.batchesPerEpoch());
     try (Prefetch ahead = new Prefetch(inOrder, Batches.Position.START, count, inputThreads)) {
@@ -282,7 +359,7 @@ public final class Trainer implements AutoCloseable {
         phase,
         p ->
             new TrainingStep(
-                store.backend(), plans.get(p), gradients, optimizer, recipe.accumulate()));
+                store.backend(), plans.get(p), gradients, update, recipe.accumulate()));
   }
 
   /** A part of a step that was run. */
@@ -381,7 +458,7 @@ public final class Trainer implements AutoCloseable {
     int correct = 0;
     double loss = 0;
     if (validation != null) {
-      lastValidation = evaluator.evaluate(validation);
+      lastValidation = evaluator.evaluateShared(validation, collective);
       correct = lastValidation.correct1();
       loss = lastValidation.loss();
     }
@@ -408,6 +485,8 @@ public final class Trainer implements AutoCloseable {
   private void runPart(TrainingStep training, int part, int epoch, int step) {
     try {
       training.run(part);
+    } catch (CollectiveException e) {
+      throw e;
     } catch (QuantrainException e) {
       // A device that runs behind the host looks at no values: the learning rate is not to blame.
       if (store.backend().stepsAhead() > 0) {

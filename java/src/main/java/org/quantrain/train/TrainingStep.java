@@ -8,11 +8,10 @@ import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.Fetch;
 import org.quantrain.runtime.GradientMean;
 import org.quantrain.runtime.Kernel;
-import org.quantrain.runtime.Sgd;
 
 /**
- * A step with a training plan: forward, backward and, behind the last part of the batch, the
- * optimizer. What belongs to a part is one sequence.
+ * A step with a training plan: forward, backward and, behind the last part of the batch, the update
+ * of the parameters. What belongs to a part is one sequence.
  */
 final class TrainingStep implements AutoCloseable {
   /** What a part gave. */
@@ -27,27 +26,30 @@ final class TrainingStep implements AutoCloseable {
   /**
    * @param plan with outputs (logits, loss, correct)
    * @param gradients null if a batch is run in one part
+   * @param update what is done with the gradients of all parts
    */
-  TrainingStep(Backend backend, Plan plan, GradientMean gradients, Sgd optimizer, int parts) {
+  TrainingStep(
+      Backend backend, Plan plan, GradientMean gradients, List<Kernel> update, int parts) {
     this.plan = plan;
     this.parts = new Kernel[parts];
     for (int part = 0; part < parts; part++) {
       boolean alike = part > 0 && part < parts - 1;
-      this.parts[part] = alike ? this.parts[0] : sequence(backend, gradients, optimizer, part);
+      this.parts[part] = alike ? this.parts[0] : sequence(backend, gradients, update, part);
     }
     List<Value> outputs = plan.graph().outputs();
     loss = plan.fetch(outputs.get(1));
     correct = plan.fetch(outputs.get(2));
   }
 
-  private Kernel sequence(Backend backend, GradientMean gradients, Sgd optimizer, int part) {
+  private Kernel sequence(
+      Backend backend, GradientMean gradients, List<Kernel> update, int part) {
     List<Kernel> kernels = new ArrayList<>();
     kernels.add(plan.kernel());
     if (gradients != null) {
       kernels.add(gradients.after(part));
     }
     if (part == parts.length - 1) {
-      kernels.add(optimizer.kernel());
+      kernels.addAll(update);
     }
     Kernel sequence = backend.sequence(kernels);
     sequences.add(sequence);

@@ -9,13 +9,17 @@ import static org.quantrain.testkit.Grids.size;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.quantrain.graph.Op;
 import org.quantrain.op.BatchNorm;
 import org.quantrain.op.BatchNormAbsorb;
 import org.quantrain.op.BatchNormAbsorbBackward;
 import org.quantrain.op.BatchNormBackward;
 import org.quantrain.op.BatchNormStats;
 import org.quantrain.op.BatchNormStatsBackward;
+import org.quantrain.op.ChannelMoments;
 import org.quantrain.op.Compute;
+import org.quantrain.op.GradientPart;
+import org.quantrain.op.MoveBatchNorm;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 
@@ -47,6 +51,20 @@ final class BatchNormCases {
             BatchNormCases::stats,
             () -> List.of(stats("small", normal(SMALL, 1))),
             () -> stats("large", normal(LARGE_IMAGES, 1))),
+        new OpCase(
+            ChannelMoments.class,
+            () ->
+                Grids.ROWS_AND_CHANNELS.stream()
+                    .flatMap(shape -> inputs(shape).stream())
+                    .map(BatchNormCases::moments)
+                    .toList(),
+            List::of,
+            () -> moments(normal(LARGE_IMAGES, 1))),
+        new OpCase(
+            MoveBatchNorm.class,
+            () -> Grids.ROWS_AND_CHANNELS.stream().map(BatchNormCases::move).toList(),
+            List::of,
+            () -> move(LARGE_IMAGES)),
         new OpCase(
             BatchNormStatsBackward.class,
             () -> Grids.ROWS_AND_CHANNELS.stream().map(BatchNormCases::statsBackward).toList(),
@@ -126,6 +144,33 @@ final class BatchNormCases {
     return list;
   }
 
+  private static Example moments(HostTensor x) {
+    return Example.of(x.shape() + " x[0] " + x.floats()[0], new ChannelMoments(), x);
+  }
+
+  private static Example move(Shape shape) {
+    int c = shape.dim(1);
+    return Example.of(
+        shape.toString(),
+        new MoveBatchNorm(MOMENTUM, 3),
+        normal(shape, 1),
+        Tensors.vector(ordinary(c, 11)),
+        Tensors.vector(between(c, 12, 0.1f, 2)),
+        Tensors.vector(ordinary(c, 13)),
+        Tensors.vector(between(c, 14, 0.1f, 2)));
+  }
+
+  /** The gradient in two, between which processes add up their sums. */
+  private static List<Example> inTwo(Example whole, Op sums, Op fromSums) {
+    int c = whole.outputSpecs().get(1).shape().dim(0);
+    List<HostTensor> given = new ArrayList<>(whole.inputs());
+    given.add(Tensors.vector(ordinary(c, 21, 3, 0)));
+    given.add(Tensors.vector(ordinary(c, 22, 3, 0)));
+    return List.of(
+        Example.of(whole + " sums", sums, whole.inputs().toArray(HostTensor[]::new)),
+        Example.of(whole + " from sums", fromSums, given.toArray(HostTensor[]::new)));
+  }
+
   private static Example backward(BatchNorm.Mode mode, Shape shape) {
     int c = shape.dim(1);
     return Example.of(
@@ -143,6 +188,11 @@ final class BatchNormCases {
     for (Shape shape : Grids.ROWS_AND_CHANNELS) {
       list.add(backward(BatchNorm.Mode.TRAIN, shape));
       list.add(backward(BatchNorm.Mode.FROZEN, shape));
+      list.addAll(
+          inTwo(
+              backward(BatchNorm.Mode.TRAIN, shape),
+              new BatchNormBackward(EPSILON, BatchNorm.Mode.TRAIN, GradientPart.SUMS, 1),
+              new BatchNormBackward(EPSILON, BatchNorm.Mode.TRAIN, GradientPart.FROM_SUMS, 3)));
     }
     list.add(backward(BatchNorm.Mode.TRAIN, Shape.of(5, 7, 83, 81)));
     return list;
@@ -212,8 +262,14 @@ final class BatchNormCases {
   private static List<Example> absorbBackward() {
     List<Example> list = new ArrayList<>();
     for (Shape shape : Grids.ROWS_AND_CHANNELS) {
-      list.add(absorbBackward(shape, Compute.F32));
-      list.add(absorbBackward(shape, Compute.BF16));
+      for (Compute compute : Compute.values()) {
+        list.add(absorbBackward(shape, compute));
+        list.addAll(
+            inTwo(
+                absorbBackward(shape, compute),
+                new BatchNormAbsorbBackward(compute, GradientPart.SUMS, 1),
+                new BatchNormAbsorbBackward(compute, GradientPart.FROM_SUMS, 3)));
+      }
     }
     return list;
   }

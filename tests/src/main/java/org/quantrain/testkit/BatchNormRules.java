@@ -7,7 +7,6 @@ import static org.quantrain.testkit.Arithmetic.standardDeviation;
 import static org.quantrain.testkit.Oracle.TINY;
 import static org.quantrain.testkit.Oracle.U;
 
-import java.util.List;
 import java.util.Map;
 import org.quantrain.op.BatchNorm;
 import org.quantrain.op.BatchNormAbsorb;
@@ -15,7 +14,10 @@ import org.quantrain.op.BatchNormAbsorbBackward;
 import org.quantrain.op.BatchNormBackward;
 import org.quantrain.op.BatchNormStats;
 import org.quantrain.op.BatchNormStatsBackward;
+import org.quantrain.op.ChannelMoments;
 import org.quantrain.op.Compute;
+import org.quantrain.op.GradientPart;
+import org.quantrain.op.MoveBatchNorm;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.testkit.Expected.Bits;
 import org.quantrain.testkit.Expected.Near;
@@ -31,6 +33,8 @@ final class BatchNormRules {
   static void register() {
     Oracle.rule(BatchNorm.class, BatchNormRules::batchNorm);
     Oracle.rule(BatchNormStats.class, BatchNormRules::stats);
+    Oracle.rule(ChannelMoments.class, BatchNormRules::channelMoments);
+    Oracle.rule(MoveBatchNorm.class, BatchNormRules::move);
     Oracle.rule(BatchNormStatsBackward.class, BatchNormRules::statsBackward);
     Oracle.rule(BatchNormBackward.class, BatchNormRules::backward);
     Oracle.rule(BatchNormAbsorb.class, BatchNormRules::absorb);
@@ -135,6 +139,41 @@ final class BatchNormRules {
                 op.momentum()));
   }
 
+  private static Expected channelMoments(ChannelMoments op, Oracle.Call call) {
+    Moments m = moments(call.floats(0), call.in(0).shape().dim(1));
+    return Expected.of(m.mean(), m.var());
+  }
+
+  private static Expected move(MoveBatchNorm op, Oracle.Call call) {
+    float[] mean = call.floats(1);
+    int rows = call.floats(0).length / mean.length * op.processes();
+    return Expected.of()
+        .updating(running(call, 3, 4, mean, call.floats(2), rows, op.momentum()));
+  }
+
+  /** The parts of a gradient that a node computes. */
+  private static Expected parts(GradientPart part, Bits dx, Near dgamma, Near dbeta) {
+    return switch (part) {
+      case ALL -> Expected.of(dx, dgamma, dbeta);
+      case SUMS -> Expected.of(dgamma, dbeta);
+      case FROM_SUMS -> Expected.of(dx);
+    };
+  }
+
+  /**
+   * The sums that the gradient follows from: as they were computed, or those given behind the
+   * other inputs.
+   *
+   * @param sum 0 for dgamma, 1 for dbeta
+   */
+  private static float[] sums(GradientPart part, Oracle.Call call, int sum) {
+    return switch (part) {
+      case ALL -> call.actualFloats(1 + sum);
+      case SUMS -> call.actualFloats(sum);
+      case FROM_SUMS -> call.floats(call.inputs().size() - 2 + sum);
+    };
+  }
+
   private static Expected statsBackward(BatchNormStatsBackward op, Oracle.Call call) {
     float[] x = call.floats(0);
     float[] mean = call.floats(1);
@@ -170,8 +209,9 @@ final class BatchNormRules {
       // Rounded on the way: the difference, the deviation, the quotient, the product.
       dgammaBound[c] += (rows + 5) * U * Math.abs(dy[i] * xhat) + TINY;
     }
-    float[] actualDgamma = call.actualFloats(1);
-    float[] actualDbeta = call.actualFloats(2);
+    float[] actualDgamma = sums(op.part(), call, 0);
+    float[] actualDbeta = sums(op.part(), call, 1);
+    float sumRows = rows * op.processes();
     float[] dx = new float[x.length];
     for (int i = 0; i < x.length; i++) {
       int c = i % channels;
@@ -183,11 +223,11 @@ final class BatchNormRules {
         dx[i] =
             gamma[c]
                 * inv
-                * ((dy[i] - actualDbeta[c] / (float) rows)
-                    - xhat * (actualDgamma[c] / (float) rows));
+                * ((dy[i] - actualDbeta[c] / sumRows) - xhat * (actualDgamma[c] / sumRows));
       }
     }
-    return Expected.of(
+    return parts(
+        op.part(),
         new Bits(HostTensor.of(call.in(0).shape(), dx)),
         new Near(dgamma, dgammaBound),
         new Near(dbeta, dbetaBound));
@@ -203,7 +243,7 @@ final class BatchNormRules {
     float[] runningMean = call.floats(7);
     float[] runningVar = call.floats(8);
     int channels = gamma.length;
-    long rows = call.in(0).shape().elements() / channels;
+    long rows = call.in(0).shape().elements() / channels * op.processes();
     float[] outScale = new float[channels];
     int[] bias = new int[channels];
     int[] keep = new int[channels];
@@ -267,9 +307,9 @@ final class BatchNormRules {
       dgammaBound[c] +=
           (rows + 4) * U * Math.abs(dy[i] * xhat) + 3 * U * Math.abs(dy[i] * u * inv[c]) + TINY;
     }
-    List<HostTensor> actual = call.actual();
-    float[] actualDgamma = actual.get(1).floats();
-    float[] actualDbeta = actual.get(2).floats();
+    float[] actualDgamma = sums(op.part(), call, 0);
+    float[] actualDbeta = sums(op.part(), call, 1);
+    float sumRows = rows * op.processes();
     boolean narrow = op.gradients() == Compute.BF16;
     float[] du = new float[dy.length];
     for (int i = 0; i < dy.length; i++) {
@@ -279,10 +319,11 @@ final class BatchNormRules {
       float gain = Math.abs(gamma[c]) * inv[c];
       du[i] =
           (narrow ? gain * sw[c] : gain)
-              * ((dy[i] - actualDbeta[c] / (float) rows) - xhat * (sumDx / (float) rows));
+              * ((dy[i] - actualDbeta[c] / sumRows) - xhat * (sumDx / sumRows));
     }
     HostTensor wide = HostTensor.of(call.in(0).shape(), du);
-    return Expected.of(
+    return parts(
+        op.part(),
         new Bits(narrow ? Tensors.bf16(wide) : wide),
         new Near(dgamma, dgammaBound),
         new Near(dbeta, dbetaBound));

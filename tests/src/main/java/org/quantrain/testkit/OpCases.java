@@ -19,7 +19,8 @@ public final class OpCases {
               LearnedCases.all(),
               ElementwiseCases.all(),
               MovementCases.all(),
-              RowCases.all())
+              RowCases.all(),
+              CollectiveCases.all())
           .flatMap(List::stream)
           .toList();
 

@@ -89,6 +89,7 @@ public final class Oracle {
     ElementwiseRules.register();
     MovementRules.register();
     RowRules.register();
+    CollectiveRules.register();
   }
 
   private Oracle() {}

@@ -62,7 +62,7 @@ class InstalledLibraryTest {
       List<String> names = files.map(f -> f.getFileName().toString()).sorted().toList();
       assertTrue(names.contains("libquantrain.so"), names.toString());
       assertTrue(
-          names.stream().allMatch(n -> n.matches("libquantrain(_cuda)?\\.so")), names.toString());
+          names.stream().allMatch(n -> n.matches("libquantrain(_cuda|_gloo)?\\.so")), names.toString());
     }
   }
 }

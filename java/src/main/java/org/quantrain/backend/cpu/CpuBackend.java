@@ -23,8 +23,10 @@ import org.quantrain.op.MatMul;
 import org.quantrain.op.MatMulCodes;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.Collective;
 import org.quantrain.runtime.GradientMean;
 import org.quantrain.runtime.Kernel;
+import org.quantrain.runtime.Meeting;
 import org.quantrain.runtime.Memory;
 import org.quantrain.runtime.Sgd;
 import org.quantrain.tensor.TensorSpec;
@@ -137,6 +139,24 @@ public final class CpuBackend implements Backend {
       return SharedKernels.prepare(cpu, binding);
     }
     throw binding.failure("there is no CPU kernel for this operation");
+  }
+
+  @Override
+  public Collective collective() {
+    return cpu.collective();
+  }
+
+  @Override
+  public void meet(Meeting meeting) {
+    if (cpu.collective() != Collective.ALONE) {
+      throw new IllegalStateException("the processes have met");
+    }
+    cpu.meet(new Gloo(meeting));
+  }
+
+  /** Why this build has no way to other processes; empty if it has. */
+  public static Optional<String> whyAlone() {
+    return Gloo.missing();
   }
 
   @Override

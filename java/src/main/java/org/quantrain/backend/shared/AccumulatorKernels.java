@@ -20,6 +20,8 @@ import org.quantrain.internal.bind.qt_requantize_args;
 import org.quantrain.internal.bind.qt_requantize_fixed_args;
 import org.quantrain.op.AccRange;
 import org.quantrain.op.BatchNormAbsorb;
+import org.quantrain.op.BatchNormAbsorbBackward;
+import org.quantrain.op.Compute;
 import org.quantrain.op.ConvBnCorrect;
 import org.quantrain.op.ConvBnCorrectBackward;
 import org.quantrain.op.ConvBnFold;
@@ -27,6 +29,7 @@ import org.quantrain.op.ConvBnFoldBackward;
 import org.quantrain.op.FixedMultiplier;
 import org.quantrain.op.FoldWeight;
 import org.quantrain.op.FoldWeightBackward;
+import org.quantrain.op.GradientPart;
 import org.quantrain.op.PoolMultiplier;
 import org.quantrain.op.Requantize;
 import org.quantrain.op.RequantizeFixed;
@@ -71,7 +74,7 @@ final class AccumulatorKernels {
             .keep(At.ints(b.output(3)))
             .mean(At.floats(b.output(4)))
             .inv_std(At.floats(b.output(5)))
-            .rows(Sizes.rows(b.input(0)))
+            .rows(Sizes.rows(b.input(0)) * op.processes())
             .channels(Sizes.channels(b.input(0)))
             .epsilon(op.epsilon())
             .momentum(op.momentum()),
@@ -79,7 +82,9 @@ final class AccumulatorKernels {
   }
 
   static Kernel batchNormAbsorbBackward(NativeContext context, Binding b) {
-    boolean narrow = b.output(0).spec().dtype() == DType.BF16;
+    BatchNormAbsorbBackward op = (BatchNormAbsorbBackward) b.node().op();
+    GradientPart part = op.part();
+    boolean narrow = op.gradients() == Compute.BF16;
     return context.kernel(
         b,
         new qt_batch_norm_absorb_backward_args()
@@ -91,11 +96,12 @@ final class AccumulatorKernels {
             .w_scale(At.floats(b.input(4)))
             .mean(At.floats(b.input(5)))
             .inv_std(At.floats(b.input(6)))
-            .du(At.any(b.output(0)))
-            .dgamma(At.floats(b.output(1)))
-            .dbeta(At.floats(b.output(2)))
+            .du(part == GradientPart.SUMS ? null : At.any(b.output(0)))
+            .dgamma(At.floats(LayerKernels.sums(b, part, 0)))
+            .dbeta(At.floats(LayerKernels.sums(b, part, 1)))
             .rows(Sizes.rows(b.input(0)))
             .channels(Sizes.channels(b.input(0)))
+            .sum_rows(LayerKernels.sumRows(part, b.input(0), op.processes()))
             .du_type(narrow ? QuantrainNative.QT_ELEMENT_BF16 : QuantrainNative.QT_ELEMENT_F32)
             .times_w_scale(narrow ? 1 : 0),
         QuantrainNative::qt_batch_norm_absorb_backward);

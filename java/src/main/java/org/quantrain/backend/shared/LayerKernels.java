@@ -10,6 +10,7 @@ import org.quantrain.internal.bind.qt_batch_norm_backward_args;
 import org.quantrain.internal.bind.qt_batch_norm_stats_args;
 import org.quantrain.internal.bind.qt_batch_norm_stats_backward_args;
 import org.quantrain.internal.bind.qt_channel_sum_args;
+import org.quantrain.internal.bind.qt_conv_bn_statistics_args;
 import org.quantrain.internal.bind.qt_max_pool_args;
 import org.quantrain.internal.bind.qt_max_pool_backward_args;
 import org.quantrain.internal.bind.qt_relu_args;
@@ -22,8 +23,10 @@ import org.quantrain.op.BatchNorm;
 import org.quantrain.op.BatchNormBackward;
 import org.quantrain.op.BatchNormStats;
 import org.quantrain.op.BatchNormStatsBackward;
+import org.quantrain.op.GradientPart;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.MaxPoolBackward;
+import org.quantrain.op.MoveBatchNorm;
 import org.quantrain.op.PoolWindow;
 import org.quantrain.op.Relu;
 import org.quantrain.op.ReluBackward;
@@ -67,6 +70,13 @@ final class LayerKernels {
         .add(stats(context, b, momentum, b.output(0), b.output(1), b.input(1), b.input(2)));
   }
 
+  static Kernel channelMoments(NativeContext context, Binding b) {
+    return context.kernel(
+        b,
+        moments(b.input(0)).mean(At.floats(b.output(0))).var(At.floats(b.output(1))),
+        QuantrainNative::qt_batch_norm_stats);
+  }
+
   private static Steps.Step stats(
       NativeContext context,
       Binding b,
@@ -77,20 +87,66 @@ final class LayerKernels {
       Operand runningVar) {
     return context.call(
         b,
-        new qt_batch_norm_stats_args()
-            .x(At.floats(b.input(0)))
+        moments(b.input(0))
             .mean(At.floats(mean))
             .var(At.floats(var))
             .running_mean(At.floats(runningMean))
             .running_var(At.floats(runningVar))
-            .rows(Sizes.rows(b.input(0)))
-            .channels(Sizes.channels(b.input(0)))
             .momentum(momentum),
         QuantrainNative::qt_batch_norm_stats);
   }
 
+  private static qt_batch_norm_stats_args moments(Operand x) {
+    return new qt_batch_norm_stats_args()
+        .x(At.floats(x))
+        .rows(Sizes.rows(x))
+        .channels(Sizes.channels(x));
+  }
+
+  static Kernel moveBatchNorm(NativeContext context, Binding b) {
+    MoveBatchNorm op = (MoveBatchNorm) b.node().op();
+    Operand x = b.input(0);
+    Operand var = b.input(4);
+    Steps steps = new Steps(b);
+    qt_conv_bn_statistics_args args =
+        new qt_conv_bn_statistics_args()
+            .batch_mean(At.floats(b.input(1)))
+            .batch_var(At.floats(b.input(2)))
+            .running_mean(At.floats(b.input(3)))
+            .running_var(At.floats(var))
+            .rows(Sizes.rows(x) * op.processes())
+            .channels(Sizes.channels(x))
+            .momentum(op.momentum())
+            .order(QuantrainNative.QT_STATISTICS_UPDATED);
+    // The variance that a fold would take; nothing is folded here.
+    steps
+        .scratch()
+        .region(var.spec().bytes())
+        .whenKnown(address -> args.fold_var(At.floats(address)));
+    return steps.add(context.call(b, args, QuantrainNative::qt_conv_bn_statistics));
+  }
+
+  /**
+   * Where a sum of batch norm's gradient lies.
+   *
+   * @param sum 0 for dgamma, 1 for dbeta
+   */
+  static Operand sums(Binding b, GradientPart part, int sum) {
+    return switch (part) {
+      case ALL -> b.output(1 + sum);
+      case SUMS -> b.output(sum);
+      case FROM_SUMS -> b.input(b.inputs().size() - 2 + sum);
+    };
+  }
+
+  /** Rows that given sums are over; 0 where they are computed. */
+  static long sumRows(GradientPart part, Operand x, int processes) {
+    return part == GradientPart.FROM_SUMS ? Sizes.rows(x) * processes : 0;
+  }
+
   static Kernel batchNormBackward(NativeContext context, Binding b) {
     BatchNormBackward op = (BatchNormBackward) b.node().op();
+    GradientPart part = op.part();
     return context.kernel(
         b,
         new qt_batch_norm_backward_args()
@@ -99,11 +155,12 @@ final class LayerKernels {
             .mean(At.floats(b.input(2)))
             .var(At.floats(b.input(3)))
             .gamma(At.floats(b.input(4)))
-            .dx(At.floats(b.output(0)))
-            .dgamma(At.floats(b.output(1)))
-            .dbeta(At.floats(b.output(2)))
+            .dx(part == GradientPart.SUMS ? null : At.floats(b.output(0)))
+            .dgamma(At.floats(sums(b, part, 0)))
+            .dbeta(At.floats(sums(b, part, 1)))
             .rows(Sizes.rows(b.input(0)))
             .channels(Sizes.channels(b.input(0)))
+            .sum_rows(sumRows(part, b.input(0), op.processes()))
             .epsilon(op.epsilon())
             .frozen(op.mode() == BatchNorm.Mode.FROZEN ? 1 : 0),
         QuantrainNative::qt_batch_norm_backward);

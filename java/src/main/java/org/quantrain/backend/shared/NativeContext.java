@@ -8,6 +8,7 @@ import org.bytedeco.javacpp.Pointer;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_context;
 import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.Collective;
 import org.quantrain.runtime.QuantrainException;
 
 /** Our native kernels on one device. */
@@ -37,6 +38,7 @@ public class NativeContext implements AutoCloseable {
   }
 
   private final qt_context handle;
+  private Collective collective = Collective.ALONE;
 
   /**
    * @param handle closed with this
@@ -106,6 +108,18 @@ public class NativeContext implements AutoCloseable {
     return memory.address();
   }
 
+  /** The processes that the kernels prepared from now on reduce over. */
+  public final Collective collective() {
+    return collective;
+  }
+
+  /**
+   * @param others closed with this
+   */
+  public final void meet(Collective others) {
+    collective = others;
+  }
+
   /** A kernel that is one call of a function which returns a status. */
   final Steps steps(IntSupplier call) {
     return new Steps(null).add(() -> check(call.getAsInt()));
@@ -113,6 +127,7 @@ public class NativeContext implements AutoCloseable {
 
   @Override
   public void close() {
+    collective.close();
     QuantrainNative.qt_context_destroy(handle);
     handle.setNull();
   }

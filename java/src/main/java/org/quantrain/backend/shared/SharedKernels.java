@@ -7,10 +7,12 @@ import org.quantrain.op.AccStats;
 import org.quantrain.op.Add;
 import org.quantrain.op.AddCodes;
 import org.quantrain.op.AddCodesRange;
+import org.quantrain.op.AllReduce;
 import org.quantrain.op.AveragePool;
 import org.quantrain.op.AveragePoolBackward;
 import org.quantrain.op.AveragePoolCodes;
 import org.quantrain.op.AveragePoolOnGrid;
+import org.quantrain.op.AverageState;
 import org.quantrain.op.BatchNorm;
 import org.quantrain.op.BatchNormAbsorb;
 import org.quantrain.op.BatchNormAbsorbBackward;
@@ -18,6 +20,7 @@ import org.quantrain.op.BatchNormBackward;
 import org.quantrain.op.BatchNormStats;
 import org.quantrain.op.BatchNormStatsBackward;
 import org.quantrain.op.Binary;
+import org.quantrain.op.ChannelMoments;
 import org.quantrain.op.ChannelSum;
 import org.quantrain.op.CodesToBf16;
 import org.quantrain.op.Concat;
@@ -47,6 +50,7 @@ import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.MaxPool;
 import org.quantrain.op.MaxPoolBackward;
 import org.quantrain.op.MinMax;
+import org.quantrain.op.MoveBatchNorm;
 import org.quantrain.op.MseRange;
 import org.quantrain.op.Multiplier;
 import org.quantrain.op.PRelu;
@@ -102,10 +106,12 @@ public final class SharedKernels {
           Map.entry(Add.class, LayerKernels::add),
           Map.entry(AddCodes.class, CodeKernels::addCodes),
           Map.entry(AddCodesRange.class, CodeKernels::addCodesRange),
+          Map.entry(AllReduce.class, CollectiveKernels::allReduce),
           Map.entry(AveragePool.class, LayerKernels::averagePool),
           Map.entry(AveragePoolBackward.class, LayerKernels::averagePoolBackward),
           Map.entry(AveragePoolCodes.class, CodeKernels::averagePoolCodes),
           Map.entry(AveragePoolOnGrid.class, CodeKernels::averagePoolOnGrid),
+          Map.entry(AverageState.class, CollectiveKernels::averageState),
           Map.entry(BatchNorm.class, LayerKernels::batchNorm),
           Map.entry(BatchNormAbsorb.class, AccumulatorKernels::batchNormAbsorb),
           Map.entry(BatchNormAbsorbBackward.class, AccumulatorKernels::batchNormAbsorbBackward),
@@ -113,6 +119,7 @@ public final class SharedKernels {
           Map.entry(BatchNormStats.class, LayerKernels::batchNormStats),
           Map.entry(BatchNormStatsBackward.class, LayerKernels::batchNormStatsBackward),
           Map.entry(Binary.class, ElementwiseKernels::binary),
+          Map.entry(ChannelMoments.class, LayerKernels::channelMoments),
           Map.entry(ChannelSum.class, LayerKernels::channelSum),
           Map.entry(CodesToBf16.class, CodeKernels::codesToBf16),
           Map.entry(Concat.class, MovementKernels::concat),
@@ -142,6 +149,7 @@ public final class SharedKernels {
           Map.entry(MaxPool.class, LayerKernels::maxPool),
           Map.entry(MaxPoolBackward.class, LayerKernels::maxPoolBackward),
           Map.entry(MinMax.class, CodeKernels::minMax),
+          Map.entry(MoveBatchNorm.class, LayerKernels::moveBatchNorm),
           Map.entry(MseRange.class, LearnedKernels::mseRange),
           Map.entry(Multiplier.class, AccumulatorKernels::multiplier),
           Map.entry(PRelu.class, ElementwiseKernels::pRelu),

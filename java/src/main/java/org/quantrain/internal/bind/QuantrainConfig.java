@@ -7,12 +7,16 @@ import org.bytedeco.javacpp.tools.InfoMap;
 import org.bytedeco.javacpp.tools.InfoMapper;
 
 /**
- * Tells JavaCPP how to read {@code quantrain.h}: every function becomes a static method of {@code
- * QuantrainNative}, every argument struct a class of its own name, every enum a set of int
- * constants.
+ * Tells JavaCPP how to read {@code quantrain.h} and {@code quantrain_collective.h}: every function
+ * becomes a static method of {@code QuantrainNative}, every argument struct a class of its own
+ * name, every enum a set of int constants.
  */
 @Properties(
-    value = @Platform(include = "quantrain.h", link = "quantrain", compiler = "cpp17"),
+    value =
+        @Platform(
+            include = {"quantrain.h", "quantrain_collective.h"},
+            link = "quantrain",
+            compiler = "cpp17"),
     target = "org.quantrain.internal.bind",
     global = "org.quantrain.internal.bind.QuantrainNative")
 public class QuantrainConfig implements InfoMapper {

@@ -1,0 +1,29 @@
+package org.quantrain.backend.shared;
+
+import org.quantrain.op.AllReduce;
+import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.Binding.Operand;
+import org.quantrain.runtime.Kernel;
+
+/** Reductions over the processes that train together. */
+final class CollectiveKernels {
+  private CollectiveKernels() {}
+
+  static Kernel allReduce(NativeContext context, Binding b) {
+    AllReduce.Kind kind = ((AllReduce) b.node().op()).function();
+    Operand y = b.output(0);
+    long bytes = y.spec().bytes();
+    return new Steps(b)
+        .add(LayerKernels.copy(b.input(0).address(), y.address(), bytes))
+        .add(reduce(context, y, kind));
+  }
+
+  static Kernel averageState(NativeContext context, Binding b) {
+    return new Steps(b).add(reduce(context, b.input(0), AllReduce.Kind.MEAN));
+  }
+
+  private static Steps.Step reduce(NativeContext context, Operand in, AllReduce.Kind kind) {
+    long elements = Sizes.elements(in) / (kind == AllReduce.Kind.SUM_PAIRS ? 2 : 1);
+    return context.collective().reducing(in.address(), elements, in.spec().dtype(), kind)::run;
+  }
+}

@@ -1,0 +1,44 @@
+package org.quantrain.runtime;
+
+import org.quantrain.op.AllReduce;
+import org.quantrain.tensor.DType;
+
+/**
+ * The processes that train together. Each calls the same methods, and runs the same reductions, in
+ * the same order. A reduction is a kernel among those of its backend: it sees what those before it
+ * left, those after it see what it left, and where kernels are enqueued it is, too.
+ *
+ * <p>Belongs to the backend that made it, and to that one's thread.
+ */
+public interface Collective extends AutoCloseable {
+  /** One process by itself; every reduction leaves what there is. */
+  Collective ALONE = new Alone();
+
+  /** Number of this process, from 0. */
+  int rank();
+
+  /** Number of processes. */
+  int size();
+
+  /**
+   * Makes a kernel that replaces elements in memory by their reduction over all processes, the same
+   * bits in each. Integers are exact; the order of float sums depends on the number of elements and
+   * processes only. Its run throws a {@link CollectiveException} if another process is gone or does
+   * not come.
+   *
+   * @param address of memory of the backend
+   * @param elements of {@link AllReduce.Kind#SUM_PAIRS}: pairs
+   */
+  Kernel reducing(long address, long elements, DType type, AllReduce.Kind kind);
+
+  /**
+   * Replaces numbers of the host by their sums over all processes, the same bits in each. All have
+   * come here before any goes on.
+   *
+   * @throws CollectiveException as the run of a reduction
+   */
+  void sum(double[] values);
+
+  @Override
+  void close();
+}
