@@ -18,6 +18,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 import org.quantrain.backend.shared.Steps;
+import org.quantrain.backend.shared.Strides;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_acc_stats_args;
 import org.quantrain.internal.bind.qt_adamw_args;
