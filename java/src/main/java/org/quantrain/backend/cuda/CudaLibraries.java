@@ -56,7 +56,9 @@ public record CudaLibraries(List<Path> folders, Map<NeededLibrary, Path> files) 
 
   public CudaLibraries {
     folders = List.copyOf(folders);
-    files = Collections.unmodifiableMap(new EnumMap<>(files));
+    Map<NeededLibrary, Path> ordered = new EnumMap<>(NeededLibrary.class);
+    ordered.putAll(files);
+    files = Collections.unmodifiableMap(ordered);
   }
 
   private static volatile Path named;
@@ -228,7 +230,9 @@ public record CudaLibraries(List<Path> folders, Map<NeededLibrary, Path> files) 
         (library, file) -> {
           try {
             Loader.loadLibrary(
-                new URL[] {file.toAbsolutePath().toUri().toURL()}, library.nameForLoader());
+                CudaLibraries.class,
+                new URL[] {file.toAbsolutePath().toUri().toURL()},
+                library.nameForLoader());
           } catch (MalformedURLException | LinkageError e) {
             if (library.required()) {
               throw new QuantrainException(file + " does not load: " + e.getMessage(), e);
