@@ -90,6 +90,7 @@ class MainTest {
             List.of("--weights", "per-chanel"),
             List.of("--lowering", "both"),
             List.of("--device", "gpu"),
+            List.of("--device", "cuda:x"),
             List.of("--epochs", "-1"),
             List.of("--lr", "0"),
             List.of("--freeze-from", "2"),
