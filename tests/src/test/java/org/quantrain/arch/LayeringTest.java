@@ -1,7 +1,11 @@
 package org.quantrain.arch;
 
+import static com.tngtech.archunit.core.domain.JavaCall.Predicates.target;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.assignableTo;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.nameMatching;
+import static com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.With.owner;
 import static com.tngtech.archunit.lang.conditions.ArchConditions.dependOnClassesThat;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
@@ -111,6 +115,20 @@ class LayeringTest {
         .that()
         .resideInAPackage(packages("backend"))
         .should(dependOnClassesThat(other))
+        .check(library);
+  }
+
+  /** The memory that they are bound to may be a device's. */
+  @Test
+  void sharedKernelsLeaveMemoryToNativeCode() {
+    noClasses()
+        .that()
+        .resideInAPackage(packages("backend.shared"))
+        .should()
+        .callMethodWhere(
+            target(owner(assignableTo("org.bytedeco.javacpp.Pointer")))
+                .and(target(nameMatching("mem(cpy|move|set|cmp)|asBuffer"))))
+        .because("the host cannot reach a device's memory")
         .check(library);
   }
 

@@ -125,7 +125,7 @@ final class CodeProducts {
     String fast = addInteger(cpu, making, ifZero, b, conv, null);
     Steps otherwise = steps.branch();
     String slow = simulated(cpu, making, otherwise, b, conv);
-    steps.add(new Branch(At.readInts(b.input(2)), ifZero, otherwise));
+    steps.add(new Branch(zeroPoint(b), ifZero, otherwise));
     return "int8 " + fast + " where the zero-point is 0, else " + slow;
   }
 
@@ -155,6 +155,11 @@ final class CodeProducts {
             ProductKernels.region(b.input(3)),
             steps.readying(b.input(3))),
         ProductKernels.region(b.output(0)));
+  }
+
+  /** What Java reads at every run, which a pointer would call native code for. */
+  private static IntBuffer zeroPoint(Binding b) {
+    return At.ints(b.input(2)).capacity(1).asBuffer();
   }
 
   /** Runs one of two roads to the same result. */

@@ -1,6 +1,5 @@
 package org.quantrain.backend.shared;
 
-import org.bytedeco.javacpp.Pointer;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_acc_range_args;
 import org.quantrain.internal.bind.qt_acc_stats_args;
@@ -36,7 +35,6 @@ import org.quantrain.op.RequantizeFixed;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Binding.Operand;
 import org.quantrain.runtime.Kernel;
-import org.quantrain.tensor.DType;
 
 /** What happens to an accumulator, and batch norm absorbed by or folded into a product on codes. */
 final class AccumulatorKernels {
@@ -310,16 +308,15 @@ final class AccumulatorKernels {
                     .inner(Sizes.inner(w))
                     .epsilon(((ConvBnFold) b.node().op()).epsilon()),
                 QuantrainNative::qt_conv_bn_fold))
-        .add(LayerKernels.copy(variance.address(), b.output(1).address(), variance.spec().bytes()));
+        .add(context.copying(variance.address(), b.output(1).address(), variance.spec().bytes()));
   }
 
   static Kernel convBnFoldBackward(NativeContext context, Binding b) {
     Operand w = b.input(0);
     // The native kernel adds to dgamma, so that it can join another gradient; here it stands alone.
-    Pointer dgamma = At.any(b.output(1));
     long bytes = b.output(1).spec().bytes();
     return new Steps(b)
-        .add(() -> Pointer.memset(dgamma, 0, bytes))
+        .add(context.zeroing(b.output(1).address(), bytes))
         .add(
             context.call(
                 b,

@@ -1,6 +1,5 @@
 package org.quantrain.backend.shared;
 
-import java.nio.IntBuffer;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
@@ -52,11 +51,6 @@ public final class At extends Pointer {
 
   public static IntPointer ints(Operand operand) {
     return ints(operand.address());
-  }
-
-  /** What Java reads at every run, which a pointer would call native code for. */
-  public static IntBuffer readInts(Operand operand) {
-    return ints(operand).capacity(operand.spec().shape().elements()).asBuffer();
   }
 
   public static LongPointer longs(Operand operand) {

@@ -14,7 +14,7 @@ final class CollectiveKernels {
     Operand y = b.output(0);
     long bytes = y.spec().bytes();
     return new Steps(b)
-        .add(LayerKernels.copy(b.input(0).address(), y.address(), bytes))
+        .add(context.copying(b.input(0).address(), y.address(), bytes))
         .add(reduce(context, y, kind));
   }
 

@@ -1,6 +1,5 @@
 package org.quantrain.backend.shared;
 
-import org.bytedeco.javacpp.Pointer;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_add_args;
 import org.quantrain.internal.bind.qt_average_pool_args;
@@ -303,7 +302,7 @@ final class LayerKernels {
     if (x.dim(2) * x.dim(3) == 1) {
       return new Steps(b)
           .lowered("copy")
-          .add(copy(b.input(0).address(), b.output(0).address(), bytes));
+          .add(context.copying(b.input(0).address(), b.output(0).address(), bytes));
     }
     return context.kernel(
         b,
@@ -317,12 +316,6 @@ final class LayerKernels {
             .element_bytes((int) (bytes / x.elements()))
             .to_nchw(toNchw ? 1 : 0),
         QuantrainNative::qt_transpose);
-  }
-
-  static Steps.Step copy(long from, long to, long bytes) {
-    Pointer source = At.any(from);
-    Pointer target = At.any(to);
-    return () -> Pointer.memcpy(target, source, bytes);
   }
 
   static Kernel softmaxCrossEntropy(NativeContext context, Binding b) {

@@ -120,6 +120,19 @@ public class NativeContext implements AutoCloseable {
     collective = others;
   }
 
+  /** Copies memory of the device. */
+  final Steps.Step copying(long from, long to, long bytes) {
+    Pointer source = At.any(from);
+    Pointer target = At.any(to);
+    return () -> check(QuantrainNative.qt_memory_copy(handle, target, source, bytes));
+  }
+
+  /** Sets memory of the device to zero. */
+  final Steps.Step zeroing(long address, long bytes) {
+    Pointer target = At.any(address);
+    return () -> check(QuantrainNative.qt_memory_zero(handle, target, bytes));
+  }
+
   /** A kernel that is one call of a function which returns a status. */
   final Steps steps(IntSupplier call) {
     return new Steps(null).add(() -> check(call.getAsInt()));

@@ -18,9 +18,9 @@ import org.quantrain.runtime.QuantrainException;
 
 /** What doctor says, with a device and libraries that are made up. */
 class CudaDiagnosisTest {
-  private static final CudaProbe ONE = new CudaProbe(true, 1, "");
+  private static final CudaProbe ONE = new CudaProbe(Path.of("kernels"), true, 1, "");
   private static final CudaProbe NO_DRIVER =
-      new CudaProbe(true, 0, "CUDA driver version is insufficient for CUDA runtime version");
+      new CudaProbe(Path.of("kernels"), true, 0, "CUDA driver version is insufficient for CUDA runtime version");
   private static final CudaLibraries NONE = new CudaLibraries(List.of(), Map.of());
   private static final Function<CudaLibraries, CudaVersions> UNTOUCHED =
       libraries -> {
