@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <chrono>
+#include <cmath>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -58,9 +59,18 @@ Wide SumWide(Wide a, Wide b) {
 }
 
 template <class T>
+bool IsNan(T value) {
+  if constexpr (std::is_floating_point_v<T>) return std::isnan(value);
+  return false;
+}
+
+// A NaN of any process is the result, as it is in the sums.
+template <class T>
 Function Reduction(qt_reduce_kind kind) {
-  if (kind == QT_REDUCE_MIN) return Elementwise<T>([](T a, T b) { return b < a ? b : a; });
-  if (kind == QT_REDUCE_MAX) return Elementwise<T>([](T a, T b) { return a < b ? b : a; });
+  if (kind == QT_REDUCE_MIN)
+    return Elementwise<T>([](T a, T b) { return b < a || IsNan(b) ? b : a; });
+  if (kind == QT_REDUCE_MAX)
+    return Elementwise<T>([](T a, T b) { return a < b || IsNan(b) ? b : a; });
   return Elementwise<T>(Sum<T>);
 }
 

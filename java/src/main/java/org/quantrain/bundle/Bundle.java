@@ -201,7 +201,12 @@ public record Bundle(Path file, String folder, List<Part> parts, String glibc, b
       if (!Files.exists(path)) {
         throw new NoSuchFileException(path.toString());
       }
-      String name = path.toRealPath().getFileName().toString();
+      Path called = path.toRealPath().getFileName();
+      if (called == null) {
+        throw new IllegalArgumentException(
+            path + ": a root has no name of its own; name a folder below it");
+      }
+      String name = called.toString();
       if (!names.add(name)) {
         throw new IllegalArgumentException(
             path + ": another file or folder of the data is also called " + name);

@@ -140,7 +140,7 @@ final class Checks {
         "processes",
         reason.isEmpty(),
         reason.orElse("train --processes is built, on Gloo"),
-        "sudo apt-get install -y libgloo-dev, then " + REBUILD);
+        reason.isEmpty() ? null : "sudo apt-get install -y libgloo-dev, then " + REBUILD);
   }
 
   private static Check onnxRuntime() {

@@ -249,12 +249,16 @@ record RunConfig(
   Recipe recipe() {
     oneOf("lowering", lowering, List.of("simulated", "integer"));
     oneOf("compute", compute, List.of("f32", "bf16"));
-    parseDevice(device);
+    Device where = parseDevice(device);
+    if (processes > 1 && where.kind() == Device.Kind.CUDA) {
+      throw new UsageException(
+          "processes: several train together on the CPU only, got --device %s".formatted(where));
+    }
     if (processes < 1 || processes > MOST_PROCESSES) {
       throw new UsageException(
           "processes: expected 1 to %d, got %d".formatted(MOST_PROCESSES, processes));
     }
-    if (accumulate > 0 && batch % (accumulate * processes) != 0) {
+    if (processes > 1 && accumulate > 0 && batch % ((long) accumulate * processes) != 0) {
       throw new UsageException(
           "batch: expected a multiple of the %d processes%s, got %d"
               .formatted(

@@ -238,8 +238,8 @@ final class TrainRun {
     console.fact("device", quantrain.describe());
     if (config.processes() > 1) {
       console.fact(
-          "processes",
-          "%d, each with %d of the %d images of a batch"
+          "shared",
+          "by %d processes, each with %d of the %d images of a batch"
               .formatted(
                   config.processes(), config.batch() / config.processes(), config.batch()));
     }

@@ -114,13 +114,21 @@ public final class Pipelines {
    */
   public static TrainingGraph training(
       Graph graph, Phase phase, Lowering lowering, Compute compute, float smoothing) {
+    return RecomputeSums.apply(
+        ComputeLate.apply(differentiated(graph, phase, lowering, compute, smoothing)));
+  }
+
+  /**
+   * The training graph of a phase in the order of differentiation: the whole forward pass, then the
+   * gradients. It gives the same bits, and keeps more of them.
+   */
+  public static TrainingGraph differentiated(
+      Graph graph, Phase phase, Lowering lowering, Compute compute, float smoothing) {
     if (!phase.trains()) {
       throw new IllegalArgumentException(phase + " does not train");
     }
-    TrainingGraph whole =
-        EliminateDead.apply(
-            Backprop.of(AddLoss.apply(forward(graph, phase, lowering, compute), smoothing)));
-    return RecomputeSums.apply(ComputeLate.apply(whole));
+    return EliminateDead.apply(
+        Backprop.of(AddLoss.apply(forward(graph, phase, lowering, compute), smoothing)));
   }
 
   /** The evaluation graph of a phase: outputs (logits, loss, correct). */

@@ -42,7 +42,9 @@ final class RecomputeSums {
       }
       for (int i = 0; i < node.outputs().size(); i++) {
         int shared = node.op().aliasOf(i);
-        if (shared >= 0 && cheap.containsKey(node.input(shared))) {
+        if (shared >= 0
+            && cheap.containsKey(node.input(shared))
+            && node.output(i).spec().equals(node.input(shared).spec())) {
           cheap.put(node.output(i), cheap.get(node.input(shared)));
         }
       }

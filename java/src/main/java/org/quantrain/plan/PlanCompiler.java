@@ -121,7 +121,7 @@ public final class PlanCompiler {
     List<Value> buffered = new ArrayList<>();
     List<MemoryPlanner.Buffer> buffers = lifetimes(places, buffered, batch);
     MemoryPlanner.Layout layout = options.planner().place(buffers);
-    requireFit(layout.bytes(), places);
+    requireFit(layout.bytes() + transferred(batch), places);
     long naive = MemoryPlanner.naive().place(buffers).bytes();
 
     List<Kernel> kernels = new ArrayList<>();
@@ -291,6 +291,11 @@ public final class PlanCompiler {
     return buffers;
   }
 
+  /** What inputs take on their way to a device: two buffers each. */
+  private long transferred(int samples) {
+    return graph.inputs().stream().mapToLong(v -> 2 * v.spec().withBatch(samples).bytes()).sum();
+  }
+
   /** A plan that is too large says so before anything is allocated, with the batch that is not. */
   private void requireFit(long bytes, Map<Value, Place> places) {
     OptionalLong free = backend.freeBytes();
@@ -301,7 +306,8 @@ public final class PlanCompiler {
     for (int high = batch; high - fits > 1; ) {
       int middle = (fits + high) >>> 1;
       long smaller =
-          options.planner().place(lifetimes(places, new ArrayList<>(), middle)).bytes();
+          transferred(middle)
+              + options.planner().place(lifetimes(places, new ArrayList<>(), middle)).bytes();
       if (smaller <= free.getAsLong()) {
         fits = middle;
       } else {

@@ -8,8 +8,8 @@ public interface Fetch extends AutoCloseable {
   void pull();
 
   /**
-   * What the oldest {@link #pull} brought that was not taken yet; waits for that alone. Valid until
-   * the next pull but one; at most two may wait.
+   * What the oldest {@link #pull} brought that was not taken yet; waits for that alone. To be
+   * read before the next pull but one, which may overwrite it; at most two may wait.
    */
   ByteBuffer take();
 

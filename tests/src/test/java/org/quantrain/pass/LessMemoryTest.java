@@ -13,10 +13,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.quantrain.autodiff.Backprop;
 import org.quantrain.autodiff.TrainingGraph;
 import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.graph.Model;
+import org.quantrain.op.Compute;
 import org.quantrain.op.Lowering;
 import org.quantrain.plan.MemoryPlanner;
 import org.quantrain.plan.Plan;
@@ -50,8 +50,7 @@ class LessMemoryTest {
   }
 
   private static TrainingGraph asDifferentiated(Model model, Phase phase, Lowering lowering) {
-    return EliminateDead.apply(
-        Backprop.of(AddLoss.apply(Pipelines.forward(model.graph(), phase, lowering), 0.1f)));
+    return Pipelines.differentiated(model.graph(), phase, lowering, Compute.F32, 0.1f);
   }
 
   static Stream<Arguments> quantized() {
@@ -71,7 +70,13 @@ class LessMemoryTest {
               w8a8,
               w8a8.perTensorWeights(),
               w4a4.quantizer(Quantizer.LSQ),
-              w4a4.quantizer(Quantizer.PACT))) {
+              w4a4.quantizer(Quantizer.LSQ_PLUS),
+              w4a4.quantizer(Quantizer.PACT),
+              w4a4.quantizer(Quantizer.DSQ))) {
+        if (policy.quantizer() == Quantizer.DSQ && model.name().startsWith("vit")) {
+          // Its ranges would have to be calibrated before a scale follows from them.
+          continue;
+        }
         for (Phase phase : List.of(Phase.TRAIN, Phase.TRAIN_FROZEN)) {
           String weights = policy.perChannelWeights() ? " " : " per tensor ";
           all.add(

@@ -40,7 +40,7 @@ import org.quantrain.integer.IntegerWeights;
 import org.quantrain.integer.VerificationReport;
 import org.quantrain.op.FakeQuant;
 import org.quantrain.op.FoldWeight;
-import org.quantrain.op.LearnedGrid;
+import org.quantrain.op.LearnedGridBackward;
 import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.Lowering;
 import org.quantrain.op.ScaleRule;
@@ -315,8 +315,8 @@ class LearnedQuantizersTest {
       Map<String, Long> rules = new TreeMap<>();
       Pipelines.training(model.graph(), Phase.TRAIN, Lowering.INTEGER, 0).graph().nodes().stream()
           .map(Node::op)
-          .filter(LearnedGrid.class::isInstance)
-          .forEach(op -> rules.merge(((LearnedGrid) op).rule().name(), 1L, Long::sum));
+          .filter(LearnedGridBackward.class::isInstance)
+          .forEach(op -> rules.merge(((LearnedGridBackward) op).rule().name(), 1L, Long::sum));
       graphs.put(quantizer, rules);
       weights.put(
           quantizer, train(model, SHORT, Listener.silent(), null).get("block1.conv1.weight"));

@@ -194,10 +194,16 @@ public final class CudaBackend implements Backend {
       recording = true;
       try {
         super.run();
+      } catch (RuntimeException e) {
+        // Ends the recording, which may fail for the same reason: the first is what is told.
+        if (QuantrainNative.qt_record_end(cuda.handle(), made) == QuantrainNative.QT_OK) {
+          QuantrainNative.qt_recording_destroy(made);
+        }
+        throw e;
       } finally {
         recording = false;
-        cuda.check(QuantrainNative.qt_record_end(cuda.handle(), made));
       }
+      cuda.check(QuantrainNative.qt_record_end(cuda.handle(), made));
       recorded = made;
     }
 
