@@ -126,6 +126,14 @@ record RunConfig(
         0);
   }
 
+  /** The device of a process: on CUDA each has its own, numbered as they are. */
+  Device deviceOf(int rank) {
+    Device named = parseDevice(device);
+    return named.kind() == Device.Kind.CUDA && processes > 1
+        ? new Device(Device.Kind.CUDA, rank)
+        : named;
+  }
+
   /** Threads of each process, at least 1; 0 for the backend's own choice in a process by itself. */
   int threadsOfEach() {
     return threads > 0 || processes == 1
@@ -253,6 +261,11 @@ record RunConfig(
     if (processes < 1 || processes > MOST_PROCESSES) {
       throw new UsageException(
           "processes: expected 1 to %d, got %d".formatted(MOST_PROCESSES, processes));
+    }
+    if (processes > 1 && device.indexOf(':') >= 0) {
+      throw new UsageException(
+          "device: %d processes take the CUDA devices from 0 on, one each; expected cuda, got %s"
+              .formatted(processes, device));
     }
     if (accumulate > 0 && batch % (accumulate * processes) != 0) {
       throw new UsageException(
