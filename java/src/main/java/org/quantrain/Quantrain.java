@@ -104,9 +104,16 @@ public final class Quantrain implements AutoCloseable {
     return this;
   }
 
-  /** Why this build cannot train in several processes; empty if it can. */
-  public static Optional<String> whyOneProcessOnly() {
-    return CpuBackend.whyAlone();
+  /**
+   * Why so many processes cannot train together here; empty if they can. On CUDA each takes a
+   * device of its own.
+   *
+   * @param device that they train on
+   */
+  public static Optional<String> whyNotTogether(int processes, Device device) {
+    return device.kind() == Device.Kind.CUDA
+        ? CudaBackend.whyNotShared(processes)
+        : CpuBackend.whyAlone();
   }
 
   /** What computes here: instruction sets, threads, library versions. */
@@ -163,9 +170,14 @@ public final class Quantrain implements AutoCloseable {
     CudaLibraries.use(folder);
   }
 
+  /** The folder that {@link #useCudaLibraries} named; empty if it did not. */
+  public static Optional<Path> cudaLibraries() {
+    return CudaLibraries.used();
+  }
+
   /**
-   * What a CUDA device needs, and whether it is here: the device and its driver, the libraries. All
-   * must be for training to run there.
+   * What CUDA needs, and whether it is here: the device and its driver and the libraries, which
+   * must be for training to run there; last NCCL, which several processes need.
    */
   public static List<DeviceCheck> checkCuda() {
     return CudaDiagnosis.run();

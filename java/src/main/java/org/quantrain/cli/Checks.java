@@ -10,6 +10,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.quantrain.Quantrain;
 import org.quantrain.report.Numbers;
+import org.quantrain.runtime.Device;
 import org.quantrain.runtime.DeviceCheck;
 
 /**
@@ -135,7 +136,7 @@ final class Checks {
   }
 
   private static Check processes() {
-    Optional<String> reason = Quantrain.whyOneProcessOnly();
+    Optional<String> reason = Quantrain.whyNotTogether(2, Device.parse("cpu"));
     return Check.optional(
         "processes",
         reason.isEmpty(),

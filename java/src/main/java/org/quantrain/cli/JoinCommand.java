@@ -7,6 +7,7 @@ import java.util.concurrent.TimeUnit;
 import org.quantrain.runtime.CollectiveException;
 import org.quantrain.runtime.Meeting;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -31,6 +32,11 @@ final class JoinCommand extends Verb {
   @Option(names = "--processes", paramLabel = "N", required = true)
   private int processes;
 
+  @Option(names = "--device", paramLabel = "DEVICE", required = true)
+  private String device;
+
+  @Mixin private CudaLibrariesOption cudaLibraries;
+
   @Option(names = "--threads", paramLabel = "N", required = true)
   private int threads;
 
@@ -48,7 +54,7 @@ final class JoinCommand extends Verb {
     watch.start();
     ObjectNode machine = ConfigFile.emptyTree();
     machine.put("processes", processes).put("threads", threads);
-    machine.put("input-threads", inputThreads);
+    machine.put("input-threads", inputThreads).put("device", device);
     try {
       TrainRun.join(console(), run, machine, new Meeting(meeting, rank, processes));
       return Main.OK;

@@ -10,6 +10,7 @@ import org.quantrain.QuantizedNetwork;
 import org.quantrain.Quantrain;
 import org.quantrain.data.DataSource;
 import org.quantrain.graph.Graph;
+import org.quantrain.runtime.Device;
 import org.quantrain.tensor.Shape;
 import org.quantrain.zoo.Zoo;
 
@@ -46,14 +47,22 @@ final class Networks {
   }
 
   static Quantrain open(RunConfig config) {
+    return open(config, 0);
+  }
+
+  /**
+   * @param rank of this process among those of the run
+   */
+  static Quantrain open(RunConfig config, int rank) {
+    Device device = config.deviceOf(rank);
     if (config.processes() > 1) {
-      Quantrain.whyOneProcessOnly()
+      Quantrain.whyNotTogether(config.processes(), device)
           .ifPresent(
               why -> {
                 throw new FailureException("processes: " + why);
               });
     }
-    Quantrain quantrain = open(config.device(), config.threadsOfEach());
+    Quantrain quantrain = Quantrain.open(device, config.threadsOfEach());
     return config.inputThreads() == 0 ? quantrain : quantrain.inputThreads(config.inputThreads());
   }
 

@@ -115,6 +115,9 @@ final class Processes implements AutoCloseable {
         List.of("-cp", System.getProperty("java.class.path"), Main.class.getName(), "join"));
     command.addAll(List.of(run.toString(), "--meeting", folder.toString()));
     command.addAll(List.of("--rank", "" + rank, "--processes", "" + size));
+    command.addAll(List.of("--device", config.device()));
+    Quantrain.cudaLibraries()
+        .ifPresent(libraries -> command.addAll(List.of("--cuda-libraries", "" + libraries)));
     command.addAll(List.of("--threads", "" + config.threadsOfEach()));
     command.addAll(List.of("--input-threads", "" + config.inputThreads()));
     Process process = new ProcessBuilder(command).redirectError(Redirect.INHERIT).start();

@@ -126,6 +126,14 @@ record RunConfig(
         0);
   }
 
+  /** The device of a process: on CUDA each has its own, numbered as they are. */
+  Device deviceOf(int rank) {
+    Device named = parseDevice(device);
+    return named.kind() == Device.Kind.CUDA && processes > 1
+        ? new Device(Device.Kind.CUDA, rank)
+        : named;
+  }
+
   /** Threads of each process, at least 1; 0 for the backend's own choice in a process by itself. */
   int threadsOfEach() {
     return threads > 0 || processes == 1
@@ -249,14 +257,15 @@ record RunConfig(
   Recipe recipe() {
     oneOf("lowering", lowering, List.of("simulated", "integer"));
     oneOf("compute", compute, List.of("f32", "bf16"));
-    Device where = parseDevice(device);
-    if (processes > 1 && where.kind() == Device.Kind.CUDA) {
-      throw new UsageException(
-          "processes: several train together on the CPU only, got --device %s".formatted(where));
-    }
+    parseDevice(device);
     if (processes < 1 || processes > MOST_PROCESSES) {
       throw new UsageException(
           "processes: expected 1 to %d, got %d".formatted(MOST_PROCESSES, processes));
+    }
+    if (processes > 1 && device.indexOf(':') >= 0) {
+      throw new UsageException(
+          "device: %d processes take the CUDA devices from 0 on, one each; expected cuda, got %s"
+              .formatted(processes, device));
     }
     if (processes > 1 && accumulate > 0 && batch % ((long) accumulate * processes) != 0) {
       throw new UsageException(

@@ -239,7 +239,9 @@ final class TrainCommand extends Verb {
     @Option(
         names = "--device",
         paramLabel = "NAME",
-        description = "auto (default), cpu, cuda or cuda:N: a CUDA device by its number, from 0.")
+        description =
+            "auto (default), cpu, cuda or cuda:N: a CUDA device by its number, from 0. Several"
+                + " processes take a device each, from 0 on.")
     private String device;
 
     @Option(

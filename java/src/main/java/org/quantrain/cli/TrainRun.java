@@ -167,7 +167,7 @@ final class TrainRun {
     TrainRun joined = resume(console, folder, settings);
     joined.data = Datasets.load(joined.config.data(), joined.recorded());
     joined.config = merged(joined.settings, joined.data.train().size());
-    try (Quantrain quantrain = Networks.open(joined.config)) {
+    try (Quantrain quantrain = Networks.open(joined.config, meeting.rank())) {
       Network network = Networks.network(quantrain, joined.config, joined.data.train());
       QuantizedNetwork quantized = Networks.quantized(network, joined.config);
       Processes.join(quantrain, meeting);

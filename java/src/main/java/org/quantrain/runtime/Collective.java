@@ -39,6 +39,14 @@ public interface Collective extends AutoCloseable {
    */
   void sum(double[] values);
 
+  /**
+   * To be called when the backend has waited for what was enqueued, which may have ended because
+   * another process is gone.
+   *
+   * @throws CollectiveException if it did
+   */
+  default void requireAll() {}
+
   @Override
   void close();
 }

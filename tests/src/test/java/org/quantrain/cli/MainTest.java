@@ -91,7 +91,7 @@ class MainTest {
             List.of("--lowering", "both"),
             List.of("--device", "gpu"),
             List.of("--device", "cuda:x"),
-            List.of("--device", "cuda", "--processes", "2"),
+            List.of("--device", "cuda:1", "--processes", "2"),
             List.of("--processes", "0"),
             List.of("--processes", "3", "--batch", "32"),
             List.of("--processes", "256", "--accumulate", "16777216"),

@@ -9,11 +9,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.quantrain.Quantrain;
+import org.quantrain.runtime.Device;
 import org.quantrain.train.Checkpoint;
 
 /** Training in processes, as people start it and as it is killed. */
@@ -24,8 +26,8 @@ class ProcessesTest {
 
   @BeforeEach
   void requireGloo() {
-    assumeTrue(
-        Quantrain.whyOneProcessOnly().isEmpty(), () -> Quantrain.whyOneProcessOnly().get());
+    Optional<String> why = Quantrain.whyNotTogether(2, Device.parse("cpu"));
+    assumeTrue(why.isEmpty(), () -> why.get());
   }
 
   @Test
@@ -49,6 +51,18 @@ class ProcessesTest {
     assertEquals(2, cli.code());
     assertTrue(cli.err().contains("batch: expected a multiple of the 3 processes"), cli.err());
     assertEquals(2, Cli.run("train", DATA, "--processes=0").code());
+  }
+
+  @Test
+  void processesOnCudaTakeADeviceEachSoNoneIsNamed() {
+    Cli cli = Cli.run("train", DATA, "--device=cuda:1", "--processes=2");
+    assertEquals(2, cli.code());
+    assertTrue(cli.err().contains("one each; expected cuda, got cuda:1"), cli.err());
+    RunConfig config =
+        ConfigFile.merge(
+            RunConfig.defaults(300, false),
+            ConfigFile.emptyTree().put("device", "cuda").put("processes", 3));
+    assertEquals("cuda:2", config.deviceOf(2).toString());
   }
 
   /** A program of its own, whose processes can be killed. */

@@ -14,8 +14,10 @@ import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_recording;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.Collective;
 import org.quantrain.runtime.GradientMean;
 import org.quantrain.runtime.Kernel;
+import org.quantrain.runtime.Meeting;
 import org.quantrain.runtime.Memory;
 import org.quantrain.runtime.QuantrainException;
 import org.quantrain.runtime.Sgd;
@@ -28,6 +30,7 @@ import org.quantrain.tensor.TensorSpec;
  */
 public final class CudaBackend implements Backend {
   private final Cuda cuda;
+  private final int device;
   private final Products products;
   private final boolean graphs;
 
@@ -41,6 +44,7 @@ public final class CudaBackend implements Backend {
    */
   CudaBackend(Path library, int device, Function<Cuda, Products> products, boolean graphs) {
     this.graphs = graphs;
+    this.device = device;
     cuda = new Cuda(library, device);
     try {
       this.products = products.apply(cuda);
@@ -158,6 +162,34 @@ public final class CudaBackend implements Backend {
   @Override
   public OptionalLong freeBytes() {
     return OptionalLong.of(cuda.freeBytes());
+  }
+
+  @Override
+  public Collective collective() {
+    return cuda.collective();
+  }
+
+  @Override
+  public void meet(Meeting meeting) {
+    if (cuda.collective() != Collective.ALONE) {
+      throw new IllegalStateException("the processes have met");
+    }
+    enter();
+    PresetNccl nccl = PresetNccl.open(device, cuda.stream(), CudaLibraries.find());
+    cuda.meet(new Nccl(cuda, meeting, nccl, Nccl.PATIENCE));
+  }
+
+  /** Why so many processes cannot have a device each; empty if they can, or there is none. */
+  public static Optional<String> whyNotShared(int processes) {
+    return whyNotShared(processes, CudaProbe.run().devices());
+  }
+
+  static Optional<String> whyNotShared(int processes, int devices) {
+    return devices == 0 || processes <= devices
+        ? Optional.empty()
+        : Optional.of(
+            "%d on CUDA need a device each, and there %s"
+                .formatted(processes, devices == 1 ? "is 1" : "are " + devices));
   }
 
   @Override

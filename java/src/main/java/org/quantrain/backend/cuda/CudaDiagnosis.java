@@ -1,5 +1,6 @@
 package org.quantrain.backend.cuda;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
@@ -14,14 +15,22 @@ import org.quantrain.runtime.QuantrainException;
 public final class CudaDiagnosis {
   private static final String DEVICE = "CUDA device";
   private static final String LIBRARIES = "CUDA libraries";
+  private static final String NCCL = "NCCL";
 
   private CudaDiagnosis() {}
 
-  /** A device, then the libraries: plans run on CUDA if all are there. */
+  /**
+   * A device, then the libraries: plans run on CUDA if they are there. Last NCCL, which several
+   * processes need.
+   */
   public static List<DeviceCheck> run() {
     CudaProbe probe = CudaProbe.run();
     try {
-      return of(probe, CudaLibraries.find(), LibraryProducts::load);
+      CudaLibraries libraries = CudaLibraries.find();
+      List<DeviceCheck> checks = of(probe, libraries, LibraryProducts::load);
+      boolean loaded = probe.devices() > 0 && checks.stream().allMatch(DeviceCheck::ok);
+      checks.add(loaded ? nccl(libraries) : ncclFound(libraries));
+      return checks;
     } catch (QuantrainException e) { // The folder that was named.
       return List.of(device(probe), new DeviceCheck(LIBRARIES, false, e.getMessage(), null));
     }
@@ -81,6 +90,30 @@ public final class CudaDiagnosis {
             false,
             String.join("; ", problems),
             "to get them: " + CudaLibraries.remedy());
+  }
+
+  private static DeviceCheck nccl(CudaLibraries libraries) {
+    try {
+      int version = PresetNccl.version(libraries);
+      String problem = PresetNccl.tooOld(version);
+      return problem.isEmpty()
+          ? new DeviceCheck(NCCL, true, "version " + CudaVersions.library(version), null)
+          : new DeviceCheck(NCCL, false, problem, null);
+    } catch (QuantrainException e) {
+      return new DeviceCheck(NCCL, false, e.getMessage(), null);
+    }
+  }
+
+  /** By its file alone. */
+  static DeviceCheck ncclFound(CudaLibraries libraries) {
+    Path file = libraries.files().get(NeededLibrary.NCCL);
+    return file != null
+        ? new DeviceCheck(NCCL, true, "found, " + file, null)
+        : new DeviceCheck(
+            NCCL,
+            false,
+            NeededLibrary.NCCL.file() + " not found; training on several devices needs it",
+            "to get it: " + CudaLibraries.ncclRemedy());
   }
 
   private static String places(CudaLibraries libraries) {

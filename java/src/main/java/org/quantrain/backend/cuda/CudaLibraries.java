@@ -93,6 +93,11 @@ public record CudaLibraries(List<Path> folders, Map<NeededLibrary, Path> files) 
     return find(named == null ? ofEnvironment() : named, system);
   }
 
+  /** The folder that {@link #use} named; empty if it did not. */
+  public static Optional<Path> used() {
+    return Optional.ofNullable(named);
+  }
+
   private static Path ofEnvironment() {
     String value = System.getenv(VARIABLE);
     if (value == null || value.isBlank()) {
@@ -219,26 +224,49 @@ public record CudaLibraries(List<Path> folders, Map<NeededLibrary, Path> files) 
         + "=DIR";
   }
 
+  /** How to get NCCL. */
+  static String ncclRemedy() {
+    return "pip install --target DIR " + NeededLibrary.NCCL.wheel() + ", DIR that of the others";
+  }
+
   /**
-   * Loads what was found, so that the classes that call it find it loaded. What was not found is
-   * left to them and the system's loader.
+   * Loads what was found for products, so that the classes that call it find it loaded. What was
+   * not found is left to them and the system's loader.
    *
    * @throws QuantrainException naming the file that does not load
    */
   void load() {
     files.forEach(
         (library, file) -> {
-          try {
-            Loader.loadLibrary(
-                CudaLibraries.class,
-                new URL[] {file.toAbsolutePath().toUri().toURL()},
-                library.nameForLoader());
-          } catch (MalformedURLException | LinkageError e) {
-            if (library.required()) {
-              throw new QuantrainException(file + " does not load: " + e.getMessage(), e);
-            }
+          if (library != NeededLibrary.NCCL) {
+            load(library, file, library.required());
           }
         });
+  }
+
+  /**
+   * Loads NCCL, if it was found, likewise.
+   *
+   * @throws QuantrainException naming the file that does not load
+   */
+  void loadNccl() {
+    Path file = files.get(NeededLibrary.NCCL);
+    if (file != null) {
+      load(NeededLibrary.NCCL, file, true);
+    }
+  }
+
+  private static void load(NeededLibrary library, Path file, boolean required) {
+    try {
+      Loader.loadLibrary(
+          CudaLibraries.class,
+          new URL[] {file.toAbsolutePath().toUri().toURL()},
+          library.nameForLoader());
+    } catch (MalformedURLException | LinkageError e) {
+      if (required) {
+        throw new QuantrainException(file + " does not load: " + e.getMessage(), e);
+      }
+    }
   }
 
   /** What a class that calls the libraries and does not load means for the user. */

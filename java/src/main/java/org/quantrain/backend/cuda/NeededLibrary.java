@@ -1,7 +1,7 @@
 package org.quantrain.backend.cuda;
 
 /**
- * The libraries that products load, each behind those that it needs. A file is named by its major
+ * The libraries that are loaded, each behind those that it needs. A file is named by its major
  * version, which is part of what a program links against.
  */
 enum NeededLibrary {
@@ -17,7 +17,9 @@ enum NeededLibrary {
   CUDNN_HEURISTIC("cudnn_heuristic", 9, "nvidia-cudnn-cu13"),
   CUDNN_OPS("cudnn_ops", 9, "nvidia-cudnn-cu13"),
   CUDNN_ADV("cudnn_adv", 9, "nvidia-cudnn-cu13"),
-  CUDNN_CNN("cudnn_cnn", 9, "nvidia-cudnn-cu13");
+  CUDNN_CNN("cudnn_cnn", 9, "nvidia-cudnn-cu13"),
+  /** Where several processes train. */
+  NCCL("nccl", 2, "nvidia-nccl-cu13");
 
   private final String stem;
   private final int major;
@@ -52,7 +54,8 @@ enum NeededLibrary {
     return wheel;
   }
 
+  /** Whether products cannot do without. */
   boolean required() {
-    return this != NVRTC;
+    return this != NVRTC && this != NCCL;
   }
 }

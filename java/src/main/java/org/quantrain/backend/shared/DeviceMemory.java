@@ -166,6 +166,7 @@ public final class DeviceMemory implements Memory {
     @Override
     public ByteBuffer next() {
       Pointer place = QuantrainNative.qt_feed_next(feed);
+      context.collective().requireAll();
       if (place == null) {
         throw new QuantrainException(context.lastError());
       }
@@ -201,6 +202,7 @@ public final class DeviceMemory implements Memory {
     @Override
     public ByteBuffer take() {
       Pointer place = QuantrainNative.qt_fetch_take(fetch);
+      context.collective().requireAll();
       if (place == null) {
         throw new QuantrainException(context.lastError());
       }

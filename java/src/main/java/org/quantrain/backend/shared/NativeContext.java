@@ -26,6 +26,7 @@ public class NativeContext implements AutoCloseable {
     @Override
     public void run() {
       if (kernel.launch(context.handle, args) != QuantrainNative.QT_OK) {
+        context.collective.requireAll(); // Whose loss may be why.
         String text = context.lastError();
         throw binding == null ? new QuantrainException(text) : binding.failure(text);
       }
@@ -59,8 +60,11 @@ public class NativeContext implements AutoCloseable {
   /**
    * @param status of a native function of this context
    * @throws QuantrainException with the context's last error if it is none of success
+   * @throws org.quantrain.runtime.CollectiveException if the other processes are lost, for which
+   *     functions that wait end early
    */
   public final void check(int status) {
+    collective.requireAll();
     if (status != QuantrainNative.QT_OK) {
       throw new QuantrainException(lastError());
     }

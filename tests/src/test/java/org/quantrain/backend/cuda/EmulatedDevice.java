@@ -101,6 +101,11 @@ final class EmulatedDevice {
     return new CudaBackend(LIBRARY, device, cuda -> new NoProducts(), true);
   }
 
+  /** Our kernels alone. */
+  static Cuda kernels() {
+    return new Cuda(LIBRARY, 0);
+  }
+
   private static CudaBackend open(boolean graphs) {
     return new CudaBackend(LIBRARY, 0, cuda -> new CpuProducts(CpuBackend.open(1)), graphs);
   }
