@@ -20,6 +20,7 @@ class PresenceTest {
 
     public static void main(String[] folder) throws IOException {
       try (Presence presence = new Presence(new Meeting(Path.of(folder[0]), 1, 2))) {
+        presence.dead();
         System.in.read();
       }
     }
