@@ -40,7 +40,7 @@ class ProcessesTest {
     for (int claim = 0; claim < 2; claim++) {
       assertEquals(0, cli.json().get("claims").get(claim).get("differing").asLong());
     }
-    assertTrue(cli.err().contains("2, each with 16 of the 32 images of a batch"), cli.err());
+    assertTrue(cli.err().contains("by 2 processes, each with 16 of the 32 images of a batch"), cli.err());
     assertEquals(4, Files.readAllLines(Path.of(run, "metrics.jsonl")).size());
     assertTrue(Files.readString(Path.of(run, "config.yaml")).contains("\nprocesses: 2\n"));
   }
