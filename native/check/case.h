@@ -235,6 +235,15 @@ class CallOf : public Call {
   Kernel function_;
 };
 
+// Runs what a fused kernel stands for, on the CPU.
+template <class Args>
+inline void Run(qt_status (*kernel)(qt_context*, const Args*), const Args& args) {
+  qt_context* ctx = nullptr;
+  if (qt_context_create(&ctx, 1) != QT_OK) return;
+  kernel(ctx, &args);
+  qt_context_destroy(ctx);
+}
+
 // Where case functions add their calls. Data of large calls fills the memory, so there is one call at
 // a time: the next Add hands the one before to the driver.
 class Suite {

@@ -26,6 +26,20 @@ void Grid(Checker* c, const Args& a) {
   c->Grid(a.qmin, a.qmax, -32768, 65535);
 }
 
+// Of a backward kernel that computes x from n integers.
+template <class Args>
+void OfIntegers(Checker* c, const Args& a, int64_t n) {
+  Grid(c, a);
+  c->Flag("relu", a.relu);
+  c->Require(a.relu == 0 || a.upper > 0.0f, "upper", "> 0");
+  c->In("dy", a.dy, n);
+  c->Scales("scale", a.scale, 1);
+  c->ZeroPoints("zero_point", a.zero_point, 1, a.qmin, a.qmax);
+  if (a.dx != nullptr) c->Out("dx", a.dx, n, a.dy);
+  c->Out("dscale", a.dscale, 1);
+  c->Positive("gradient_scale", a.gradient_scale);
+}
+
 }  // namespace
 
 qt_status Check(qt_context& ctx, const qt_lsq_qparams_args& a) {
@@ -51,6 +65,35 @@ qt_status Check(qt_context& ctx, const qt_lsq_backward_args& a) {
   c.Out("dscale", a.dscale, a.channels);
   c.OutOptional("dzero_point", a.dzero_point, a.channels);
   c.Positive("gradient_scale", a.gradient_scale);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_lsq_acc_backward_args& a) {
+  Checker c(ctx, "lsq_acc_backward");
+  const int64_t n = c.Sizes("rows, channels", {a.rows, a.channels});
+  c.In("acc", a.acc, n);
+  c.InOptional("bias", a.bias, a.channels);
+  c.InOptional("keep", a.keep, a.channels);
+  c.Scales("out_scale", a.out_scale, a.channels);
+  OfIntegers(&c, a, n);
+  return c.Done();
+}
+
+qt_status Check(qt_context& ctx, const qt_lsq_add_backward_args& a) {
+  Checker c(ctx, "lsq_add_backward");
+  const int64_t n = c.Sizes("n", {a.n});
+  c.CodeType("code_type", a.code_type);
+  const int32_t least = Checker::Least(a.code_type), most = Checker::Most(a.code_type);
+  c.AllOrNone("b, b_scale, b_zero_point", {a.b, a.b_scale, a.b_zero_point});
+  c.InBytes("a", a.a, n, 1);
+  c.Scales("a_scale", a.a_scale, 1);
+  c.ZeroPoints("a_zero_point", a.a_zero_point, 1, least, most);
+  if (a.b != nullptr) {
+    c.InBytes("b", a.b, n, 1);
+    c.Scales("b_scale", a.b_scale, 1);
+    c.ZeroPoints("b_zero_point", a.b_zero_point, 1, least, most);
+  }
+  OfIntegers(&c, a, n);
   return c.Done();
 }
 

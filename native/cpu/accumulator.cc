@@ -3,6 +3,7 @@
 // bits.
 #include <type_traits>
 
+#include "cpu/accumulator.h"
 #include "cpu/channels.h"
 #include "cpu/kernel.h"
 #include "cpu/points.h"
@@ -13,24 +14,12 @@
 namespace qt::cpu::QT_ISA {
 namespace {
 
-// Bias, keep and factor per channel, repeated.
-struct ChannelTable {
-  const int32_t* bias;
-  const int32_t* keep;
-  const float* factor;
-};
-
 // False when out of memory.
 bool MakeTable(qt_context& ctx, int64_t channels, const int32_t* bias, const int32_t* keep,
                const float* factor, ChannelTable* table) {
-  const int64_t size = RepeatedTable(channels);
-  int32_t* const memory = ScratchArray<int32_t>(ctx, 3 * size);
+  int32_t* const memory = ScratchArray<int32_t>(ctx, ChannelTableWords(channels));
   if (memory == nullptr) return false;
-  float* const factors = reinterpret_cast<float*>(memory + 2 * size);
-  FillTable(memory, size, channels, bias, 0);
-  FillTable(memory + size, size, channels, keep, 1);
-  FillTable(factors, size, channels, factor, 1.0f);
-  *table = {memory, memory + size, factors};
+  *table = FillChannelTable(channels, bias, keep, factor, memory);
   return true;
 }
 
@@ -201,13 +190,6 @@ void AddSums(const Sums& block, int64_t lanes, const Sums& all) {
   }
 }
 
-// The sum, with its bias, of element i or of as many from there as T has.
-template <class T>
-QT_HD Integer<T> SumAt(const int32_t* acc, const ChannelTable& table, int64_t i, int64_t at) {
-  return math::AddBias(LoadIntAs<T>(acc + i), LoadIntAs<T>(table.keep + at),
-                       LoadIntAs<T>(table.bias + at));
-}
-
 struct Requantized {
   const int32_t* acc;
   ChannelTable table;
@@ -223,20 +205,6 @@ struct Requantized {
     return SpotOf(math::RequantizeCode(level, T(lo), T(hi), T(zero_point)),
                   Both(math::Kept(level, math::Clamp(level, T(lo), T(hi))),
                        sum >= Integer<T>(least_sum)));
-  }
-  void Finish(int64_t) const {}
-};
-
-struct Dequantized {
-  const int32_t* acc;
-  ChannelTable table;
-
-  static constexpr int64_t kLine = 16;
-  void Fetch(int64_t i) const { FetchAhead(acc + i); }
-  template <class T>
-  auto At(int64_t i, int64_t at) const {
-    const T y = math::DequantizeAcc(SumAt<T>(acc, table, i, at), LoadAs<T>(table.factor + at));
-    return SpotOf(y, math::Kept(y, y));
   }
   void Finish(int64_t) const {}
 };
@@ -273,7 +241,7 @@ qt_status Dequantize(qt_context& ctx, const qt_dequantize_acc_args& a) {
   }
   const int64_t bytes = static_cast<int64_t>(sizeof(int32_t) + sizeof(Real)) * n;
   ForEachPoint<false>(ctx, n, a.channels, static_cast<Real*>(a.y), nullptr, bytes,
-                      /*in_place=*/false, Dequantized{a.acc, table});
+                      /*in_place=*/false, DequantizedAcc{a.acc, table});
   return QT_OK;
 }
 

@@ -15,6 +15,7 @@
 
 #include "cpu/channels.h"
 #include "cpu/kernel.h"
+#include "cpu/points.h"
 #include "cpu/stream.h"
 #include "cpu/vector.h"
 #include "math/bf16.h"
@@ -83,14 +84,35 @@ struct LaneTable {
   }
 };
 
-// What a kernel reads and writes besides its channels' values.
-template <class T>
+// What a kernel reads and writes besides its channels' values. X: where x comes from, a pointer or
+// Computed.
+template <class T, class X = const T*>
 struct RealTensors {
-  const T* x;
+  X x;
   const T* dy;  // null for a forward kernel
   T* out;       // or null
   bool stream;  // out past the caches
 };
+
+// x that an Op of points.h computes, chunk by chunk.
+template <class Op>
+struct Computed {
+  Op op;
+  int64_t channels;  // of its tables
+};
+
+// The n elements of x from i on: there, or in the buffer.
+template <class T>
+inline const T* ChunkOf(const T* x, int64_t i, int64_t, float*) {
+  return x + i;
+}
+template <class Op>
+inline const float* ChunkOf(const Computed<Op>& x, int64_t i, int64_t n, float* buffer) {
+  Op op = x.op;
+  uint8_t* const no_mask = nullptr;
+  Points<false, false>(&op, i, n, x.channels, buffer, no_mask);
+  return buffer;
+}
 
 inline const float* WidenChunk(const float* x, int64_t, float*) { return x; }
 inline const float* WidenChunk(const math::Bf16* x, int64_t n, float* buffer) {
@@ -228,10 +250,11 @@ inline void ApplyVectors(const Args args, const T* x, const T* dy, T* out, int64
 
 // The elements [begin, end), which begin in lane 0, in chunks of whole groups of 4 rows, or of
 // parts of a row where rows are long.
-template <class Args, class T, class Values>
-inline void ApplyBlock(const Args& args, const RealTensors<T>& t, int64_t begin, int64_t end,
+template <class Args, class T, class X, class Values>
+inline void ApplyBlock(const Args& args, const RealTensors<T, X>& t, int64_t begin, int64_t end,
                        int64_t lanes, const Values& values, float* sums) {
-  float x_buffer[kLearnedChunk], dy_buffer[kLearnedChunk], buffer[kLearnedChunk];
+  alignas(64) float x_buffer[kLearnedChunk];
+  float dy_buffer[kLearnedChunk], buffer[kLearnedChunk];
   ChunkOut<T, kLearnedChunk> chunks(t.stream);
   const bool grouped = 4 * lanes <= kLearnedChunk;
   const int64_t group = kLearnedChunk / (4 * lanes) * (4 * lanes);
@@ -242,14 +265,15 @@ inline void ApplyBlock(const Args& args, const RealTensors<T>& t, int64_t begin,
 #endif
   for (int64_t i = begin; i < end;) {
     const int64_t n = Min(end - i, grouped ? group : Min(kLearnedChunk, lanes - lane));
+    const T* const from = ChunkOf(t.x, i, n, x_buffer);
 #if QT_VECTORS
     if constexpr (TakesVectors<Args>::value) {
       if (vectors) {
         const T* const d = t.dy == nullptr ? nullptr : t.dy + i;
         if (t.stream) {
-          ApplyVectors<true>(args, t.x + i, d, t.out + i, n, lane, lanes, values, sums);
+          ApplyVectors<true>(args, from, d, t.out + i, n, lane, lanes, values, sums);
         } else {
-          ApplyVectors<false>(args, t.x + i, d, t.out + i, n, lane, lanes, values, sums);
+          ApplyVectors<false>(args, from, d, t.out + i, n, lane, lanes, values, sums);
         }
         if (!grouped) lane = lane + n == lanes ? 0 : lane + n;
         i += n;
@@ -257,7 +281,7 @@ inline void ApplyBlock(const Args& args, const RealTensors<T>& t, int64_t begin,
       }
     }
 #endif
-    const float* x = WidenChunk(t.x + i, n, x_buffer);
+    const float* x = WidenChunk(from, n, x_buffer);
     const float* dy = t.dy == nullptr ? nullptr : WidenChunk(t.dy + i, n, dy_buffer);
     T* const to = t.out == nullptr ? nullptr : chunks.At(t.out + i);
     float* const out = FloatsOf(to, buffer);
@@ -271,18 +295,23 @@ inline void ApplyBlock(const Args& args, const RealTensors<T>& t, int64_t begin,
   }
 }
 
+// Floats of memory that the walk by columns takes: sums of every block, then the table.
+template <class Args>
+inline int64_t LearnedColumnsScratch(int64_t rows, int64_t channels, int64_t inner) {
+  const int64_t plane = channels * inner;
+  const int64_t blocks = Max(1, DivUp(rows, RowsPerBlock(plane)));
+  const int64_t values = channels == 1 ? 0 : kValues<Args>;
+  return (blocks * math::Learned<Args>::kSums + values) * Lanes(plane) + 1;
+}
+
 // Walk "columns": a plane of channels * inner elements is a row.
-template <class Args, class T>
-qt_status LearnedColumns(qt_context& ctx, const Args& args, const RealTensors<T>& tensors,
-                         int64_t rows, int64_t channels, int64_t inner) {
+template <class Args, class T, class X>
+void LearnedColumns(qt_context& ctx, const Args& args, const RealTensors<T, X>& tensors,
+                    int64_t rows, int64_t channels, int64_t inner, float* partials) {
   constexpr int64_t kSums = math::Learned<Args>::kSums;
   const int64_t plane = channels * inner, lanes = Lanes(plane);
   const int64_t step = RowsPerBlock(plane), blocks = Max(1, DivUp(rows, step));
   const bool one = channels == 1;
-  // Sums of every block, then the table.
-  float* const partials =
-      ScratchArray<float>(ctx, (blocks * kSums + (one ? 0 : kValues<Args>)) * lanes + 1);
-  if (partials == nullptr) return QT_OUT_OF_MEMORY;
   float* const table = partials + blocks * kSums * lanes;
   for (int64_t c = 0; c < channels && !one; ++c) {
     const ValueOf<Args> channel = math::Load(args, c);
@@ -307,7 +336,7 @@ qt_status LearnedColumns(qt_context& ctx, const Args& args, const RealTensors<T>
       ApplyBlock(args, tensors, begin * plane, end * plane, lanes, lane_values, sums);
     }
   });
-  if (kSums == 0) return QT_OK;
+  if (kSums == 0) return;
   CombineLanes(partials, blocks, plane, kSums * lanes);
   const auto add = [](float a, float b) { return a + b; };
   for (int64_t c = 0; c < channels; ++c) {
@@ -319,7 +348,6 @@ qt_status LearnedColumns(qt_context& ctx, const Args& args, const RealTensors<T>
     }
     math::Store(args, c, math::Load(args, c), sum);
   }
-  return QT_OK;
 }
 
 // Walk "pieces": of every channel's runs in order of outer; partial sums lie channel by channel.
@@ -365,11 +393,18 @@ template <class Args, class T>
 qt_status LearnedWalk(qt_context& ctx, const Args& args, const RealTensors<T>& tensors,
                       int64_t outer, int64_t channels, int64_t inner) {
   if (channels == 0) return QT_OK;
-  if (channels == 1) return LearnedColumns(ctx, args, tensors, outer * inner, 1, 1);
+  const auto columns = [&](int64_t rows, int64_t plane_channels, int64_t plane_inner) {
+    float* const scratch = ScratchArray<float>(
+        ctx, LearnedColumnsScratch<Args>(rows, plane_channels, plane_inner));
+    if (scratch == nullptr) return QT_OUT_OF_MEMORY;
+    LearnedColumns(ctx, args, tensors, rows, plane_channels, plane_inner, scratch);
+    return QT_OK;
+  };
+  if (channels == 1) return columns(outer * inner, 1, 1);
   // A short plane pays where it is repeated. An empty one makes no row.
   const bool is_short = inner > 0 && inner < 256 && channels * inner <= 65536;
   if (inner == 1 || (is_short && outer >= 4)) {
-    return LearnedColumns(ctx, args, tensors, outer, channels, inner);
+    return columns(outer, channels, inner);
   }
   return LearnedPieces(ctx, args, tensors, outer, channels, inner);
 }

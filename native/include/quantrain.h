@@ -260,6 +260,50 @@ typedef struct qt_lsq_backward_args {
 } qt_lsq_backward_args;
 QT_API qt_status qt_lsq_backward(qt_context* ctx, const qt_lsq_backward_args* args);
 
+/* qt_lsq_backward of one channel, float32, where integers tell x, in one pass and to the bits of the kernels that it
+ * stands for (qt_dequantize_acc, qt_relu, qt_lsq_backward, qt_relu_backward):
+ *   o = float(keep * acc + bias) * out_scale[c];  x = relu ? min(max(o, 0), upper) : o;  do = dx, with relu only where
+ *   0 < x < upper */
+typedef struct qt_lsq_acc_backward_args {
+  const int32_t* acc;         /* [rows, channels] */
+  const int32_t* bias;        /* [channels] or null */
+  const int32_t* keep;        /* [channels] or null */
+  const float* out_scale;     /* [channels], all > 0 */
+  const float* dy;            /* [rows, channels] */
+  const float* scale;         /* [1], > 0 */
+  const int32_t* zero_point;  /* [1] */
+  float* dx;                  /* do [rows, channels]; may be dy; or null */
+  float* dscale;              /* [1], written */
+  int64_t rows, channels;
+  int32_t relu;
+  float upper;                /* > 0, or infinity; unused without relu */
+  int32_t qmin, qmax;
+  float gradient_scale;       /* as in qt_lsq_backward */
+} qt_lsq_acc_backward_args;
+QT_API qt_status qt_lsq_acc_backward(qt_context* ctx, const qt_lsq_acc_backward_args* args);
+
+/* The same of codes: o = (a - a_zero_point) * a_scale + (b - b_zero_point) * b_scale, or without b the first term. */
+typedef struct qt_lsq_add_backward_args {
+  const void* a;                /* codes [n] */
+  const void* b;                /* codes [n]; or null, as its scale and zero-point */
+  const float* a_scale;         /* [1], > 0 */
+  const int32_t* a_zero_point;  /* [1] */
+  const float* b_scale;         /* [1], > 0 */
+  const int32_t* b_zero_point;  /* [1] */
+  const float* dy;              /* [n] */
+  const float* scale;           /* [1], > 0 */
+  const int32_t* zero_point;    /* [1] */
+  float* dx;                    /* do [n]; may be dy; or null */
+  float* dscale;                /* [1], written */
+  int64_t n;
+  int32_t relu;
+  float upper;                  /* > 0, or infinity; unused without relu */
+  int32_t qmin, qmax;
+  float gradient_scale;         /* as in qt_lsq_backward */
+  int32_t code_type;            /* of a and b */
+} qt_lsq_add_backward_args;
+QT_API qt_status qt_lsq_add_backward(qt_context* ctx, const qt_lsq_add_backward_args* args);
+
 /* LSQ+ with a real offset, forward: y = s * (clamp(rint((x - beta) / s), qmin, qmax)) + beta. For the simulated lowering
  * only: an integer kernel has no real offset. */
 typedef struct qt_lsq_plus_args {

@@ -12,6 +12,7 @@
 
 #include "include/quantrain.h"
 #include "math/elementary.h"
+#include "math/layers.h"
 #include "math/quantize.h"
 
 namespace qt::math {
@@ -88,6 +89,37 @@ QT_HD void Store(const qt_lsq_backward_args& a, int64_t channel, const UniformVa
   if (a.dzero_point != nullptr) {
     a.dzero_point[channel] = a.gradient_scale * (-value.scale * sum[1]);
   }
+}
+
+// Behind a ReLU: x is what goes into that, and the output what comes out of its gradient.
+struct LsqOfRelu {
+  qt_lsq_backward_args lsq;
+  float upper;
+};
+
+template <>
+struct Learned<LsqOfRelu> : Learned<qt_lsq_backward_args> {};
+
+QT_HD UniformValue Load(const LsqOfRelu& a, int64_t channel) { return Load(a.lsq, channel); }
+
+template <class T>
+QT_HD TermOf<T> Apply(const LsqOfRelu& a, T x, T dy, UniformValueOf<T> value) {
+  const T y = Relu(x, T(a.upper));
+  TermOf<T> term = Apply(a.lsq, y, dy, value);
+  term.out = ReluGradient(y, term.out, T(a.upper));
+  return term;
+}
+
+QT_HD void Store(const LsqOfRelu& a, int64_t channel, const UniformValue& value, const float* sum) {
+  Store(a.lsq, channel, value, sum);
+}
+
+// One channel of n floats, of the kernels that compute x from integers.
+template <class Args>
+QT_HD qt_lsq_backward_args LsqOf(const Args& a, int64_t n) {
+  return {/*x=*/nullptr, a.dy, a.scale, a.zero_point, a.dx, a.dscale, /*dzero_point=*/nullptr,
+          /*outer=*/1, /*channels=*/1, /*inner=*/n, a.qmin, a.qmax, a.gradient_scale,
+          QT_ELEMENT_F32};
 }
 
 // ---- LSQ+ with a real offset: v = (x - beta) / s

@@ -20,15 +20,6 @@ struct Grid {
 };
 constexpr Grid kU8 = {QT_U8, 0, 255, 37}, kS8 = {QT_S8, -127, 127, -5};
 
-// Runs one of the fused kernels' parts on the CPU.
-template <class Args>
-void Run(qt_status (*kernel)(qt_context*, const Args*), const Args& args) {
-  qt_context* ctx = nullptr;
-  if (qt_context_create(&ctx, 1) != QT_OK) return;
-  kernel(ctx, &args);
-  qt_context_destroy(ctx);
-}
-
 // Clears the bits of elements for which keep is false.
 template <class Keep>
 void AndMask(std::vector<uint8_t>* mask, int64_t n, Keep keep) {

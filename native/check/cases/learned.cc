@@ -259,6 +259,110 @@ void MseScale(Suite& suite, const Layout& layout, const Grid& g, bool symmetric,
   c.elements = layout.elements();
 }
 
+// x of integers: the bits of lsq_backward on what they stand for.
+struct Clip {
+  const char* name;
+  bool relu;
+  float upper;
+};
+constexpr Clip kClips[] = {{", ReLU", true, INFINITY}, {", ReLU6", true, 6.0f}, {"", false, 0.0f}};
+
+// LSQ on u4 of what `real` holds, its gradient in front of the clip.
+template <class Args>
+void OfIntegers(Suite& suite, CallOf<Args>* c, std::vector<float> real, const Clip& clip) {
+  const int64_t n = static_cast<int64_t>(real.size());
+  const Data<float> dy = Uniform(n, -1.0f, 1.0f, 29);
+  const std::vector<float> scale = {0.37f};
+  const std::vector<int32_t> zero_point = {clip.relu ? 0 : 8};
+  c->In(&c->args.dy, dy);
+  c->In(&c->args.scale, scale);
+  c->In(&c->args.zero_point, zero_point);
+  c->args.relu = clip.relu ? 1 : 0;
+  c->args.upper = clip.upper;
+  c->args.qmin = 0;
+  c->args.qmax = 15;
+  c->args.gradient_scale = 0.125f;
+  c->elements = n;
+  c->Out(&c->args.dx, n);
+  c->MayBe(&c->args.dy);
+  if (!suite.timed() && c->wanted) {
+    if (clip.relu) {
+      for (float& x : real) x = fminf(fmaxf(x, 0.0f), clip.upper);
+    }
+    const std::vector<float> gradient(dy);
+    std::vector<float> dx(n), dscale(1);
+    qt_lsq_backward_args a = {};
+    a.x = real.data();
+    a.dy = gradient.data();
+    a.scale = scale.data();
+    a.zero_point = zero_point.data();
+    a.dx = dx.data();
+    a.dscale = dscale.data();
+    a.outer = a.channels = 1;
+    a.inner = n;
+    a.qmax = 15;
+    a.gradient_scale = 0.125f;
+    Run(qt_lsq_backward, a);
+    for (int64_t i = 0; i < n && clip.relu; ++i) {
+      if (!(real[i] > 0.0f && real[i] < clip.upper)) dx[i] = 0.0f;
+    }
+    c->Expect(dx);
+  }
+  c->OutSum(&c->args.dscale, 1, SumBound(n, 0.125 * 15.0));
+}
+
+void LsqOfAcc(Suite& suite, int64_t rows, int64_t channels, const Clip& clip, bool bias) {
+  auto& c = suite.Add("lsq_acc_backward",
+                      std::to_string(channels) + " channels" + clip.name + (bias ? "" : ", no bias"),
+                      qt_lsq_acc_backward);
+  const int64_t n = rows * channels;
+  const std::vector<int32_t> acc = Integers<int32_t>(n, -640, 1280, 1);
+  const std::vector<int32_t> biases = Integers<int32_t>(channels, -100, 100, 2);
+  const std::vector<int32_t> keep = Integers<int32_t>(channels, 0, 1, 3);
+  const std::vector<float> out_scale = Uniform(channels, 0.005f, 0.0155f, 4);
+  c.In(&c.args.acc, acc);
+  if (bias) c.In(&c.args.bias, biases);
+  if (bias) c.In(&c.args.keep, keep);
+  c.In(&c.args.out_scale, out_scale);
+  c.args.rows = rows;
+  c.args.channels = channels;
+  std::vector<float> real(n);
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t k = i % channels;
+    const int32_t sum = bias ? keep[k] * acc[i] + biases[k] : acc[i];
+    real[i] = static_cast<float>(sum) * out_scale[k];
+  }
+  OfIntegers(suite, &c, real, clip);
+}
+
+template <class Code>
+void LsqOfCodes(Suite& suite, int64_t n, const Clip& clip, bool two) {
+  constexpr bool kSigned = std::is_signed_v<Code>;
+  auto& c = suite.Add("lsq_add_backward",
+                      std::string(kSigned ? "s8" : "u8") + clip.name + (two ? "" : ", one"),
+                      qt_lsq_add_backward);
+  const std::vector<Code> a = Integers<Code>(n, kSigned ? -128 : 0, kSigned ? 127 : 255, 5);
+  const std::vector<Code> b = Integers<Code>(n, kSigned ? -128 : 0, kSigned ? 127 : 255, 6);
+  const float a_scale = 0.043f, b_scale = 0.037f;
+  const int32_t a_zero_point = kSigned ? -5 : 131, b_zero_point = kSigned ? 7 : 120;
+  c.In(&c.args.a, a);
+  c.In(&c.args.a_scale, std::vector<float>{a_scale});
+  c.In(&c.args.a_zero_point, std::vector<int32_t>{a_zero_point});
+  if (two) {
+    c.In(&c.args.b, b);
+    c.In(&c.args.b_scale, std::vector<float>{b_scale});
+    c.In(&c.args.b_zero_point, std::vector<int32_t>{b_zero_point});
+  }
+  c.args.n = n;
+  c.args.code_type = kSigned ? QT_S8 : QT_U8;
+  std::vector<float> real(n);
+  for (int64_t i = 0; i < n; ++i) {
+    real[i] = static_cast<float>(a[i] - a_zero_point) * a_scale;
+    if (two) real[i] += static_cast<float>(b[i] - b_zero_point) * b_scale;
+  }
+  OfIntegers(suite, &c, real, clip);
+}
+
 }  // namespace
 
 void LearnedCases(Suite& suite) {
@@ -267,6 +371,17 @@ void LearnedCases(Suite& suite) {
     for (const int32_t type : kReals) {
       if (!suite.timed()) break;
       MseScale(suite, {"per tensor", 1, 1, size}, kGrids[0], /*symmetric=*/true, 100, type);
+    }
+    for (const Clip& clip : kClips) {
+      for (const int64_t channels : {1, 3, 16, 64, 100}) {
+        if (suite.timed() && channels != 64) continue;
+        LsqOfAcc(suite, size / channels, channels, clip, /*bias=*/true);
+      }
+      LsqOfCodes<uint8_t>(suite, size, clip, /*two=*/true);
+      if (suite.timed()) break;
+      LsqOfAcc(suite, size / 16, 16, clip, /*bias=*/false);
+      LsqOfCodes<int8_t>(suite, size, clip, /*two=*/true);
+      LsqOfCodes<uint8_t>(suite, size, clip, /*two=*/false);
     }
     for (const Layout& layout : Layouts(suite, size)) {
       for (const Grid& grid : kGrids) {

@@ -38,19 +38,36 @@ struct LearnedReducer {
   }
 };
 
-template <class Args, class T>
+// X: where x comes from, a pointer or Computed.
+template <class Args, class T, class X = const T*>
 struct LearnedTask {
   LearnedReducer<Args> reducer;
-  const T* x;
+  X x;
   const T* dy;  // null in a forward kernel
   T* out;       // or null
   ReduceShape shape;
   bool four;    // 4 consecutive elements can be one access
 };
 
+// x that an Op computes: element i by op(i), and 4 from there on at once by op.FourAt(i).
+template <class Op>
+struct Computed {
+  Op op;
+  __device__ float operator[](int64_t i) const { return op(i); }
+};
+
+template <class T>
+__device__ inline Four<T> FourOf(const T* x, int64_t i) {
+  return LoadPack<4>(x + i);
+}
+template <class Op>
+__device__ inline Four<float> FourOf(const Computed<Op>& x, int64_t i) {
+  return x.op.FourAt(i);
+}
+
 // One element; total is added to.
-template <class Args, class T>
-__device__ inline T LearnedElement(const LearnedTask<Args, T>& t, T x, T dy,
+template <class Args, class T, class X>
+__device__ inline T LearnedElement(const LearnedTask<Args, T, X>& t, T x, T dy,
                                    const typename math::Learned<Args>::Value& value,
                                    typename LearnedReducer<Args>::Total* total) {
   constexpr int kSums = math::Learned<Args>::kSums;
@@ -116,9 +133,9 @@ __global__ void __launch_bounds__(kThreads, 2)
 }
 
 // inner > 1, or one channel. A block strides over (channel, part).
-template <class Args, class T>
+template <class Args, class T, class X>
 __global__ void __launch_bounds__(kThreads, 2)
-    LearnedPlanesKernel(LearnedTask<Args, T> t, typename LearnedReducer<Args>::Total* partials) {
+    LearnedPlanesKernel(LearnedTask<Args, T, X> t, typename LearnedReducer<Args>::Total* partials) {
   using Total = typename LearnedReducer<Args>::Total;
   constexpr bool kReduces = math::Learned<Args>::kSums > 0;
   __shared__ Total totals[kThreads];
@@ -137,7 +154,7 @@ __global__ void __launch_bounds__(kThreads, 2)
       const int64_t outer = s.channels == 1 ? 0 : j / s.inner;
       const int64_t i = (outer * s.channels + channel) * s.inner + (j - outer * s.inner);
       if (t.four && j + 4 <= end) {
-        const Four<T> x = LoadPack<4>(t.x + i);
+        const Four<T> x = FourOf(t.x, i);
         Four<T> dy = x;
         if (kReduces) dy = LoadPack<4>(t.dy + i);
         Four<T> out;
@@ -174,19 +191,19 @@ template <class T, class Args>
 cudaError_t LaunchLearned(const Stream& stream, const Args& a, const void* dy, void* out) {
   using Reducer = LearnedReducer<Args>;
   using Total = typename Reducer::Total;
-  LearnedTask<Args, T> t = {{a},
-                            static_cast<const T*>(a.x),
-                            static_cast<const T*>(dy),
-                            static_cast<T*>(out),
-                            ShapeOf(a.outer, a.channels, a.inner, sizeof(Total)),
-                            false};
+  LearnedTask<Args, T, const T*> t = {{a},
+                                      static_cast<const T*>(a.x),
+                                      static_cast<const T*>(dy),
+                                      static_cast<T*>(out),
+                                      ShapeOf(a.outer, a.channels, a.inner, sizeof(Total)),
+                                      false};
   t.four = (a.channels == 1 || a.inner % 4 == 0) && AlignedForFour(t.x) && AlignedForFour(t.dy) &&
            AlignedForFour(t.out);
   Total* partials = static_cast<Total*>(stream.workspace);
   const cudaError_t status =
       a.inner == 1 && a.channels > 1
           ? Launch(stream, BlocksOf(t.shape), LearnedColumnsKernel<Args, T>, t, partials)
-          : Launch(stream, BlocksOf(t.shape), LearnedPlanesKernel<Args, T>, t, partials);
+          : Launch(stream, BlocksOf(t.shape), LearnedPlanesKernel<Args, T, const T*>, t, partials);
   if (status != cudaSuccess || Reducer::kSums == 0) return status;
   return CombineParts(stream, t.reducer, t.shape);
 }

@@ -115,7 +115,8 @@ public final class Pipelines {
   public static TrainingGraph training(
       Graph graph, Phase phase, Lowering lowering, Compute compute, float smoothing) {
     return RecomputeSums.apply(
-        ComputeLate.apply(differentiated(graph, phase, lowering, compute, smoothing)));
+        FuseLearnedGradients.apply(
+            ComputeLate.apply(differentiated(graph, phase, lowering, compute, smoothing))));
   }
 
   /**

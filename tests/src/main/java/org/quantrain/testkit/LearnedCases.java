@@ -11,6 +11,8 @@ import static org.quantrain.testkit.Grids.size;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.quantrain.op.LearnedAccBackward;
+import org.quantrain.op.LearnedAddBackward;
 import org.quantrain.op.LearnedGrid;
 import org.quantrain.op.LearnedGridBackward;
 import org.quantrain.op.LearnedQParams;
@@ -63,6 +65,16 @@ final class LearnedCases {
             LearnedCases::backward,
             List::of,
             () -> backward("large", KINDS.get(0), LARGE, ordinary(size(LARGE), 1))),
+        new OpCase(
+            LearnedAccBackward.class,
+            LearnedCases::accBackward,
+            List::of,
+            () -> accBackward(FloatCases.LARGE_IMAGES, Grids.U4, true, 6, 2)),
+        new OpCase(
+            LearnedAddBackward.class,
+            LearnedCases::addBackward,
+            List::of,
+            () -> addBackward(LARGE, Grids.U4, Grids.U8, true, 6, true)),
         new OpCase(
             MseRange.class,
             LearnedCases::mseRange,
@@ -192,6 +204,77 @@ final class LearnedCases {
         list.add(backward("edges", kind, Shape.of(1, 207), edges(207, 1)));
         float scale = operands(kind, Shape.of(1, 1)).get(0).floats()[0];
         list.add(backward("ties", kind, Shape.of(1, 1202), ties(1202, scale)));
+      }
+    }
+    return list;
+  }
+
+  /** Sums whose real values reach past both ends of a grid; as many of bias and keep. */
+  private static Example accBackward(
+      Shape shape, QuantSpec spec, boolean relu, float upper, int extra) {
+    int channels = shape.dim(1);
+    List<HostTensor> in = new ArrayList<>();
+    in.add(AccumulatorCases.s32(shape, EdgeValues.integers(size(shape), 1000, 1)));
+    in.add(Tensors.vector(between(channels, 2, 0.002f, 0.01f)));
+    in.add(normal(shape, 3));
+    in.addAll(operands(new Kind(ScaleRule.STEP, spec), shape));
+    if (extra > 0) {
+      in.add(Tensors.vector(EdgeValues.integers(channels, 300, 4)));
+    }
+    if (extra > 1) {
+      int[] keep = EdgeValues.all(channels, 1);
+      keep[0] = 0;
+      in.add(Tensors.vector(keep));
+    }
+    return new Example(
+        shape + " " + spec + (relu ? " relu " + upper : "") + " " + extra,
+        new LearnedAccBackward(spec, GRADIENT_SCALE, relu, upper),
+        in);
+  }
+
+  private static List<Example> accBackward() {
+    List<Example> list = new ArrayList<>();
+    for (Shape shape : Grids.ROWS_AND_CHANNELS) {
+      list.add(accBackward(shape, Grids.U4, true, Float.POSITIVE_INFINITY, 1));
+      list.add(accBackward(shape, Grids.U4, true, 1.5f, 2));
+      list.add(accBackward(shape, Grids.U8, false, Float.POSITIVE_INFINITY, 0));
+    }
+    return list;
+  }
+
+  private static Example addBackward(
+      Shape shape, QuantSpec spec, QuantSpec codes, boolean relu, float upper, boolean two) {
+    List<HostTensor> in = new ArrayList<>();
+    in.addAll(tensorOfCodes(shape, codes, 5, 0.02f));
+    in.add(normal(shape, 3));
+    in.addAll(operands(new Kind(ScaleRule.STEP, spec), shape));
+    if (two) {
+      in.addAll(tensorOfCodes(shape, codes, 6, 0.013f));
+    }
+    return new Example(
+        shape + " " + spec + " of " + codes + (relu ? " relu " + upper : "") + (two ? " two" : ""),
+        new LearnedAddBackward(spec, GRADIENT_SCALE, relu, upper),
+        in);
+  }
+
+  private static List<HostTensor> tensorOfCodes(
+      Shape shape, QuantSpec spec, int seed, float scale) {
+    return List.of(
+        Tensors.codes(
+            spec.container(), shape, EdgeValues.codes(size(shape), spec, seed)),
+        Tensors.vector(new float[] {scale}),
+        Tensors.vector(new int[] {Grids.zeroPoint(spec)}));
+  }
+
+  private static List<Example> addBackward() {
+    List<Example> list = new ArrayList<>();
+    for (int n : EdgeValues.SIZES) {
+      Shape shape = Shape.of(3, n);
+      for (QuantSpec codes : List.of(Grids.U8, Grids.S8_AFFINE)) {
+        list.add(addBackward(shape, Grids.U4, codes, true, Float.POSITIVE_INFINITY, true));
+        list.add(addBackward(shape, Grids.U4, codes, true, 1.5f, true));
+        list.add(addBackward(shape, Grids.U8, codes, false, Float.POSITIVE_INFINITY, true));
+        list.add(addBackward(shape, Grids.U4, codes, false, Float.POSITIVE_INFINITY, false));
       }
     }
     return list;

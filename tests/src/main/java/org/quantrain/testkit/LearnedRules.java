@@ -6,6 +6,8 @@ import static org.quantrain.testkit.Oracle.U;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.quantrain.op.LearnedAccBackward;
+import org.quantrain.op.LearnedAddBackward;
 import org.quantrain.op.LearnedGrid;
 import org.quantrain.op.LearnedGridBackward;
 import org.quantrain.op.LearnedQParams;
@@ -13,6 +15,7 @@ import org.quantrain.op.MseRange;
 import org.quantrain.op.ScaleRule;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.QuantSpec;
+import org.quantrain.tensor.Shape;
 import org.quantrain.testkit.Expected.Bits;
 import org.quantrain.testkit.Expected.Near;
 import org.quantrain.testkit.Expected.Result;
@@ -28,6 +31,8 @@ final class LearnedRules {
     Oracle.rule(LearnedQParams.class, LearnedRules::qparams);
     Oracle.rule(LearnedGrid.class, (op, call) -> Expected.bits(call.in(0)));
     Oracle.rule(LearnedGridBackward.class, LearnedRules::backward);
+    Oracle.rule(LearnedAccBackward.class, LearnedRules::accBackward);
+    Oracle.rule(LearnedAddBackward.class, LearnedRules::addBackward);
     Oracle.rule(MseRange.class, LearnedRules::mseRange);
   }
 
@@ -158,6 +163,59 @@ final class LearnedRules {
       out.add(Sum.of(offsets, factor));
     }
     return Expected.of(out.toArray(Result[]::new));
+  }
+
+  private static Expected accBackward(LearnedAccBackward op, Oracle.Call call) {
+    int[] acc = call.ints(0);
+    float[] outScale = call.floats(1);
+    int[] bias = call.has(5) ? call.ints(5) : new int[outScale.length];
+    int[] keep = call.has(6) ? call.ints(6) : EdgeValues.all(outScale.length, 1);
+    float[] real = new float[acc.length];
+    for (int i = 0; i < real.length; i++) {
+      int c = i % outScale.length;
+      real[i] = (float) (keep[c] * acc[i] + bias[c]) * outScale[c];
+    }
+    LearnedGridBackward gradient =
+        new LearnedGridBackward(op.spec(), ScaleRule.STEP, op.gradientScale());
+    return behindRelu(gradient, op.relu(), op.upper(), real, call, 2);
+  }
+
+  private static Expected addBackward(LearnedAddBackward op, Oracle.Call call) {
+    int[] a = call.codes(0);
+    float[] real = new float[a.length];
+    for (int i = 0; i < real.length; i++) {
+      real[i] = Arithmetic.dequantize(a[i], call.scalar(1), call.ints(2)[0]);
+      if (call.has(6)) {
+        real[i] += Arithmetic.dequantize(call.codes(6)[i], call.scalar(7), call.ints(8)[0]);
+      }
+    }
+    LearnedGridBackward gradient =
+        new LearnedGridBackward(op.spec(), ScaleRule.STEP, op.gradientScale());
+    return behindRelu(gradient, op.relu(), op.upper(), real, call, 3);
+  }
+
+  /** The gradient by the step, with what it passes back only where a ReLU has a slope. */
+  private static Expected behindRelu(
+      LearnedGridBackward gradient,
+      boolean relu,
+      float upper,
+      float[] real,
+      Oracle.Call call,
+      int dy) {
+    Shape shape = call.in(dy).shape();
+    float[] x = real.clone();
+    for (int i = 0; relu && i < x.length; i++) {
+      x[i] = Math.min(Math.max(real[i], 0), upper);
+    }
+    List<HostTensor> in = new ArrayList<>(List.of(HostTensor.of(shape, x)));
+    in.addAll(call.inputs().subList(dy, dy + 3));
+    Expected whole =
+        stepBackward(gradient, new Oracle.Call(in, call.actual(), call.observerMomentum()));
+    float[] dx = ((Bits) whole.outputs().get(0)).tensor().floats().clone();
+    for (int i = 0; relu && i < x.length; i++) {
+      dx[i] = x[i] > 0 && x[i] < upper ? dx[i] : 0;
+    }
+    return Expected.of(new Bits(HostTensor.of(shape, dx)), whole.outputs().get(1));
   }
 
   private static Expected clipBackward(Oracle.Call call) {

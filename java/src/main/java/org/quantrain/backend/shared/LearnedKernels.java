@@ -6,12 +6,16 @@ import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_dequantize_args;
 import org.quantrain.internal.bind.qt_dsq_backward_args;
 import org.quantrain.internal.bind.qt_dsq_qparams_args;
+import org.quantrain.internal.bind.qt_lsq_acc_backward_args;
+import org.quantrain.internal.bind.qt_lsq_add_backward_args;
 import org.quantrain.internal.bind.qt_lsq_backward_args;
 import org.quantrain.internal.bind.qt_lsq_plus_backward_args;
 import org.quantrain.internal.bind.qt_lsq_qparams_args;
 import org.quantrain.internal.bind.qt_mse_scale_args;
 import org.quantrain.internal.bind.qt_pact_backward_args;
 import org.quantrain.internal.bind.qt_pact_qparams_args;
+import org.quantrain.op.LearnedAccBackward;
+import org.quantrain.op.LearnedAddBackward;
 import org.quantrain.op.LearnedGridBackward;
 import org.quantrain.op.LearnedQParams;
 import org.quantrain.op.MseRange;
@@ -176,6 +180,58 @@ final class LearnedKernels {
               QuantrainNative::qt_dsq_backward);
       case OBSERVED -> throw b.failure("an observed quantizer has no learned values");
     };
+  }
+
+  static Kernel accBackward(NativeContext context, Binding b) {
+    LearnedAccBackward op = (LearnedAccBackward) b.node().op();
+    long channels = Sizes.outer(b.input(1));
+    return context.kernel(
+        b,
+        new qt_lsq_acc_backward_args()
+            .acc(At.ints(b.input(0)))
+            .out_scale(At.floats(b.input(1)))
+            .dy(At.floats(b.input(2)))
+            .scale(At.floats(b.input(3)))
+            .zero_point(At.ints(b.input(4)))
+            .bias(b.inputs().size() > 5 ? At.ints(b.input(5)) : null)
+            .keep(b.inputs().size() > 6 ? At.ints(b.input(6)) : null)
+            .dx(At.floats(b.output(0)))
+            .dscale(At.floats(b.output(1)))
+            .rows(Sizes.elements(b.input(0)) / channels)
+            .channels(channels)
+            .relu(op.relu() ? 1 : 0)
+            .upper(op.upper())
+            .qmin(op.spec().qmin())
+            .qmax(op.spec().qmax())
+            .gradient_scale(op.gradientScale()),
+        QuantrainNative::qt_lsq_acc_backward);
+  }
+
+  static Kernel addBackward(NativeContext context, Binding b) {
+    LearnedAddBackward op = (LearnedAddBackward) b.node().op();
+    boolean two = b.inputs().size() > 6;
+    return context.kernel(
+        b,
+        new qt_lsq_add_backward_args()
+            .a(At.any(b.input(0)))
+            .a_scale(At.floats(b.input(1)))
+            .a_zero_point(At.ints(b.input(2)))
+            .dy(At.floats(b.input(3)))
+            .scale(At.floats(b.input(4)))
+            .zero_point(At.ints(b.input(5)))
+            .b(two ? At.any(b.input(6)) : null)
+            .b_scale(two ? At.floats(b.input(7)) : null)
+            .b_zero_point(two ? At.ints(b.input(8)) : null)
+            .dx(At.floats(b.output(0)))
+            .dscale(At.floats(b.output(1)))
+            .n(Sizes.elements(b.input(0)))
+            .relu(op.relu() ? 1 : 0)
+            .upper(op.upper())
+            .qmin(op.spec().qmin())
+            .qmax(op.spec().qmax())
+            .gradient_scale(op.gradientScale())
+            .code_type(NativeTypes.codeType(b.input(0))),
+        QuantrainNative::qt_lsq_add_backward);
   }
 
   /** Writes what the lowest and the highest code stand for. */

@@ -44,6 +44,8 @@ import org.quantrain.op.GlobalPoolSum;
 import org.quantrain.op.Histogram;
 import org.quantrain.op.LayerNorm;
 import org.quantrain.op.LayerNormBackward;
+import org.quantrain.op.LearnedAccBackward;
+import org.quantrain.op.LearnedAddBackward;
 import org.quantrain.op.LearnedGrid;
 import org.quantrain.op.LearnedGridBackward;
 import org.quantrain.op.LearnedQParams;
@@ -144,6 +146,8 @@ public final class SharedKernels {
           Map.entry(LayerNorm.class, RowKernels::layerNorm),
           Map.entry(LayerNormBackward.class, RowKernels::layerNormBackward),
           Map.entry(LearnedGrid.class, LearnedKernels::grid),
+          Map.entry(LearnedAccBackward.class, LearnedKernels::accBackward),
+          Map.entry(LearnedAddBackward.class, LearnedKernels::addBackward),
           Map.entry(LearnedGridBackward.class, LearnedKernels::gridBackward),
           Map.entry(LearnedQParams.class, LearnedKernels::qparams),
           Map.entry(MaxPool.class, LayerKernels::maxPool),
