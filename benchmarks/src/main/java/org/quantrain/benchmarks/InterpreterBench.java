@@ -58,7 +58,6 @@ import picocli.CommandLine.Option;
 final class InterpreterBench implements Callable<Integer> {
   private static final int SIDE = 32;
   private static final int CLASSES = 10;
-  private static final long REST_MILLIS = 150;
   private static final long WARM_MILLIS = 1000;
 
   @Option(
@@ -171,7 +170,7 @@ final class InterpreterBench implements Callable<Integer> {
       double[] seconds =
           Sampler.medians(
               samples,
-              REST_MILLIS,
+              Sampler.REST_MILLIS,
               List.of(() -> interpreter.run(images), () -> logits(session, inputs)));
       say(model, batch, count, seconds[0], seconds[1]);
     }

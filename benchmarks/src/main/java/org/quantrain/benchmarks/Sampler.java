@@ -8,6 +8,9 @@ final class Sampler {
   /** A sample lasts at least this long, so that the clock's grain does not count. */
   private static final double SAMPLE_SECONDS = 0.02;
 
+  /** Longer than another side's threads spin. */
+  static final long REST_MILLIS = 150;
+
   private Sampler() {}
 
   /** Median seconds of a call of each. Samples take turns. */

@@ -213,7 +213,10 @@ final class StepBench implements Callable<Integer> {
       }
       MachineRates limits = rates(quantrain.backend(), count);
       double[] seconds =
-          Sampler.medians(samples, steps.stream().map(StepSystem.Training::step).toList());
+          Sampler.medians(
+              samples,
+              Sampler.REST_MILLIS,
+              steps.stream().map(StepSystem.Training::step).toList());
       heading(name, batch, count);
       if (!printing.json()) {
         System.out.printf(
