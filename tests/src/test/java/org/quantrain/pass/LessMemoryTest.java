@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -13,6 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.quantrain.autodiff.TrainingGraph;
 import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.graph.Model;
@@ -116,6 +118,23 @@ class LessMemoryTest {
       expected.forEach((value, t) -> Expected.compareBits(value, t, actual.get(value), found));
       assertTrue(found.isEmpty(), found.size() + " differ\n" + String.join("\n", found));
     }
+  }
+
+  /** The logits are real values that the loss reads. */
+  @ParameterizedTest
+  @ValueSource(strings = {"resnet20", "mobilenetv2?width=0.5"})
+  void gradientsOfLearnedStepsReadIntegers(String net) {
+    QuantPolicy lsq =
+        QuantPolicy.forTarget(Target.ORT).weights(4).activations(4).quantizer(Quantizer.LSQ);
+    Model model = Pipelines.quantize(Zoo.build(net, 3, 32, 32, 10, 1), lsq);
+    TrainingGraph training =
+        Pipelines.training(model.graph(), Phase.TRAIN, Lowering.INTEGER, 0.1f);
+    Map<String, Long> kinds =
+        training.graph().nodes().stream()
+            .collect(Collectors.groupingBy(n -> n.op().kind(), Collectors.counting()));
+    assertEquals(1, kinds.get("DequantizeAcc"));
+    assertEquals(null, kinds.get("Relu"));
+    assertEquals(null, kinds.get("ReluBackward"));
   }
 
   private static long bytes(TrainingGraph training, Model model) {
