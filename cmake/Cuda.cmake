@@ -10,13 +10,19 @@ if(NOT QT_CUDA STREQUAL "OFF")
   include(CheckLanguage)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
-    set(CMAKE_CUDA_ARCHITECTURES OFF) # each target below says so itself
+    # CMake's own variable of the environment asks for other architectures than those below.
+    set(CMAKE_CUDA_ARCHITECTURES OFF)
+    if(NOT "$ENV{CUDAARCHS}" STREQUAL "")
+      set(CMAKE_CUDA_ARCHITECTURES "$ENV{CUDAARCHS}")
+    endif()
     enable_language(CUDA)
     set(QT_CUDA_FOUND TRUE)
     # Machine code for each, and the PTX of the last for later devices. sm_90's is made of the PTX of
     # compute_80: that of compute_90 is the same, as nothing here asks for the architecture, and
     # takes its time again. sm_100 came with CUDA 12.8.
-    if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
+    if(CMAKE_CUDA_ARCHITECTURES)
+      set(cuda_code "")
+    elseif(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
       set(cuda_code arch=compute_80,code=[sm_80,sm_90,compute_80])
     else()
       set(cuda_code
@@ -28,7 +34,7 @@ if(NOT QT_CUDA STREQUAL "OFF")
 endif()
 if(QT_CUDA_FOUND)
   message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION}: building libquantrain_cuda for "
-    "${cuda_code}")
+    "${cuda_code}$ENV{CUDAARCHS}")
 else()
   message(STATUS "no CUDA kernels: QT_CUDA=${QT_CUDA}, no working nvcc in use")
 endif()
