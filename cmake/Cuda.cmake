@@ -10,16 +10,23 @@ if(NOT QT_CUDA STREQUAL "OFF")
   include(CheckLanguage)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
-    # Set for each target below; an empty default would be the compiler's oldest architecture.
-    set(CMAKE_CUDA_ARCHITECTURES 80)
+    # CMake's own variable of the environment asks for other architectures than those below.
+    set(CMAKE_CUDA_ARCHITECTURES OFF)
+    if(NOT "$ENV{CUDAARCHS}" STREQUAL "")
+      set(CMAKE_CUDA_ARCHITECTURES "$ENV{CUDAARCHS}")
+    endif()
     enable_language(CUDA)
     set(QT_CUDA_FOUND TRUE)
-    # sm_100 came with CUDA 12.8. A number alone means machine code and PTX, so later devices work
-    # too.
-    if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
-      set(CMAKE_CUDA_ARCHITECTURES 80-real 90)
+    # Machine code for each, and the PTX of the last for later devices. sm_90's is made of the PTX of
+    # compute_80: that of compute_90 is the same, as nothing here asks for the architecture, and
+    # takes its time again. sm_100 came with CUDA 12.8.
+    if(CMAKE_CUDA_ARCHITECTURES)
+      set(cuda_code "")
+    elseif(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
+      set(cuda_code arch=compute_80,code=[sm_80,sm_90,compute_80])
     else()
-      set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100)
+      set(cuda_code
+        arch=compute_80,code=[sm_80,sm_90] arch=compute_100,code=[sm_100,compute_100])
     endif()
   elseif(QT_CUDA STREQUAL "ON")
     message(FATAL_ERROR "QT_CUDA=ON, but no working nvcc was found")
@@ -27,7 +34,7 @@ if(NOT QT_CUDA STREQUAL "OFF")
 endif()
 if(QT_CUDA_FOUND)
   message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION}: building libquantrain_cuda for "
-    "${CMAKE_CUDA_ARCHITECTURES}")
+    "${cuda_code}$ENV{CUDAARCHS}")
 else()
   message(STATUS "no CUDA kernels: QT_CUDA=${QT_CUDA}, no working nvcc in use")
 endif()
@@ -39,6 +46,9 @@ function(qt_add_cuda_library target)
   add_library(${target} SHARED ${ARGN})
   target_link_libraries(${target} PRIVATE qt_options)
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=-v>)
+  foreach(code IN LISTS cuda_code)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-gencode=${code}>)
+  endforeach()
   set_target_properties(${target} PROPERTIES
     CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON CUDA_EXTENSIONS OFF
     CUDA_RUNTIME_LIBRARY Static

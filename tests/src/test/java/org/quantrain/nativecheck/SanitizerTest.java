@@ -5,65 +5,28 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /**
  * The native library under AddressSanitizer and UndefinedBehaviorSanitizer, both of which end the
  * program at their first finding: the CPU kernels of every instruction set, the emulated CUDA
- * kernels, and the argument checks. The build takes about twenty minutes of processor time once,
- * more where AVX-512 is; later runs rebuild what changed.
+ * kernels, and the argument checks. The last of all tests, because its build runs beside them.
  */
+@Order(Integer.MAX_VALUE)
 class SanitizerTest {
-  private static final String SANITIZERS = "address,undefined,float-cast-overflow";
-  private static final Path BUILD = Path.of("target/sanitized");
+  private static final Path BUILD = SanitizedBuild.FOLDER;
   private static final int ARGUMENT_SETS = 100_000;
 
   @BeforeAll
-  static void build(@TempDir Path folder) throws IOException, InterruptedException {
-    assumeTrue(compilerHasTheRuntime(folder), "the compiler has no sanitizer runtime");
-    Duration limit = Duration.ofMinutes(25);
-    Command.succeed(
-        Duration.ofMinutes(2),
-        "cmake",
-        "-S",
-        Command.SOURCE + "",
-        "-B",
-        BUILD + "",
-        "-DQT_CUDA=OFF",
-        "-DQT_SANITIZE=" + SANITIZERS);
-    Command.succeed(
-        limit,
-        "cmake",
-        "--build",
-        BUILD + "",
-        "--parallel",
-        Runtime.getRuntime().availableProcessors() + "",
-        "--target",
-        "check_kernels",
-        "check_device_values",
-        "fuzz_arguments");
-  }
-
-  /** Compilers come with the runtime as a rule; some distributions pack it apart. */
-  private static boolean compilerHasTheRuntime(Path folder)
-      throws IOException, InterruptedException {
-    Path source = Files.writeString(folder.resolve("empty.cc"), "int main() { return 0; }\n");
-    String compiler = Optional.ofNullable(System.getenv("CXX")).orElse("c++");
-    String program = folder.resolve("empty").toString();
-    Duration limit = Duration.ofMinutes(1);
-    return Command.run(limit, compiler, "-fsanitize=" + SANITIZERS, source + "", "-o", program)
-                .status()
-            == 0
-        && Command.run(limit, program).status() == 0;
+  static void waitForTheBuild() throws InterruptedException, ExecutionException {
+    assumeTrue(SanitizedBuild.await(), "the compiler has no sanitizer runtime");
   }
 
   @Test
