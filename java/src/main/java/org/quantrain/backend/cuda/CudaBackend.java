@@ -34,8 +34,8 @@ public final class CudaBackend implements Backend {
   private final Products products;
   private final boolean graphs;
 
-  /** Whether kernels that run are recorded. */
-  private boolean recording;
+  /** Whether a sequence runs or is recorded: one in it is a part of that. */
+  private boolean within;
 
   /**
    * @param library our kernels
@@ -198,7 +198,6 @@ public final class CudaBackend implements Backend {
     cuda.close();
   }
 
-  /** A sequence in another's recording is a part of that. */
   private final class Sequence extends KernelSequence {
     private qt_recording recorded;
     private boolean ran;
@@ -209,31 +208,39 @@ public final class CudaBackend implements Backend {
 
     @Override
     public void run() {
-      if (!graphs || recording || !ran) {
+      if (!graphs || within) {
         super.run();
+      } else if (!ran) {
+        runAsOne();
         ran = true;
-        return;
+      } else {
+        if (recorded == null) {
+          record();
+        }
+        cuda.check(QuantrainNative.qt_recording_run(recorded));
       }
-      if (recorded == null) {
-        record();
+    }
+
+    private void runAsOne() {
+      within = true;
+      try {
+        super.run();
+      } finally {
+        within = false;
       }
-      cuda.check(QuantrainNative.qt_recording_run(recorded));
     }
 
     private void record() {
       cuda.check(QuantrainNative.qt_record_begin(cuda.handle()));
       qt_recording made = new qt_recording();
-      recording = true;
       try {
-        super.run();
+        runAsOne();
       } catch (RuntimeException e) {
         // Ends the recording, which may fail for the same reason: the first is what is told.
         if (QuantrainNative.qt_record_end(cuda.handle(), made) == QuantrainNative.QT_OK) {
           QuantrainNative.qt_recording_destroy(made);
         }
         throw e;
-      } finally {
-        recording = false;
       }
       cuda.check(QuantrainNative.qt_record_end(cuda.handle(), made));
       recorded = made;
