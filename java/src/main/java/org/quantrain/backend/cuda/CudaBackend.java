@@ -15,6 +15,7 @@ import org.quantrain.internal.bind.qt_recording;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Collective;
+import org.quantrain.runtime.FloatProducts;
 import org.quantrain.runtime.GradientMean;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.runtime.Meeting;
@@ -58,10 +59,11 @@ public final class CudaBackend implements Backend {
    * A device with the libraries that {@link CudaLibraries} finds.
    *
    * @param device its number, from 0
+   * @param options of products of floats
    * @throws QuantrainException in one line, if there is no such device, the kernels were not built,
    *     or a library is missing, too old or does not work here, with what to do
    */
-  public static CudaBackend open(int device) {
+  public static CudaBackend open(int device, FloatProducts options) {
     CudaProbe probe = CudaProbe.run();
     if (probe.devices() == 0) {
       throw new QuantrainException(
@@ -72,8 +74,7 @@ public final class CudaBackend implements Backend {
         probe.library(),
         device,
         cuda ->
-            LibraryProducts.open(
-                cuda, device, cuda.stream(), CudaLibraries.find(), CudaOptions.ofProcess()),
+            LibraryProducts.open(cuda, device, cuda.stream(), CudaLibraries.find(), options),
         !"off".equals(System.getProperty("quantrain.graph")));
   }
 
