@@ -97,7 +97,6 @@ class CudaTrainingTest {
         Arguments.of("lenet", 2, 4),
         Arguments.of("lenet", 1, 6),
         Arguments.of("resnet8", 1, 8),
-        Arguments.of("mobilenetv2?width=0.25", 1, 8),
         Arguments.of("vit-tiny?patch=4&dim=16&depth=2&heads=2", 2, 8));
   }
 
