@@ -1,6 +1,7 @@
-// check_emulator KERNEL: runs a small kernel in many thread orders and prints how many different
-// results there were. What the emulator is there to find: a kernel that needs more order than it
-// asks for, a barrier that some thread never reaches, and an access that a device would fault on.
+// check_emulator CASE: runs a small kernel in many thread orders, or copies in two streams in many
+// orders of those, and prints how many different results there were. What the emulator is there to
+// find: a kernel that needs more order than it asks for, a barrier that some thread never reaches,
+// an access that a device would fault on, and a stream or host that does not wait for another.
 #include <cuda_runtime.h>
 #include <stdio.h>
 
@@ -93,17 +94,65 @@ const std::map<std::string, void (*)(int*)> kKernels = {
     {"misaligned", Misaligned},
 };
 
+// Numbers go through a buffer that one stream fills and another empties, twice. Each of them waits
+// for the other, and the host at the end.
+enum class Missing { kNothing, kFilled, kEmptied, kHost };
+
+std::vector<int> Relay(int device, Missing missing) {
+  constexpr int kNumbers = 2;
+  int from[kNumbers] = {1, 2}, buffer = 0, to[kNumbers] = {};
+  cudaStream_t filling, emptying;
+  cudaEvent_t filled, emptied;
+  cudaSetDevice(device);
+  cudaStreamCreateWithFlags(&filling, cudaStreamNonBlocking);
+  cudaStreamCreateWithFlags(&emptying, cudaStreamNonBlocking);
+  cudaEventCreateWithFlags(&filled, cudaEventDisableTiming);
+  cudaEventCreateWithFlags(&emptied, cudaEventDisableTiming);
+  for (int i = 0; i < kNumbers; ++i) {
+    if (missing != Missing::kEmptied) cudaStreamWaitEvent(filling, emptied, 0);
+    cudaMemcpyAsync(&buffer, &from[i], sizeof(int), cudaMemcpyDefault, filling);
+    cudaEventRecord(filled, filling);
+    if (missing != Missing::kFilled) cudaStreamWaitEvent(emptying, filled, 0);
+    cudaMemcpyAsync(&to[i], &buffer, sizeof(int), cudaMemcpyDefault, emptying);
+    cudaEventRecord(emptied, emptying);
+  }
+  if (missing == Missing::kEmptied) cudaStreamSynchronize(filling);
+  if (missing != Missing::kHost) cudaEventSynchronize(emptied);
+  const std::vector<int> result(to, to + kNumbers);
+  cudaStreamDestroy(filling);
+  cudaStreamDestroy(emptying);
+  cudaEventDestroy(filled);
+  cudaEventDestroy(emptied);
+  return result;
+}
+
+const std::map<std::string, Missing> kRelays = {
+    {"relay", Missing::kNothing},
+    {"relay-without-filled", Missing::kFilled},
+    {"relay-without-emptied", Missing::kEmptied},
+    {"relay-without-host", Missing::kHost},
+};
+
 }  // namespace
 
 int main(int count, char** words) {
-  const auto kernel = kKernels.find(count == 2 ? words[1] : "");
+  const std::string name = count == 2 ? words[1] : "";
+  std::set<std::vector<int>> results;
+  if (const auto relay = kRelays.find(name); relay != kRelays.end()) {
+    for (int device = 0; device < emulator::kDevices; ++device) {
+      results.insert(Relay(device, relay->second));
+    }
+    printf("%d different results\n", static_cast<int>(results.size()));
+    return 0;
+  }
+  const auto kernel = kKernels.find(name);
   if (kernel == kKernels.end()) {
-    fprintf(stderr, "check_emulator KERNEL, one of:");
-    for (const auto& [name, function] : kKernels) fprintf(stderr, " %s", name.c_str());
+    fprintf(stderr, "check_emulator CASE, one of:");
+    for (const auto& [known, function] : kKernels) fprintf(stderr, " %s", known.c_str());
+    for (const auto& [known, missing] : kRelays) fprintf(stderr, " %s", known.c_str());
     fprintf(stderr, "\n");
     return 2;
   }
-  std::set<std::vector<int>> results;
   for (uint32_t seed = 0; seed < 8; ++seed) {
     emulator::SetSeed(seed);
     void* out = nullptr;

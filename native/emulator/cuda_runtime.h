@@ -3,8 +3,13 @@
 // another, each CUDA thread as a fiber; fibers switch only at barriers and warp operations, in an
 // order that a seed permutes, so a kernel that depends on more order than it asked for gives
 // different results under different seeds. A barrier that some thread never reaches ends the
-// program with a message. Device pointers are host pointers; a launch has finished when it returns.
-// Streams run what they are given at once, or keep it where they are captured into a graph.
+// program with a message. Device pointers are host pointers.
+//
+// The number of a device, 0 to 8, is the order of its streams' work, two digits of base 3: that of
+// its first stream (the last digit) and of its second. 0: the stream runs at once what it is given,
+// 1: by chance now or later, 2: as late as whatever waits for it allows. So a wait that is missing
+// between streams, or of the host, gives different results on different devices; device 8 runs
+// nothing before it must.
 // Not here: dynamic shared memory, and atomics on floats, whose order would show.
 #ifndef QUANTRAIN_EMULATOR_CUDA_RUNTIME_H_
 #define QUANTRAIN_EMULATOR_CUDA_RUNTIME_H_
@@ -64,8 +69,17 @@ void LimitGrid(unsigned blocks);
 // Runs body once per thread of the grid.
 void Run(dim3 grid, dim3 block, const std::function<void()>& body);
 
-// Runs work now, or adds it to the graph that the stream is captured into.
+constexpr int kDevices = 9;
+
+// Gives work to a stream, or to the graph that it is captured into. Without a stream it runs now.
 void Enqueue(CUstream_st* stream, const std::function<void()>& work);
+
+// A call of cudaLaunchHostFunc.
+struct HostFunction {
+  CUstream_st* stream;
+  void (*function)(void*);
+  void* data;
+};
 
 // Returns when every lane of mask has called it; lanes that the block does not have are not waited
 // for.
@@ -153,7 +167,9 @@ enum cudaError_t {
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
   cudaErrorNotReady = 600,
-  cudaErrorStreamCaptureUnsupported = 900
+  cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901,
+  cudaErrorStreamCaptureIsolation = 905
 };
 typedef struct CUstream_st* cudaStream_t;
 typedef struct CUevent_st* cudaEvent_t;
@@ -169,10 +185,10 @@ inline const char* cudaGetErrorString(cudaError_t status) {
   return status == cudaErrorMemoryAllocation ? "out of memory" : "emulated";
 }
 inline cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  *count = emulator::kDevices;
   return cudaSuccess;
 }
-inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
+cudaError_t cudaSetDevice(int device);
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   *properties = {"emulator", 8, 0, 1};
   return cudaSuccess;
@@ -190,37 +206,30 @@ inline cudaError_t cudaRuntimeGetVersion(int* version) {
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total);
 cudaError_t cudaMalloc(void** memory, size_t bytes);
 cudaError_t cudaFree(void* memory);
-inline cudaError_t cudaMallocHost(void** memory, size_t bytes) {
-  *memory = aligned_alloc(256, (bytes + 255) / 256 * 256);
-  return *memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
-}
-inline cudaError_t cudaFreeHost(void* memory) {
-  free(memory);
-  return cudaSuccess;
-}
+cudaError_t cudaMallocHost(void** memory, size_t bytes);
+cudaError_t cudaFreeHost(void* memory);
 
 enum cudaMemcpyKind { cudaMemcpyDefault = 4 };
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t);
 cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t);
 
-// What is enqueued has finished when the call returns, so events have nothing to wait for; only
-// recording tells a stream from another.
 constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
-inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-  *event = reinterpret_cast<cudaEvent_t>(malloc(1));
-  return cudaSuccess;
-}
-inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  free(event);
-  return cudaSuccess;
-}
-inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
-inline cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
-inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned);
+cudaError_t cudaEventQuery(cudaEvent_t event);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+
+typedef void (*cudaHostFn_t)(void*);
+cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void* data);
+
+// cudaLaunchHostFunc in one argument, for callers from Java.
+extern "C" __attribute__((visibility("default"))) void emulator_launch_host_function(
+    const emulator::HostFunction* call);
 
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode);

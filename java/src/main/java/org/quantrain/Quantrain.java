@@ -16,6 +16,7 @@ import org.quantrain.onnx.OnnxReader;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.Device;
 import org.quantrain.runtime.DeviceCheck;
+import org.quantrain.runtime.FloatProducts;
 import org.quantrain.runtime.Meeting;
 import org.quantrain.runtime.QuantrainException;
 import org.quantrain.tensor.DType;
@@ -56,18 +57,24 @@ public final class Quantrain implements AutoCloseable {
     return new Quantrain(CpuBackend.open(threads), threads);
   }
 
+  /** On a device, with the products of float32 and the same bits in every run. */
+  public static Quantrain open(Device device, int threads) {
+    return open(device, threads, FloatProducts.EXACT);
+  }
+
   /**
    * On a device. Today {@code AUTO} is the CPU.
    *
    * @param threads of the CPU, for computing or for reading images; 0 for one per core
+   * @param products what a CUDA device may do to products of floats
    * @throws QuantrainException in one line if the device cannot be used
    */
-  public static Quantrain open(Device device, int threads) {
+  public static Quantrain open(Device device, int threads, FloatProducts products) {
     if (device.kind() != Device.Kind.CUDA) {
       return threads == 0 ? open() : open(threads);
     }
     int readers = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
-    return new Quantrain(CudaBackend.open(device.index()), readers);
+    return new Quantrain(CudaBackend.open(device.index(), products), readers);
   }
 
   /**

@@ -62,7 +62,8 @@ final class Networks {
                 throw new FailureException("processes: " + why);
               });
     }
-    Quantrain quantrain = Quantrain.open(device, config.threadsOfEach());
+    Quantrain quantrain =
+        Quantrain.open(device, config.threadsOfEach(), config.floatProducts());
     return config.inputThreads() == 0 ? quantrain : quantrain.inputThreads(config.inputThreads());
   }
 

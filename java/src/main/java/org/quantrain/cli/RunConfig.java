@@ -16,6 +16,7 @@ import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
 import org.quantrain.quant.Target;
 import org.quantrain.runtime.Device;
+import org.quantrain.runtime.FloatProducts;
 import org.quantrain.train.Recipe;
 
 /**
@@ -30,6 +31,8 @@ import org.quantrain.train.Recipe;
  * @param augment as {@link Augmentation#of} reads it
  * @param lowering simulated or integer: how codes are multiplied while statistics move
  * @param compute f32 or bf16: operands of the products in gradients and in the float stage
+ * @param tf32 on CUDA, products of float32 may take TF32
+ * @param deterministic on CUDA, sums of floats are added in the same order in every run
  * @param accumulate parts of a batch that are run one behind the other
  * @param device as {@link Device#parse} reads it
  * @param syncBatchNorm where several processes train, batch norm is over the images of all
@@ -65,6 +68,8 @@ record RunConfig(
     String augment,
     String lowering,
     String compute,
+    boolean tf32,
+    boolean deterministic,
     int accumulate,
     boolean syncBatchNorm,
     long seed,
@@ -117,6 +122,8 @@ record RunConfig(
         "none",
         recipe.trainLowering().name().toLowerCase(Locale.ROOT),
         recipe.compute().name().toLowerCase(Locale.ROOT),
+        FloatProducts.EXACT.tf32(),
+        FloatProducts.EXACT.deterministic(),
         recipe.accumulate(),
         recipe.syncBatchNorm(),
         recipe.seed(),
@@ -132,6 +139,11 @@ record RunConfig(
     return named.kind() == Device.Kind.CUDA && processes > 1
         ? new Device(Device.Kind.CUDA, rank)
         : named;
+  }
+
+  /** What a CUDA device may do to products of floats. */
+  FloatProducts floatProducts() {
+    return new FloatProducts(tf32, deterministic);
   }
 
   /** Threads of each process, at least 1; 0 for the backend's own choice in a process by itself. */
@@ -257,7 +269,13 @@ record RunConfig(
   Recipe recipe() {
     oneOf("lowering", lowering, List.of("simulated", "integer"));
     oneOf("compute", compute, List.of("f32", "bf16"));
-    parseDevice(device);
+    boolean onCuda = parseDevice(device).kind() == Device.Kind.CUDA;
+    if (!onCuda && !floatProducts().equals(FloatProducts.EXACT)) {
+      throw new UsageException(
+          "%s: only CUDA has such products; expected %s, or cuda as the device, got %s"
+              .formatted(
+                  tf32 ? "tf32" : "deterministic", tf32 ? "false" : "true", device));
+    }
     if (processes < 1 || processes > MOST_PROCESSES) {
       throw new UsageException(
           "processes: expected 1 to %d, got %d".formatted(MOST_PROCESSES, processes));

@@ -215,6 +215,24 @@ final class TrainCommand extends Verb {
     private String compute;
 
     @Option(
+        names = "--tf32",
+        paramLabel = "true|false",
+        arity = "1",
+        description =
+            "On CUDA: products of float32 may drop 13 bits of their operands, for tensor units;"
+                + " default false.")
+    private Boolean tf32;
+
+    @Option(
+        names = "--deterministic",
+        paramLabel = "true|false",
+        arity = "1",
+        description =
+            "On CUDA: products of floats have the same bits in every run (default); false allows"
+                + " faster algorithms, which may also transform convolutions.")
+    private Boolean deterministic;
+
+    @Option(
         names = "--accumulate",
         paramLabel = "N",
         description =
@@ -320,6 +338,8 @@ final class TrainCommand extends Verb {
     ConfigFile.put(given, "augment", schedule.augment);
     ConfigFile.put(given, "lowering", schedule.lowering);
     ConfigFile.put(given, "compute", schedule.compute);
+    ConfigFile.put(given, "tf32", schedule.tf32);
+    ConfigFile.put(given, "deterministic", schedule.deterministic);
     ConfigFile.put(given, "accumulate", schedule.accumulate);
     ConfigFile.put(given, "sync-batch-norm", schedule.syncBatchNorm);
     ConfigFile.put(given, "seed", schedule.seed);

@@ -73,14 +73,19 @@ public final class Plan implements AutoCloseable {
     this.everyRun = everyRun.toArray(Kernel[]::new);
     this.memories = List.copyOf(memories);
     this.memory = memory;
-    for (Value v : graph.inputs()) {
-      Place place = places.get(v);
-      inputs.put(v, new Input(place.memory().feed(place.offset(), spec(v).bytes())));
-    }
     this.copies = copies(gradients).toArray(Kernel[]::new);
     List<Kernel> all = new ArrayList<>(everyRun);
     all.addAll(List.of(copies));
     this.whole = backend.sequence(all);
+    try {
+      for (Value v : graph.inputs()) {
+        Place place = places.get(v);
+        inputs.put(v, new Input(place.memory().feed(place.offset(), spec(v).bytes())));
+      }
+    } catch (RuntimeException e) {
+      inputs.values().forEach(input -> input.feed.close());
+      throw e;
+    }
     this.fed = inputs.values().toArray(Input[]::new);
   }
 

@@ -8,7 +8,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.OptionalLong;
 import java.util.Set;
 import org.quantrain.autodiff.TrainingGraph;
 import org.quantrain.graph.Graph;
@@ -42,6 +41,14 @@ public final class PlanCompiler {
   /** Values that are the same in every run. */
   private final Set<Value> constants = new HashSet<>();
 
+  /** Where values lie that the store holds. */
+  private final Map<Value, Place> stored = new HashMap<>();
+
+  /** Values that need memory in this plan, and how long they live. */
+  private final List<Value> buffered = new ArrayList<>();
+
+  private final List<MemoryPlanner.Buffer> buffers = new ArrayList<>();
+
   private PlanCompiler(
       Graph graph,
       Map<Value, Value> gradients,
@@ -55,6 +62,15 @@ public final class PlanCompiler {
     this.backend = backend;
     this.store = store;
     this.options = options;
+    findAliases();
+    if (options.frozen()) {
+      findConstants();
+    }
+  }
+
+  /** The same for another batch. */
+  private PlanCompiler of(int otherBatch) {
+    return new PlanCompiler(graph, gradients, otherBatch, backend, store, options);
   }
 
   /**
@@ -109,19 +125,8 @@ public final class PlanCompiler {
 
   private Plan compile() {
     check();
-    findAliases();
-    if (options.frozen()) {
-      findConstants();
-    }
-    Map<Value, Place> places = new HashMap<>();
-    for (Value v : graph.persistent()) {
-      places.put(v, new Place(store.memory(ParameterStore.home(v)), store.offset(v), true));
-    }
-    placeGradients(places);
-    List<Value> buffered = new ArrayList<>();
-    List<MemoryPlanner.Buffer> buffers = lifetimes(places, buffered, batch);
-    MemoryPlanner.Layout layout = options.planner().place(buffers);
-    requireFit(layout.bytes() + transferred(batch), places);
+    MemoryPlanner.Layout layout = layout();
+    backend.freeBytes().ifPresent(free -> requireFit(layout, free));
     long naive = MemoryPlanner.naive().place(buffers).bytes();
 
     List<Kernel> kernels = new ArrayList<>();
@@ -129,10 +134,7 @@ public final class PlanCompiler {
     try {
       Memory acts = backend.allocate(Math.max(layout.bytes(), MemoryPlanner.ALIGNMENT));
       memories.add(acts);
-      for (int i = 0; i < buffered.size(); i++) {
-        boolean stays = buffers.get(i).last() == graph.nodes().size();
-        places.put(buffered.get(i), new Place(acts, layout.offsets().get(i), stays));
-      }
+      Map<Value, Place> places = places(layout, acts);
       prepare(places, kernels);
       List<Kernel> everyRun = new ArrayList<>();
       for (int i = 0; i < kernels.size(); i++) {
@@ -244,19 +246,20 @@ public final class PlanCompiler {
     return roots.getOrDefault(value, value);
   }
 
-  private void placeGradients(Map<Value, Place> places) {
+  /** How the values that need memory lie in it. */
+  private MemoryPlanner.Layout layout() {
+    for (Value v : graph.persistent()) {
+      stored.put(v, new Place(store.memory(ParameterStore.home(v)), store.offset(v), true));
+    }
     gradients.forEach(
         (param, gradient) ->
-            places.putIfAbsent(
+            stored.putIfAbsent(
                 root(gradient), new Place(store.memory(Arena.GRADS), store.offset(param), true)));
+    findLifetimes();
+    return options.planner().place(buffers);
   }
 
-  /**
-   * Fills {@code buffered} with the values that need memory in this plan, beside how long they
-   * live.
-   */
-  private List<MemoryPlanner.Buffer> lifetimes(
-      Map<Value, Place> places, List<Value> buffered, int samples) {
+  private void findLifetimes() {
     int end = graph.nodes().size();
     Set<Value> wanted = new HashSet<>(options.keep());
     wanted.addAll(graph.outputs());
@@ -272,7 +275,7 @@ public final class PlanCompiler {
       for (int k = 0; k < node.outputs().size(); k++) {
         Value v = node.output(k);
         boolean read = wanted.contains(v) || !graph.consumers(v).isEmpty();
-        if (places.containsKey(root(v)) || (node.op().isOptional(k) && !read)) {
+        if (stored.containsKey(root(v)) || (node.op().isOptional(k) && !read)) {
           continue;
         }
         boolean stays = wanted.contains(v) || constants.contains(v);
@@ -281,34 +284,76 @@ public final class PlanCompiler {
         live.computeIfPresent(root(v), (r, range) -> extended(range, stays ? end : at));
       }
     }
-    List<MemoryPlanner.Buffer> buffers = new ArrayList<>();
     live.forEach(
         (value, range) -> {
           buffered.add(value);
-          long bytes = value.spec().withBatch(samples).bytes();
+          long bytes = value.spec().withBatch(batch).bytes();
           buffers.add(new MemoryPlanner.Buffer(value.name(), bytes, range[0], range[1]));
         });
-    return buffers;
   }
 
-  /** What inputs take on their way to a device: two buffers each. */
-  private long transferred(int samples) {
-    return graph.inputs().stream().mapToLong(v -> 2 * v.spec().withBatch(samples).bytes()).sum();
+  /** The places of all values, those of this plan in {@code acts}. */
+  private Map<Value, Place> places(MemoryPlanner.Layout layout, Memory acts) {
+    Map<Value, Place> places = new HashMap<>(stored);
+    for (int i = 0; i < buffered.size(); i++) {
+      boolean stays = buffers.get(i).last() == graph.nodes().size();
+      places.put(buffered.get(i), new Place(acts, layout.offsets().get(i), stays));
+    }
+    return places;
+  }
+
+  /**
+   * What a plan takes of a device.
+   *
+   * @param values with what inputs take on their way there: two buffers each
+   * @param workspace 0 where values alone are few or too many
+   */
+  private record Need(long values, long workspace) {
+    long bytes() {
+      return values + workspace;
+    }
+  }
+
+  /**
+   * The workspace is known by kernels alone, which take their time to prepare: they are asked where
+   * it may matter.
+   */
+  private Need need(MemoryPlanner.Layout layout, long free) {
+    long values = layout.bytes();
+    for (Value input : graph.inputs()) {
+      values += 2 * input.spec().withBatch(batch).bytes();
+    }
+    boolean close = values > free / 2 && values <= free;
+    return new Need(values, close ? workspace(layout) : 0);
+  }
+
+  /** Of kernels that are prepared for it, at addresses that they do not use. */
+  private long workspace(MemoryPlanner.Layout layout) {
+    Map<Value, Place> places = places(layout, store.memory(Arena.PARAMS));
+    long most = 0;
+    for (Node node : graph.nodes()) {
+      if (!isConstant(node)) {
+        try (Kernel kernel = backend.prepare(binding(node, places))) {
+          most = Math.max(most, kernel.workspaceBytes());
+        } catch (QuantrainException e) {
+          // Told with the others when the plan is prepared.
+        }
+      }
+    }
+    return most;
   }
 
   /** A plan that is too large says so before anything is allocated, with the batch that is not. */
-  private void requireFit(long bytes, Map<Value, Place> places) {
-    OptionalLong free = backend.freeBytes();
-    if (free.isEmpty() || bytes <= free.getAsLong()) {
+  private void requireFit(MemoryPlanner.Layout layout, long free) {
+    Need need = need(layout, free);
+    if (need.bytes() <= free) {
       return;
     }
     int fits = 0;
     for (int high = batch; high - fits > 1; ) {
       int middle = (fits + high) >>> 1;
-      long smaller =
-          transferred(middle)
-              + options.planner().place(lifetimes(places, new ArrayList<>(), middle)).bytes();
-      if (smaller <= free.getAsLong()) {
+      PlanCompiler smaller = of(middle);
+      if (smaller.need(smaller.layout(), free).bytes() <= free) {
         fits = middle;
       } else {
         high = middle;
@@ -317,11 +362,12 @@ public final class PlanCompiler {
     throw new QuantrainException(
         String.format(
             Locale.ROOT,
-            "out of memory: values of a batch of %,d need %,d MB on %s, which has %,d MB left; %s",
+            "out of memory: %s of a batch of %,d need %,d MB on %s, which has %,d MB left; %s",
+            need.workspace() == 0 ? "values" : "values and workspace",
             batch,
-            bytes >> 20,
+            need.bytes() >> 20,
             backend.name(),
-            free.getAsLong() >> 20,
+            free >> 20,
             fits == 0
                 ? "not even one sample fits"
                 : "a batch of "
@@ -337,14 +383,8 @@ public final class PlanCompiler {
   private void prepare(Map<Value, Place> places, List<Kernel> kernels) {
     List<String> problems = new ArrayList<>();
     for (Node node : graph.nodes()) {
-      Binding binding =
-          new Binding(
-              node,
-              operands(node.inputs(), places),
-              operands(node.outputs(), places),
-              store.scalars());
       try {
-        Kernel kernel = backend.prepare(binding);
+        Kernel kernel = backend.prepare(binding(node, places));
         kernels.add(kernel);
         if (isConstant(node)) {
           runOnce(kernel);
@@ -354,6 +394,14 @@ public final class PlanCompiler {
       }
     }
     throwIfAny(problems);
+  }
+
+  private Binding binding(Node node, Map<Value, Place> places) {
+    return new Binding(
+        node,
+        operands(node.inputs(), places),
+        operands(node.outputs(), places),
+        store.scalars());
   }
 
   /** Whoever reads the results finds them when it is prepared. */

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.quantrain.runtime.FloatProducts;
 
 class ConfigFileTest {
   private static RunConfig merged(Path folder, String yaml) throws Exception {
@@ -46,6 +47,29 @@ class ConfigFileTest {
   void smallNumbersMayBeWrittenAsPeopleDo(@TempDir Path folder) throws Exception {
     assertEquals(1e-4f, merged(folder, "weight-decay: 1e-4").weightDecay());
     assertEquals(1f, merged(folder, "lr: 1").lr());
+  }
+
+  @Test
+  void whatADeviceMayDoToProductsIsASettingOfTheRun(@TempDir Path folder) throws Exception {
+    assertEquals(FloatProducts.EXACT, merged(folder, "").floatProducts());
+    RunConfig fast = merged(folder, "device: cuda\ntf32: true\ndeterministic: false");
+    fast.recipe();
+    assertEquals(new FloatProducts(true, false), fast.floatProducts());
+    String written = ConfigFile.write(fast);
+    assertTrue(written.contains("\ntf32: true\ndeterministic: false\n"), written);
+  }
+
+  @Test
+  void productsThatOnlyCudaHasAreRefusedElsewhere(@TempDir Path folder) throws Exception {
+    RunConfig tf32 = merged(folder, "device: cpu\ntf32: true");
+    assertEquals(
+        "tf32: only CUDA has such products; expected false, or cuda as the device, got cpu",
+        assertThrows(UsageException.class, tf32::recipe).getMessage());
+    RunConfig fastest = merged(folder, "deterministic: false");
+    assertEquals(
+        "deterministic: only CUDA has such products; expected true, or cuda as the device, got"
+            + " auto",
+        assertThrows(UsageException.class, fastest::recipe).getMessage());
   }
 
   @Test

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What the emulated device finds in a CUDA kernel, on small kernels with and without a defect. */
+/** What the emulated device finds: small kernels and streams, with and without a defect. */
 class EmulatorTest {
   private static Command.Outcome run(String kernel) throws IOException, InterruptedException {
     return Command.run(
@@ -27,6 +27,23 @@ class EmulatorTest {
     Command.Outcome racy = run(kernel + "-without-barrier");
     assertEquals(0, racy.status(), racy.text());
     assertTrue(racy.text().matches("[2-8] different results"), racy.text());
+  }
+
+  @Test
+  void streamsThatWaitForEachOtherGiveOneResultInEveryOrder()
+      throws IOException, InterruptedException {
+    Command.Outcome outcome = run("relay");
+    assertEquals(0, outcome.status(), outcome.text());
+    assertEquals("1 different results", outcome.text());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"filled", "emptied", "host"})
+  void aWaitThatIsMissingBetweenStreamsOrOfTheHostGivesSeveralResults(String wait)
+      throws IOException, InterruptedException {
+    Command.Outcome outcome = run("relay-without-" + wait);
+    assertEquals(0, outcome.status(), outcome.text());
+    assertTrue(outcome.text().matches("[2-9] different results"), outcome.text());
   }
 
   @Test

@@ -15,6 +15,7 @@ import org.quantrain.internal.bind.qt_recording;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Collective;
+import org.quantrain.runtime.FloatProducts;
 import org.quantrain.runtime.GradientMean;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.runtime.Meeting;
@@ -34,8 +35,8 @@ public final class CudaBackend implements Backend {
   private final Products products;
   private final boolean graphs;
 
-  /** Whether kernels that run are recorded. */
-  private boolean recording;
+  /** Whether a sequence runs or is recorded: one in it is a part of that. */
+  private boolean within;
 
   /**
    * @param library our kernels
@@ -58,10 +59,11 @@ public final class CudaBackend implements Backend {
    * A device with the libraries that {@link CudaLibraries} finds.
    *
    * @param device its number, from 0
+   * @param options of products of floats
    * @throws QuantrainException in one line, if there is no such device, the kernels were not built,
    *     or a library is missing, too old or does not work here, with what to do
    */
-  public static CudaBackend open(int device) {
+  public static CudaBackend open(int device, FloatProducts options) {
     CudaProbe probe = CudaProbe.run();
     if (probe.devices() == 0) {
       throw new QuantrainException(
@@ -72,8 +74,7 @@ public final class CudaBackend implements Backend {
         probe.library(),
         device,
         cuda ->
-            LibraryProducts.open(
-                cuda, device, cuda.stream(), CudaLibraries.find(), CudaOptions.ofProcess()),
+            LibraryProducts.open(cuda, device, cuda.stream(), CudaLibraries.find(), options),
         !"off".equals(System.getProperty("quantrain.graph")));
   }
 
@@ -198,7 +199,6 @@ public final class CudaBackend implements Backend {
     cuda.close();
   }
 
-  /** A sequence in another's recording is a part of that. */
   private final class Sequence extends KernelSequence {
     private qt_recording recorded;
     private boolean ran;
@@ -209,31 +209,39 @@ public final class CudaBackend implements Backend {
 
     @Override
     public void run() {
-      if (!graphs || recording || !ran) {
+      if (!graphs || within) {
         super.run();
+      } else if (!ran) {
+        runAsOne();
         ran = true;
-        return;
+      } else {
+        if (recorded == null) {
+          record();
+        }
+        cuda.check(QuantrainNative.qt_recording_run(recorded));
       }
-      if (recorded == null) {
-        record();
+    }
+
+    private void runAsOne() {
+      within = true;
+      try {
+        super.run();
+      } finally {
+        within = false;
       }
-      cuda.check(QuantrainNative.qt_recording_run(recorded));
     }
 
     private void record() {
       cuda.check(QuantrainNative.qt_record_begin(cuda.handle()));
       qt_recording made = new qt_recording();
-      recording = true;
       try {
-        super.run();
+        runAsOne();
       } catch (RuntimeException e) {
         // Ends the recording, which may fail for the same reason: the first is what is told.
         if (QuantrainNative.qt_record_end(cuda.handle(), made) == QuantrainNative.QT_OK) {
           QuantrainNative.qt_recording_destroy(made);
         }
         throw e;
-      } finally {
-        recording = false;
       }
       cuda.check(QuantrainNative.qt_record_end(cuda.handle(), made));
       recorded = made;

@@ -1,6 +1,7 @@
 package org.quantrain.backend.cuda;
 
 import java.util.Set;
+import org.quantrain.runtime.FloatProducts;
 
 /**
  * Which engines of cuDNN may compute a convolution, by what they say of their arithmetic.
@@ -26,8 +27,8 @@ record EngineRule(boolean tensorUnits, boolean anyOrder, boolean transforms) {
    * @param tf32 whether operands may be seen as TF32: bf16 numbers are such, in whatever type they
    *     lie
    */
-  static EngineRule of(CudaOptions options, boolean tf32) {
-    return new EngineRule(tf32, options.fastest(), options.fastest());
+  static EngineRule of(FloatProducts options, boolean tf32) {
+    return new EngineRule(tf32, !options.deterministic(), !options.deterministic());
   }
 
   boolean allows(Set<Note> notes) {

@@ -35,6 +35,7 @@ import org.quantrain.op.LinearBackwardWeights;
 import org.quantrain.op.MatMul;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Binding.Operand;
+import org.quantrain.runtime.FloatProducts;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.runtime.QuantrainException;
 import org.quantrain.tensor.DType;
@@ -64,13 +65,13 @@ final class LibraryProducts implements Products {
           Map.entry(MatMul.class, LibraryProducts::matMul));
 
   private final NativeContext context;
-  private final CudaOptions options;
+  private final FloatProducts options;
   private final CudaVersions versions;
   private final Cudnn cudnn;
   private final CublasLt cublas;
 
   private LibraryProducts(
-      NativeContext context, Pointer stream, CudaVersions versions, CudaOptions options) {
+      NativeContext context, Pointer stream, CudaVersions versions, FloatProducts options) {
     this.context = context;
     this.options = options;
     this.versions = versions;
@@ -97,7 +98,7 @@ final class LibraryProducts implements Products {
       int device,
       Pointer stream,
       CudaLibraries libraries,
-      CudaOptions options) {
+      FloatProducts options) {
     CudaVersions versions = load(libraries);
     versions.require();
     try {
@@ -215,8 +216,7 @@ final class LibraryProducts implements Products {
       return attempt(b, building);
     } catch (Unsupported e) {
       throw b.failure(
-          e.getMessage()
-              + "; -Dquantrain.tf32=on and -Dquantrain.algorithms=fastest allow more of them");
+          e.getMessage() + "; --tf32 true and --deterministic false allow more of them");
     } catch (LibraryFailure e) {
       throw b.failure(e.getMessage());
     }

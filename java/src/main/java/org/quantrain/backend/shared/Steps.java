@@ -116,7 +116,11 @@ public final class Steps implements Kernel {
 
   @Override
   public void attach(long workspace) {
-    scratch.attach(workspace);
+    try {
+      scratch.attach(workspace);
+    } catch (LibraryFailure e) {
+      throw failure(e);
+    }
   }
 
   @Override

@@ -6,12 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongFunction;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.quantrain.autodiff.TrainingGraph;
+import org.quantrain.backend.shared.KernelSequence;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
 import org.quantrain.op.Compute;
@@ -24,6 +26,9 @@ import org.quantrain.plan.PlanOptions;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
 import org.quantrain.quant.Target;
+import org.quantrain.runtime.Binding;
+import org.quantrain.runtime.Kernel;
+import org.quantrain.runtime.Memory;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.runtime.QuantrainException;
 import org.quantrain.zoo.Zoo;
@@ -106,8 +111,8 @@ class CudaPlanTest {
                   + " [0-9,]+ MB left; a batch of [0-9]+ would fit: take a smaller one, or run it in"
                   + " equal parts \\(--accumulate\\)"),
           message);
-      int fits =
-          Integer.parseInt(message.replaceAll(".*a batch of ([0-9]+) would fit.*", "$1"));
+      int fits = fitting(message);
+      compile(graph, fits, store);
       // The next larger one is refused, too, before anything is allocated.
       long before = cuda.counters().allocations();
       assertThrows(QuantrainException.class, () -> compile(graph, fits + 1, store));
@@ -115,8 +120,103 @@ class CudaPlanTest {
     }
   }
 
+  private static int fitting(String message) {
+    return Integer.parseInt(message.replaceAll(".*a batch of ([0-9]+) would fit.*", "$1"));
+  }
+
   private static void compile(TrainingGraph graph, int batch, ParameterStore store) {
-    PlanCompiler.compile(graph, batch, cuda, store, PlanOptions.defaults()).close();
+    PlanCompiler.compile(graph, batch, store.backend(), store, PlanOptions.defaults()).close();
+  }
+
+  /** A kernel that wants as much workspace as its first operand has bytes, many times. */
+  private static Kernel wantingWorkspace(Binding binding) {
+    return new KernelSequence(List.of()) {
+      @Override
+      public long workspaceBytes() {
+        return 16 * binding.input(0).spec().bytes();
+      }
+    };
+  }
+
+  @Test
+  void theWorkspaceOfALibraryCounts() {
+    Model model = Zoo.build("resnet18", 3, 224, 224, 10, 1);
+    TrainingGraph graph = Pipelines.training(model.graph(), Phase.FLOAT_TRAIN, Lowering.INTEGER, 0);
+    int large = 2_000;
+    int without;
+    try (CudaBackend device = EmulatedDevice.withoutProducts();
+        ParameterStore store =
+            new ParameterStore(device, graph.graph().persistent(), model.contents())) {
+      without =
+          fitting(
+              assertThrows(QuantrainException.class, () -> compile(graph, large, store))
+                  .getMessage());
+    }
+    try (CudaBackend wanting = EmulatedDevice.withProducts(CudaPlanTest::wantingWorkspace);
+        ParameterStore store =
+            new ParameterStore(wanting, graph.graph().persistent(), model.contents())) {
+      long before = wanting.counters().allocations();
+      String message =
+          assertThrows(QuantrainException.class, () -> compile(graph, without, store))
+              .getMessage();
+      assertTrue(
+          message.startsWith("out of memory: values and workspace of a batch of " + without),
+          message);
+      assertEquals(before, wanting.counters().allocations());
+      int fits = fitting(message);
+      assertTrue(fits < without, message);
+      compile(graph, fits, store);
+      assertThrows(QuantrainException.class, () -> compile(graph, fits + 1, store));
+    }
+  }
+
+  /** Something that takes what is left of the device, but for so many bytes, behind the others. */
+  private static final class Greedy extends KernelSequence {
+    private final CudaBackend device;
+    private final long left;
+    private Memory taken;
+
+    Greedy(CudaBackend device, long left) {
+      super(List.of());
+      this.device = device;
+      this.left = left;
+    }
+
+    @Override
+    public void readyConstants(LongFunction<Memory> allocate) {
+      long free = device.freeBytes().getAsLong();
+      if (free > left) {
+        taken = allocate.apply(free - left);
+      }
+    }
+
+    @Override
+    public void close() {
+      if (taken != null) {
+        taken.close();
+      }
+    }
+  }
+
+  @Test
+  void aPlanThatFailsHalfWayGivesEverythingBack() {
+    Model model = Zoo.build("lenet", 1, 28, 28, 10, 1);
+    TrainingGraph graph = Pipelines.training(model.graph(), Phase.FLOAT_TRAIN, Lowering.INTEGER, 0);
+    int batch = 2048;
+    // Both buffers of the images, with what is lost at their ends, but not those of the labels.
+    long left = 2L * batch * 28 * 28 * Float.BYTES + 3 * 4096;
+    CudaBackend[] greedy = new CudaBackend[1];
+    try (CudaBackend device =
+            EmulatedDevice.withProducts(binding -> new Greedy(greedy[0], left));
+        ParameterStore store =
+            new ParameterStore(device, graph.graph().persistent(), model.contents())) {
+      greedy[0] = device;
+      long before = device.freeBytes().getAsLong();
+      String message =
+          assertThrows(QuantrainException.class, () -> compile(graph, batch, store)).getMessage();
+      assertTrue(message.contains("out of memory"), message);
+      assertEquals(before, device.freeBytes().getAsLong());
+    }
   }
 
   @Test
@@ -128,7 +228,7 @@ class CudaPlanTest {
   @Test
   void aDeviceThatIsNotThereIsNamed() {
     String message =
-        assertThrows(QuantrainException.class, () -> EmulatedDevice.numbered(3)).getMessage();
-    assertTrue(message.startsWith("no device cuda:3: "), message);
+        assertThrows(QuantrainException.class, () -> EmulatedDevice.numbered(9)).getMessage();
+    assertTrue(message.startsWith("no device cuda:9: "), message);
   }
 }

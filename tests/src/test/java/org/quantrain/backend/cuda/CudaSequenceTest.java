@@ -7,7 +7,10 @@ import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.graph.Value;
 import org.quantrain.runtime.Arena;
@@ -16,6 +19,7 @@ import org.quantrain.runtime.Feed;
 import org.quantrain.runtime.Fetch;
 import org.quantrain.runtime.GradientMean;
 import org.quantrain.runtime.Kernel;
+import org.quantrain.runtime.Memory;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.runtime.Sgd;
 import org.quantrain.runtime.StepScalars;
@@ -67,13 +71,18 @@ class CudaSequenceTest {
     return values;
   }
 
-  @Test
-  void replayedStepsAreThoseOfTheCpu() {
+  private static IntStream orders() {
+    return EmulatedDevice.orders();
+  }
+
+  @ParameterizedTest
+  @MethodSource("orders")
+  void replayedStepsAreThoseOfTheCpuInEveryOrderOfStreams(int order) {
     List<float[]> expected;
     try (Backend cpu = CpuBackend.open(1)) {
       expected = ofTheCpu(cpu);
     }
-    try (Backend cuda = EmulatedDevice.recording()) {
+    try (Backend cuda = EmulatedDevice.recording(order)) {
       List<float[]> actual = steps(cuda);
       assertEquals(STEPS, actual.size());
       for (int i = 0; i < STEPS; i++) {
@@ -105,6 +114,31 @@ class CudaSequenceTest {
       }
     }
     return found;
+  }
+
+  /** A plan runs in the sequences of several parts of a step, each of which is recorded. */
+  @Test
+  void aSequenceInOthersIsNotRecordedByItself() {
+    try (CudaBackend cuda = EmulatedDevice.recording();
+        Memory memory = cuda.allocate(64)) {
+      Kernel inner = cuda.sequence(List.of(memory.zeroing(0, 32), memory.zeroing(32, 32)));
+      Kernel first = cuda.sequence(List.of(inner, memory.zeroing(0, 64)));
+      Kernel last = cuda.sequence(List.of(inner, memory.zeroing(0, 16)));
+      try (inner;
+          first;
+          last) {
+        long before = cuda.counters().launches();
+        first.run();
+        last.run();
+        assertEquals(3 + 3, cuda.counters().launches() - before);
+        first.run();
+        last.run();
+        before = cuda.counters().launches();
+        first.run();
+        last.run();
+        assertEquals(2, cuda.counters().launches() - before);
+      }
+    }
   }
 
   @Test

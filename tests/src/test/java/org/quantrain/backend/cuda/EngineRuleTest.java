@@ -10,6 +10,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.quantrain.backend.cuda.EngineRule.Note;
+import org.quantrain.runtime.FloatProducts;
 
 class EngineRuleTest {
   /** The notes that alone keep an engine out. */
@@ -21,7 +22,7 @@ class EngineRuleTest {
 
   @Test
   void float32IsMultipliedAsItIsAndSummedInOneOrderUnlessAskedOtherwise() {
-    EngineRule rule = EngineRule.of(CudaOptions.EXACT, false);
+    EngineRule rule = EngineRule.of(FloatProducts.EXACT, false);
     assertEquals(EnumSet.allOf(Note.class), refused(rule));
     assertTrue(rule.allows(EnumSet.noneOf(Note.class)));
   }
@@ -29,12 +30,12 @@ class EngineRuleTest {
   @Test
   void tf32TakesTensorUnitsAndNothingElse() {
     Set<Note> all = EnumSet.complementOf(EnumSet.of(Note.TENSOR_CORE));
-    assertEquals(all, refused(EngineRule.of(CudaOptions.EXACT, true)));
+    assertEquals(all, refused(EngineRule.of(FloatProducts.EXACT, true)));
   }
 
   @Test
   void theFastestStillSumInFloat32() {
-    EngineRule rule = EngineRule.of(new CudaOptions(false, true), false);
+    EngineRule rule = EngineRule.of(new FloatProducts(false, false), false);
     assertEquals(
         EnumSet.of(Note.TENSOR_CORE, Note.DOWN_CONVERT_INPUTS, Note.REDUCED_PRECISION_REDUCTION),
         refused(rule));
@@ -42,7 +43,7 @@ class EngineRuleTest {
 
   @Test
   void oneNoteTooManyIsEnough() {
-    EngineRule rule = EngineRule.of(CudaOptions.EXACT, true);
+    EngineRule rule = EngineRule.of(FloatProducts.EXACT, true);
     assertTrue(rule.allows(EnumSet.of(Note.TENSOR_CORE)));
     assertFalse(rule.allows(EnumSet.of(Note.TENSOR_CORE, Note.NONDETERMINISTIC)));
   }
