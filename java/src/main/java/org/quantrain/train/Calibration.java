@@ -115,7 +115,8 @@ public final class Calibration {
       } else {
         range = extremes(shared, observed, name);
         int own = observed.get(name + ".count").ints()[0];
-        batches.put(name + ".count", HostTensor.of(Shape.of(1), (int) shared.all(own, Double::sum)));
+        int all = (int) shared.all(own, Double::sum);
+        batches.put(name + ".count", HostTensor.of(Shape.of(1), all));
         contents.putAll(QuantizerState.initial(name, 1));
       }
       contents.put(name + ObserveRanges.FOUND_MIN, one((float) range.min()));
