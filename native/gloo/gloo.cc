@@ -1,7 +1,8 @@
 // quantrain_collective.h over Gloo's TCP on this host. What is small, everyone sends to everyone and
-// reduces in the order of the ranks: one exchange, because waking a process takes longer than the
-// bytes. What is large goes around Gloo's ring, where each part is reduced once, in one order, and then
-// handed on. Either way all processes have the same bits.
+// reduces: one exchange, because waking a process takes longer than the bytes. What is large is
+// reduced in parts, one by each process, and gathered: each sends and receives 2 (size - 1) / size of
+// the bytes, as around a ring. Either way an element is reduced in the order of the ranks, so its bits
+// depend neither on its place nor on what is reduced with it.
 #include <string.h>
 
 #include <chrono>
@@ -12,7 +13,6 @@
 #include <type_traits>
 #include <vector>
 
-#include <gloo/allreduce.h>
 #include <gloo/rendezvous/context.h>
 #include <gloo/rendezvous/file_store.h>
 #include <gloo/transport/tcp/device.h>
@@ -23,7 +23,8 @@
 namespace qt {
 namespace {
 
-using Function = gloo::AllreduceOptions::Func;
+// to[i] = a[i] with b[i]; to may be either.
+using Function = std::function<void(void* to, const void* a, const void* b, size_t n)>;
 
 constexpr int64_t kExchangedBytes = 1 << 16;
 
@@ -116,21 +117,22 @@ class Gloo : public qt_collective {
     const int64_t bytes = n * static_cast<int64_t>(sizeof(T));
     if (bytes <= kExchangedBytes) {
       Exchange(values, bytes);
-      const T* const all = reinterpret_cast<const T*>(exchanged_.data());
-      memcpy(values, all, bytes);
-      for (int rank = 1; rank < context_->size; ++rank) function(values, values, all + rank * n, n);
-      return;
+      Reduce(values, n, function);
+    } else {
+      InParts(values, n, function);
     }
-    gloo::AllreduceOptions options(context_);
-    options.setAlgorithm(gloo::AllreduceOptions::Algorithm::RING);
-    options.setOutput(values, static_cast<size_t>(n));
-    options.setReduceFunction(function);
-    gloo::allreduce(options);
+  }
+
+  // Of exchanged_, which has n elements of every rank.
+  template <class T>
+  void Reduce(T* values, int64_t n, const Function& function) {
+    const T* const all = reinterpret_cast<const T*>(exchanged_.data());
+    memcpy(values, all, n * sizeof(T));
+    for (int rank = 1; rank < context_->size; ++rank) function(values, values, all + rank * n, n);
   }
 
   // Fills exchanged_ with the bytes of every rank, one behind the other.
   void Exchange(void* own, int64_t bytes) {
-    constexpr uint64_t kSlot = 0;  // one call at a time, so messages of a peer come in order
     const int size = context_->size, rank = context_->rank;
     exchanged_.resize(size * bytes);
     const auto sent = context_->createUnboundBuffer(own, bytes);
@@ -142,11 +144,48 @@ class Gloo : public qt_collective {
       if (peer != rank) sent->send(peer, kSlot, 0, bytes);
     }
     memcpy(exchanged_.data() + rank * bytes, own, bytes);
-    for (int peers = 1; peers < size; ++peers) {
-      sent->waitSend(context_->getTimeout());
-      received->waitRecv(context_->getTimeout());
+    Await(*sent, *received);
+  }
+
+  // Part p of the elements is reduced by rank p.
+  template <class T>
+  void InParts(T* values, int64_t n, const Function& function) {
+    const int size = context_->size, rank = context_->rank;
+    const auto begin = [&](int part) { return n * part / size * static_cast<int64_t>(sizeof(T)); };
+    const auto bytes = [&](int part) { return begin(part + 1) - begin(part); };
+    const int64_t own = bytes(rank);
+    exchanged_.resize(size * own);
+    const auto whole = context_->createUnboundBuffer(values, n * sizeof(T));
+    const auto received = context_->createUnboundBuffer(exchanged_.data(), size * own);
+    for (int peer = 0; peer < size; ++peer) {
+      if (peer != rank) received->recv(peer, kSlot, peer * own, own);
+    }
+    for (int peer = 0; peer < size; ++peer) {
+      if (peer != rank) whole->send(peer, kSlot, begin(peer), bytes(peer));
+    }
+    T* const mine = values + n * rank / size;
+    memcpy(exchanged_.data() + rank * own, mine, own);
+    Await(*whole, *received);
+    Reduce(mine, own / static_cast<int64_t>(sizeof(T)), function);
+    for (int peer = 0; peer < size; ++peer) {
+      if (peer != rank) whole->recv(peer, kSlot, begin(peer), bytes(peer));
+    }
+    for (int peer = 0; peer < size; ++peer) {
+      if (peer != rank) whole->send(peer, kSlot, begin(rank), own);
+    }
+    Await(*whole, *whole);
+  }
+
+  // A message to and from every other rank.
+  void Await(gloo::transport::UnboundBuffer& sent, gloo::transport::UnboundBuffer& received) {
+    for (int peers = 1; peers < context_->size; ++peers) {
+      sent.waitSend(context_->getTimeout());
+      received.waitRecv(context_->getTimeout());
     }
   }
+
+  // One call at a time, so messages of a peer come in order.
+  static constexpr uint64_t kSlot = 0;
 
   std::shared_ptr<gloo::rendezvous::Context> context_;
   std::vector<uint8_t> exchanged_;

@@ -31,8 +31,8 @@ QT_API qt_status qt_collective_open(qt_collective** collective, const char* libr
                                     int32_t size, int32_t timeout_ms, char* message, int64_t message_bytes);
 
 /* data[i] of every process becomes the reduction of all of theirs, the same bits in each. Integers are exact (sums modulo
- * 2^bits); floats are summed in an order that follows from n and the number of processes alone, and their mean is the sum
- * times 1 / size. Integers have no mean, U128 no extremes.
+ * 2^bits); floats are summed in the order of the ranks, and their mean is the sum times 1 / size. Integers have no mean,
+ * U128 no extremes.
  * QT_INTERNAL where a process is gone, or did not come in time: the handle can then only be closed. */
 QT_API qt_status qt_collective_all_reduce(qt_collective* collective, void* data, int64_t n, int32_t number,
                                           int32_t kind /* qt_reduce_kind */);

@@ -71,6 +71,9 @@ public record Bundle(Path file, String folder, List<Part> parts, String glibc, b
     Path root = sourceTree();
     Map<String, Path> named = named(data);
     Path target = file.toAbsolutePath();
+    for (Path path : data) {
+      requireOutside(path, target);
+    }
     Files.createDirectories(target.getParent());
     String folder = "quantrain-%s-%s".formatted(version, platform.name());
     Path growing =
@@ -214,6 +217,23 @@ public record Bundle(Path file, String folder, List<Part> parts, String glibc, b
       named.put("data/" + name, path);
     }
     return named;
+  }
+
+  /** An archive among its own data would have to hold itself. */
+  private static void requireOutside(Path data, Path target) throws IOException {
+    Path folder = target.getParent();
+    while (!Files.exists(folder)) {
+      folder = folder.getParent();
+    }
+    try (Stream<Path> walk = Files.walk(data, FileVisitOption.FOLLOW_LINKS)) {
+      for (Path path : (Iterable<Path>) walk.filter(Files::isDirectory)::iterator) {
+        if (Files.isSameFile(path, folder)) {
+          throw new IllegalArgumentException(
+              "%s: the archive %s would be in it, and so in itself; write it elsewhere (--out)"
+                  .formatted(data, target));
+        }
+      }
+    }
   }
 
   private static List<Path> files(Path folder) throws IOException {

@@ -75,6 +75,7 @@ final class JoinCommand extends Verb {
     } catch (IOException e) {
       // Gone as well.
     }
+    Processes.remove(meeting); // the first may have been killed
     console()
         .warn(
             "the first of %d processes ended; go on with: quantrain train --resume %s"

@@ -31,6 +31,11 @@ final class Processes implements AutoCloseable {
   /** A process that is dead this long ends the first, if that waits for something else. */
   private static final int GRACE_SECONDS = 20;
 
+  /** Who is killed is gone sooner. */
+  private static final int END_SECONDS = 2;
+
+  private static final int REMOVALS = 5;
+
   /** Exit codes of processes that were interrupted or asked to end: somebody ends them all. */
   private static final List<Integer> ASKED = List.of(128 + 2, 128 + 15);
 
@@ -83,7 +88,12 @@ final class Processes implements AutoCloseable {
   private Processes(RunConfig config, Path run) throws IOException {
     this.run = run;
     this.size = config.processes();
-    folder = size == 1 ? null : Files.createTempDirectory("quantrain-meeting");
+    folder = size == 1 ? null : Files.createTempDirectory(prefix(ProcessHandle.current().pid()));
+  }
+
+  /** How the folder that a first process makes for a meeting is called. */
+  static String prefix(long pid) {
+    return "quantrain-meeting-" + pid + "-";
   }
 
   /** None for one process. */
@@ -134,6 +144,7 @@ final class Processes implements AutoCloseable {
     sleep(TimeUnit.SECONDS.toMillis(GRACE_SECONDS));
     if (!closed) {
       System.err.println("quantrain: " + obituary(other));
+      end();
       Runtime.getRuntime().halt(Main.FAILED);
     }
   }
@@ -208,29 +219,43 @@ final class Processes implements AutoCloseable {
     return thread;
   }
 
-  /** They write nothing, so they can end anywhere. */
+  /** They write nothing of the run, so they can end anywhere. */
   private void end() {
     closed = true;
     others.forEach(other -> other.process.destroyForcibly());
+    try {
+      for (Other other : others) {
+        other.process.waitFor(END_SECONDS, TimeUnit.SECONDS);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    remove(folder);
+  }
+
+  /** Removes the folder of a meeting, which others may be removing, too. */
+  static void remove(Path folder) {
+    for (int attempt = 0; attempt < REMOVALS && Files.exists(folder); attempt++) {
+      try (Stream<Path> files = Files.walk(folder)) {
+        for (Path path : files.sorted(Comparator.reverseOrder()).toList()) {
+          Files.deleteIfExists(path);
+        }
+      } catch (IOException | UncheckedIOException e) {
+        // What is left then is left to whoever cleans temporary folders.
+      }
+    }
   }
 
   @Override
   public void close() {
-    end();
     if (folder == null) {
       return;
     }
+    end();
     try {
       Runtime.getRuntime().removeShutdownHook(hook);
     } catch (IllegalStateException e) {
       // It is running: the process is about to end.
-    }
-    try (Stream<Path> files = Files.walk(folder)) {
-      for (Path path : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.deleteIfExists(path);
-      }
-    } catch (IOException | UncheckedIOException e) {
-      // Left to whoever cleans temporary folders.
     }
   }
 }

@@ -47,6 +47,7 @@ public final class Plan implements AutoCloseable {
   private final Kernel[] kernels;
   private final Kernel[] everyRun;
   private final Kernel[] copies;
+  private final List<Bucket> buckets;
   private final Kernel whole;
   private final Input[] fed;
   private final List<Memory> memories;
@@ -62,6 +63,7 @@ public final class Plan implements AutoCloseable {
       Map<Value, Value> gradients,
       List<Kernel> kernels,
       List<Kernel> everyRun,
+      List<Bucket> buckets,
       List<Memory> memories,
       PlanMemory memory) {
     this.graph = graph;
@@ -71,12 +73,11 @@ public final class Plan implements AutoCloseable {
     this.places = places;
     this.kernels = kernels.toArray(Kernel[]::new);
     this.everyRun = everyRun.toArray(Kernel[]::new);
+    this.buckets = List.copyOf(buckets);
     this.memories = List.copyOf(memories);
     this.memory = memory;
     this.copies = copies(gradients).toArray(Kernel[]::new);
-    List<Kernel> all = new ArrayList<>(everyRun);
-    all.addAll(List.of(copies));
-    this.whole = backend.sequence(all);
+    this.whole = backend.sequence(inOrder());
     try {
       for (Value v : graph.inputs()) {
         Place place = places.get(v);
@@ -89,6 +90,26 @@ public final class Plan implements AutoCloseable {
     this.fed = inputs.values().toArray(Input[]::new);
   }
 
+  private List<Kernel> inOrder() {
+    List<Kernel> all = new ArrayList<>();
+    int next = 0;
+    for (int i = 0; i < kernels.length; i++) {
+      if (next < everyRun.length && everyRun[next] == kernels[i]) {
+        all.add(everyRun[next++]);
+      }
+      beginning(i).forEach(bucket -> all.add(bucket.mean().begin()));
+    }
+    all.addAll(List.of(copies));
+    beginning(kernels.length).forEach(bucket -> all.add(bucket.mean().begin()));
+    buckets.forEach(bucket -> all.add(bucket.mean().await()));
+    return all;
+  }
+
+  /** Buckets whose reduction begins behind a node. */
+  private List<Bucket> beginning(int node) {
+    return buckets.stream().filter(bucket -> bucket.after() == node).toList();
+  }
+
   /**
    * What a run leaves that no node writes: a gradient that stands for several parameters is
    * computed once and copied to the others, that of a parameter which the loss does not depend on
@@ -99,7 +120,7 @@ public final class Plan implements AutoCloseable {
     gradients.forEach(
         (param, gradient) -> {
           Place from = places.get(gradient);
-          Place to = gradientOf(param);
+          Place to = Place.ofGradient(store, param);
           if (!from.equals(to)) {
             long bytes = param.spec().bytes();
             found.add(to.memory().copying(to.offset(), from.memory(), from.offset(), bytes));
@@ -108,16 +129,12 @@ public final class Plan implements AutoCloseable {
     if (!gradients.isEmpty()) {
       for (Value param : store.params()) {
         if (!hasName(gradients, param)) {
-          Place to = gradientOf(param);
+          Place to = Place.ofGradient(store, param);
           found.add(to.memory().zeroing(to.offset(), param.spec().bytes()));
         }
       }
     }
     return found;
-  }
-
-  private Place gradientOf(Value param) {
-    return new Place(store.memory(Arena.GRADS), store.offset(param), true);
   }
 
   private static boolean hasName(Map<Value, Value> gradients, Value param) {
@@ -194,7 +211,7 @@ public final class Plan implements AutoCloseable {
 
   /**
    * As {@link #run}, and says what each node of the {@linkplain #graph() graph} took; 0 for those
-   * that do not run.
+   * that do not run. Gradients are reduced behind the last node.
    *
    * @param nanoseconds as many as there are nodes
    */
@@ -214,6 +231,8 @@ public final class Plan implements AutoCloseable {
     for (Kernel copy : copies) {
       copy.run();
     }
+    buckets.forEach(bucket -> bucket.mean().begin().run());
+    buckets.forEach(bucket -> bucket.mean().await().run());
   }
 
   /**
@@ -290,7 +309,8 @@ public final class Plan implements AutoCloseable {
 
   /** Calls of native code in a {@link #run}. */
   public int nativeCalls() {
-    return Arrays.stream(everyRun).mapToInt(Kernel::nativeCalls).sum();
+    return Arrays.stream(everyRun).mapToInt(Kernel::nativeCalls).sum()
+        + buckets.stream().mapToInt(Bucket::nativeCalls).sum();
   }
 
   public PlanMemory memory() {
@@ -317,7 +337,9 @@ public final class Plan implements AutoCloseable {
       int calls = kernels[i].nativeCalls();
       text.append(calls == 1 ? "" : "  in " + calls + " native calls");
       text.append(memory(node, kernels[i])).append('\n');
+      explainReductions(text, i);
     }
+    explainReductions(text, kernels.length);
     for (Arena arena : List.of(Arena.PARAMS, Arena.GRADS, Arena.OPTIMIZER, Arena.STATE)) {
       line(text, arena, store.memory(arena).bytes(), "");
     }
@@ -329,6 +351,22 @@ public final class Plan implements AutoCloseable {
     line(text, Arena.WORKSPACE, memory.workspace(), "");
     text.append(nativeCalls()).append(" native calls in a run\n");
     return text.toString();
+  }
+
+  private void explainReductions(StringBuilder text, int node) {
+    for (Bucket bucket : beginning(node)) {
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "      mean over %d processes of bucket %d of %d: %d gradients, %,d bytes,"
+                  + " beside %d nodes%n",
+              backend.collective().size(),
+              buckets.indexOf(bucket) + 1,
+              buckets.size(),
+              bucket.gradients(),
+              bucket.bytes(),
+              Math.max(0, kernels.length - 1 - node)));
+    }
   }
 
   /** What a node adds to the plan's memory as long as its results are needed, and while it runs. */
@@ -360,6 +398,7 @@ public final class Plan implements AutoCloseable {
     if (!closed) {
       closed = true;
       whole.close();
+      buckets.forEach(bucket -> bucket.mean().close());
       inputs.values().forEach(input -> input.feed.close());
       for (Kernel kernel : kernels) {
         kernel.close();

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.quantrain.autodiff.TrainingGraph;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Node;
@@ -131,6 +132,7 @@ public final class PlanCompiler {
 
     List<Kernel> kernels = new ArrayList<>();
     List<Memory> memories = new ArrayList<>();
+    List<Bucket> buckets = new ArrayList<>();
     try {
       Memory acts = backend.allocate(Math.max(layout.bytes(), MemoryPlanner.ALIGNMENT));
       memories.add(acts);
@@ -151,6 +153,7 @@ public final class PlanCompiler {
             .forEach(k -> k.attach(scratch.address()));
       }
       everyRun.forEach(k -> k.readyConstants(backend::allocate));
+      buckets.addAll(buckets(places));
       return new Plan(
           graph,
           batch,
@@ -160,9 +163,11 @@ public final class PlanCompiler {
           gradients,
           kernels,
           everyRun,
+          buckets,
           memories,
           new PlanMemory(layout.bytes(), naive, workspace));
     } catch (RuntimeException e) {
+      buckets.forEach(bucket -> bucket.mean().close());
       kernels.forEach(Kernel::close);
       memories.forEach(Memory::close);
       throw e;
@@ -253,10 +258,39 @@ public final class PlanCompiler {
     }
     gradients.forEach(
         (param, gradient) ->
-            stored.putIfAbsent(
-                root(gradient), new Place(store.memory(Arena.GRADS), store.offset(param), true)));
+            stored.putIfAbsent(root(gradient), Place.ofGradient(store, param)));
     findLifetimes();
     return options.planner().place(buffers);
+  }
+
+  /** None where gradients are those of this process. */
+  private List<Bucket> buckets(Map<Value, Place> places) {
+    if (options.bucketBytes() == 0 || gradients.isEmpty()) {
+      return List.of();
+    }
+    int end = graph.nodes().size();
+    Map<String, Integer> there = new HashMap<>();
+    gradients.forEach(
+        (param, gradient) -> {
+          boolean copied =
+              !places.get(root(gradient)).equals(Place.ofGradient(store, param))
+                  || gradients.values().stream().filter(v -> root(v) == root(gradient)).count() > 1;
+          there.put(param.name(), copied ? end : lastUse(gradient));
+        });
+    return Bucket.of(store, param -> there.getOrDefault(param.name(), end), options.bucketBytes());
+  }
+
+  /** Index of the last node that writes or reads a value. */
+  private int lastUse(Value value) {
+    for (int i = graph.nodes().size() - 1; i >= 0; i--) {
+      Node node = graph.nodes().get(i);
+      if (Stream.of(node.inputs(), node.outputs())
+          .flatMap(List::stream)
+          .anyMatch(v -> root(v) == root(value))) {
+        return i;
+      }
+    }
+    return graph.nodes().size();
   }
 
   private void findLifetimes() {

@@ -15,6 +15,22 @@ public record ValueCounts(long[] counts, double width, long notFinite) {
   /** The ends of a range. */
   public record Range(double min, double max) {}
 
+  /**
+   * The same values in wider bins, exactly as if they had been counted in these.
+   *
+   * @param wider a power of two times the width
+   */
+  public ValueCounts in(double wider) {
+    int doublings = Math.min(Math.getExponent(wider) - Math.getExponent(width), Integer.SIZE - 1);
+    int half = counts.length / 2;
+    long[] merged = new long[counts.length];
+    for (int i = 0; i < half; i++) { // how far a bin is from zero, on either side
+      merged[half + (i >> doublings)] += counts[half + i];
+      merged[half - 1 - (i >> doublings)] += counts[half - 1 - i];
+    }
+    return new ValueCounts(merged, wider, notFinite);
+  }
+
   /** From the lowest to the highest bin with a value; 0 to 0 without values. */
   Range whole() {
     int first = 0;

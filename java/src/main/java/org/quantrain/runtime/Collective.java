@@ -22,14 +22,23 @@ public interface Collective extends AutoCloseable {
 
   /**
    * Makes a kernel that replaces elements in memory by their reduction over all processes, the same
-   * bits in each. Integers are exact; the order of float sums depends on the number of elements and
-   * processes only. Its run throws a {@link CollectiveException} if another process is gone or does
-   * not come.
+   * bits in each, and in the next run. Integers are exact; of floats a NaN of any process is the
+   * result. Its run throws a {@link CollectiveException} if another process is gone or does not
+   * come.
    *
    * @param address of memory of the backend
    * @param elements of {@link AllReduce.Kind#SUM_PAIRS}: pairs
    */
   Kernel reducing(long address, long elements, DType type, AllReduce.Kind kind);
+
+  /**
+   * Makes kernels that replace float32 elements by their mean over all processes as {@link
+   * #reducing} would, beside what runs between them. Such reductions are done in the order in which
+   * they begin, which is the same in all processes; other reductions may be done meanwhile.
+   *
+   * @param address of memory of the backend
+   */
+  OverlappedReduction overlappingMean(long address, long elements);
 
   /**
    * Replaces numbers of the host by their sums over all processes, the same bits in each. All have

@@ -5,6 +5,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.StreamSupport;
 import org.quantrain.data.DataSource;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
@@ -19,6 +20,7 @@ import org.quantrain.quant.HistogramState;
 import org.quantrain.quant.QuantizerState;
 import org.quantrain.quant.ValueCounts;
 import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.Collective;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
@@ -26,6 +28,9 @@ import org.quantrain.tensor.Shape;
 /**
  * Finds the ranges of a network's activations from images or texts, without training. Every one
  * counts once and alike, so the result does not depend on their order.
+ *
+ * <p>Where the backend has met other processes, each of them calls the same and runs a share of the
+ * batches; all come to the bits of one process by itself.
  */
 public final class Calibration {
   private static final int BATCH = 64;
@@ -39,7 +44,9 @@ public final class Calibration {
    */
   public static Map<String, HostTensor> run(
       Backend backend, Model model, DataSource images, Calibrator calibrator) {
-    return run(backend, model, () -> batches(images), calibrator);
+    int processes = backend.collective().size();
+    int first = backend.collective().rank();
+    return found(backend, model, () -> batches(images, first, processes), calibrator);
   }
 
   /**
@@ -51,6 +58,17 @@ public final class Calibration {
    * @throws NonFiniteException as of images
    */
   public static Map<String, HostTensor> run(
+      Backend backend,
+      Model model,
+      Iterable<List<HostTensor>> batches,
+      Calibrator calibrator) {
+    return found(backend, model, () -> share(batches, backend.collective()), calibrator);
+  }
+
+  /**
+   * @param batches of this process
+   */
+  private static Map<String, HostTensor> found(
       Backend backend,
       Model model,
       Iterable<List<HostTensor>> batches,
@@ -67,7 +85,7 @@ public final class Calibration {
       found = store.snapshot();
     }
     start.putAll(found);
-    if (calibrator.countsValues()) {
+    if (calibrator.countsValues() || backend.collective().size() > 1) {
       start.putAll(chosen(backend, model.graph(), start, calibrator));
     }
     requireFinite(model.graph(), start);
@@ -83,17 +101,24 @@ public final class Calibration {
         .toList();
   }
 
-  /** State of all quantizers on the ranges that their histograms lead to. */
+  /** State of all quantizers on the ranges that what was observed, by all processes, leads to. */
   private static Map<String, HostTensor> chosen(
-      Backend backend, Graph graph, Map<String, HostTensor> counted, Calibrator calibrator) {
-    Map<String, HostTensor> contents = new HashMap<>(counted);
+      Backend backend, Graph graph, Map<String, HostTensor> observed, Calibrator calibrator) {
+    SharedObservations shared = new SharedObservations(backend.collective());
+    Map<String, HostTensor> contents = new HashMap<>(observed);
+    Map<String, HostTensor> batches = new HashMap<>();
     for (FakeQuant quant : observed(graph)) {
-      ValueCounts counts = HistogramState.counts(counted, quant.quantizer());
-      if (counts.notFinite() > 0) {
-        throw notFinite(quant);
-      }
-      ValueCounts.Range range = calibrator.range(counts, quant.spec());
       String name = quant.quantizer();
+      ValueCounts.Range range;
+      if (calibrator.countsValues()) {
+        range = counted(quant, shared.all(HistogramState.counts(observed, name)), calibrator);
+      } else {
+        range = extremes(shared, observed, name);
+        int own = observed.get(name + ".count").ints()[0];
+        int all = (int) shared.all(own, Double::sum);
+        batches.put(name + ".count", HostTensor.of(Shape.of(1), all));
+        contents.putAll(QuantizerState.initial(name, 1));
+      }
       contents.put(name + ObserveRanges.FOUND_MIN, one((float) range.min()));
       contents.put(name + ObserveRanges.FOUND_MAX, one((float) range.max()));
     }
@@ -101,8 +126,29 @@ public final class Calibration {
     try (ParameterStore store = new ParameterStore(backend, ranges.persistent(), contents);
         Plan plan = PlanCompiler.compile(ranges, 1, backend, store, PlanOptions.defaults())) {
       plan.run();
-      return store.snapshot();
+      Map<String, HostTensor> chosen = store.snapshot();
+      chosen.putAll(batches);
+      return chosen;
     }
+  }
+
+  private static ValueCounts.Range counted(
+      FakeQuant quant, ValueCounts counts, Calibrator calibrator) {
+    if (counts.notFinite() > 0) {
+      throw notFinite(quant);
+    }
+    return calibrator.range(counts, quant.spec());
+  }
+
+  /** Who saw no batch has no part in them. */
+  private static ValueCounts.Range extremes(
+      SharedObservations shared, Map<String, HostTensor> observed, String name) {
+    boolean none = observed.get(name + ".count").ints()[0] == 0;
+    double min = observed.get(name + ".range_min").floats()[0];
+    double max = observed.get(name + ".range_max").floats()[0];
+    return new ValueCounts.Range(
+        shared.all(none ? Double.POSITIVE_INFINITY : min, Math::min),
+        shared.all(none ? Double.NEGATIVE_INFINITY : max, Math::max));
   }
 
   private static HostTensor one(float value) {
@@ -134,9 +180,23 @@ public final class Calibration {
     }
   }
 
-  /** The images in order; the last batch has those that are left over. */
-  private static Iterator<List<HostTensor>> batches(DataSource images) {
-    return IntStream.iterate(0, from -> from < images.size(), from -> from + BATCH)
+  /** The batches of one process. */
+  private static Iterator<List<HostTensor>> share(
+      Iterable<List<HostTensor>> batches, Collective collective) {
+    int[] next = {0};
+    return StreamSupport.stream(batches.spliterator(), false)
+        .filter(batch -> next[0]++ % collective.size() == collective.rank())
+        .iterator();
+  }
+
+  /**
+   * The images in order, every so many-th batch; the last has those that are left over.
+   *
+   * @param first batch, from 0
+   */
+  private static Iterator<List<HostTensor>> batches(DataSource images, int first, int every) {
+    return IntStream.iterate(
+            first * BATCH, from -> from < images.size(), from -> from + every * BATCH)
         .mapToObj(from -> batch(images, from, Math.min(BATCH, images.size() - from)))
         .iterator();
   }

@@ -158,6 +158,14 @@ public final class Trainer implements AutoCloseable {
           Phase.CALIBRATE, (phase, g) -> SynchronizeStatistics.apply(g, collective.size()));
     }
     Map<String, Value> persistent = new LinkedHashMap<>();
+    if (collective.size() > 1) {
+      // So that gradients which are there one after another lie side by side.
+      backward
+          .values()
+          .forEach(
+              t ->
+                  t.inOrderOfGradients().forEach(v -> persistent.putIfAbsent(v.name(), v)));
+    }
     forward.values().forEach(g -> g.persistent().forEach(v -> persistent.putIfAbsent(v.name(), v)));
     backward
         .values()
@@ -167,7 +175,7 @@ public final class Trainer implements AutoCloseable {
         (phase, t) ->
             plans.put(
                 phase,
-                PlanCompiler.compile(t, partSize(), backend, store, PlanOptions.defaults())));
+                PlanCompiler.compile(t, partSize(), backend, store, trainingOptions())));
     if (forward.containsKey(Phase.CALIBRATE)) {
       plans.put(
           Phase.CALIBRATE,
@@ -183,7 +191,7 @@ public final class Trainer implements AutoCloseable {
             new Sgd.Options(recipe.momentum(), recipe.weightDecay(), false),
             v -> LearnedValues.decays(model.graph(), v.name()));
     this.update =
-        collective.size() == 1
+        collective.size() == 1 || bucketsGradients()
             ? List.of(optimizer.kernel())
             : List.of(sharingGradients(), optimizer.kernel());
     this.gradients =
@@ -197,6 +205,16 @@ public final class Trainer implements AutoCloseable {
     return processes == 1
         ? training
         : SynchronizeStatistics.apply(training, processes, recipe.syncBatchNorm());
+  }
+
+  /** Gradients of a batch in parts are complete only when none is computed any more. */
+  private boolean bucketsGradients() {
+    return collective.size() > 1 && recipe.accumulate() == 1;
+  }
+
+  private PlanOptions trainingOptions() {
+    PlanOptions options = PlanOptions.defaults();
+    return bucketsGradients() ? options.meanGradients(PlanOptions.BUCKET_BYTES) : options;
   }
 
   /** The gradients of a process's images become the mean over all processes. */

@@ -170,6 +170,11 @@ class BundleTest {
     Path twin = Files.createDirectories(folder.resolve("twin"));
     refuses(
         1, List.of("-o", archive + "", "--with", twin + "", "--with", twin + ""), "called twin");
+    refuses(
+        1,
+        List.of("-o", archive + "", "--with", folder + ""),
+        folder + ": the archive " + archive + " would be in it",
+        "--out");
     refuses(2, List.of("-o", archive + "", "--limit", "0"), "limit: 0 MB");
     assertFalse(Files.exists(archive.getParent()));
   }

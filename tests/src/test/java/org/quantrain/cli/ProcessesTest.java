@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -43,6 +44,7 @@ class ProcessesTest {
     assertTrue(cli.err().contains("by 2 processes, each with 16 of the 32 images of a batch"), cli.err());
     assertEquals(4, Files.readAllLines(Path.of(run, "metrics.jsonl")).size());
     assertTrue(Files.readString(Path.of(run, "config.yaml")).contains("\nprocesses: 2\n"));
+    requireNoMeetingLeft(ProcessHandle.current());
   }
 
   @Test
@@ -63,6 +65,15 @@ class ProcessesTest {
             RunConfig.defaults(300, false),
             ConfigFile.emptyTree().put("device", "cuda").put("processes", 3));
     assertEquals("cuda:2", config.deviceOf(2).toString());
+  }
+
+  /** What a first process made for the others to meet in is gone. */
+  private static void requireNoMeetingLeft(ProcessHandle first) throws IOException {
+    String prefix = Processes.prefix(first.pid());
+    try (Stream<Path> files = Files.list(Path.of(System.getProperty("java.io.tmpdir")))) {
+      assertEquals(
+          List.of(), files.filter(f -> f.getFileName().toString().startsWith(prefix)).toList());
+    }
   }
 
   /** A program of its own, whose processes can be killed. */
@@ -131,6 +142,7 @@ class ProcessesTest {
       assertEquals(1, training.first.exitValue());
       assertTrue(line.contains("process 1 of 2 was killed by signal 9"), line);
       assertTrue(line.contains(resume), line);
+      requireNoMeetingLeft(training.first.toHandle());
     }
     int epochs = Checkpoint.read(checkpoint).epochs();
     assertTrue(epochs >= 1, epochs + " epochs");
@@ -142,6 +154,7 @@ class ProcessesTest {
       String line = training.lastWords(other);
       assertTrue(line.contains("the first of 2 processes ended"), line);
       assertTrue(line.contains(resume), line);
+      requireNoMeetingLeft(training.first.toHandle());
     }
     assertTrue(Checkpoint.read(checkpoint).epochs() > epochs);
 

@@ -2,26 +2,37 @@ package org.quantrain.plan;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadInfo;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.quantrain.autodiff.TrainingGraph;
 import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.graph.Model;
 import org.quantrain.op.Lowering;
 import org.quantrain.pass.Phase;
 import org.quantrain.pass.Pipelines;
+import org.quantrain.pass.SynchronizeStatistics;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
 import org.quantrain.quant.Target;
 import org.quantrain.runtime.Backend;
+import org.quantrain.runtime.Meeting;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.runtime.Sgd;
 import org.quantrain.tensor.HostTensor;
@@ -40,6 +51,8 @@ class StepCountersTest {
   private static final Pattern SEVERAL_CALLS = Pattern.compile("in (\\d+) native calls$");
 
   private static Backend backend;
+
+  @TempDir private Path folder;
 
   @BeforeAll
   static void open() {
@@ -91,6 +104,87 @@ class StepCountersTest {
       Model model = Zoo.build(name, 3, 16, 16, 10, 1);
       requireNothingCounted(calibrated(model, policy(8)), Phase.TRAIN, Lowering.INTEGER);
     }
+  }
+
+  /** Batch norm's reductions wait in native code; those of gradients only when they are needed. */
+  @Test
+  void aStepOfTwoProcessesLeavesTheJvmAloneAndWaitsForEachReductionOnceAtMost() throws Exception {
+    assumeTrue(CpuBackend.whyAlone().isEmpty());
+    ExecutorService threads = Executors.newFixedThreadPool(2);
+    CyclicBarrier together = new CyclicBarrier(2);
+    List<Future<?>> both = new ArrayList<>();
+    for (int rank = 0; rank < 2; rank++) {
+      Meeting meeting = new Meeting(folder, rank, 2);
+      both.add(
+          threads.submit(
+              () -> {
+                try (Backend mine = CpuBackend.open(1)) {
+                  mine.meet(meeting);
+                  requireNothingCounted(mine, together);
+                }
+                return null;
+              }));
+    }
+    for (Future<?> one : both) {
+      one.get();
+    }
+    threads.shutdown();
+  }
+
+  private static void requireNothingCounted(Backend mine, CyclicBarrier together)
+      throws Exception {
+    Model model = Zoo.build("resnet8", 3, 16, 16, 10, 1);
+    TrainingGraph training =
+        SynchronizeStatistics.apply(
+            Pipelines.training(model.graph(), Phase.FLOAT_TRAIN, Lowering.INTEGER, 0), 2, true);
+    PlanOptions options = PlanOptions.defaults().meanGradients(1 << 14);
+    try (ParameterStore store =
+            new ParameterStore(mine, training.graph().persistent(), model.contents());
+        Plan plan = PlanCompiler.compile(training, BATCH, mine, store, options);
+        Sgd sgd = new Sgd(store, new Sgd.Options(0.9f, 1e-4f, false))) {
+      plan.input(plan.graph().inputs().get(0)).put(0, images(model).bytes());
+      long reductions =
+          plan.explain().lines().filter(line -> line.contains("mean over 2 processes")).count();
+      assertTrue(reductions > 3, plan.explain());
+      steps(plan, sgd);
+      long[] beside =
+          Thread.getAllStackTraces().keySet().stream()
+              .filter(thread -> thread.getName().equals("quantrain-communication"))
+              .mapToLong(Thread::getId)
+              .toArray();
+      assertTrue(beside.length > 0);
+      together.await();
+      long pointers = Pointer.totalCount();
+      together.await();
+      ThreadInfo before = THREADS.getThreadInfo(Thread.currentThread().getId());
+      long least = Long.MAX_VALUE;
+      long leastBeside = Long.MAX_VALUE;
+      for (int round = 0; round < ROUNDS; round++) {
+        long startBeside = allocated(beside);
+        long start = THREADS.getCurrentThreadAllocatedBytes();
+        steps(plan, sgd);
+        least = Math.min(least, THREADS.getCurrentThreadAllocatedBytes() - start);
+        leastBeside = Math.min(leastBeside, allocated(beside) - startBeside);
+      }
+      ThreadInfo after = THREADS.getThreadInfo(Thread.currentThread().getId());
+      together.await();
+      long pointersAfter = Pointer.totalCount();
+      together.await();
+      assertEquals(0, least, "bytes on the heap");
+      assertEquals(0, leastBeside, "bytes on the heap by the threads that communicate");
+      assertEquals(pointers, pointersAfter, "pointers that own memory");
+      assertEquals(before.getBlockedCount(), after.getBlockedCount(), "waits for a lock");
+      long waits = after.getWaitedCount() - before.getWaitedCount();
+      assertTrue(waits <= reductions * ROUNDS * STEPS, waits + " waits");
+    }
+  }
+
+  private static long allocated(long[] threads) {
+    long bytes = 0;
+    for (long thread : threads) {
+      bytes += THREADS.getThreadAllocatedBytes(thread);
+    }
+    return bytes;
   }
 
   private static Model calibrated(Model model, QuantPolicy policy) {

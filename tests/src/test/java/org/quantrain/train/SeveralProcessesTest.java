@@ -2,6 +2,8 @@ package org.quantrain.train;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -9,12 +11,15 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -24,6 +29,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.quantrain.autodiff.TrainingGraph;
 import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.data.Augmentation;
 import org.quantrain.data.DataSource;
@@ -32,9 +38,14 @@ import org.quantrain.graph.GraphException;
 import org.quantrain.graph.Model;
 import org.quantrain.graph.Value;
 import org.quantrain.op.AllReduce;
+import org.quantrain.op.Lowering;
+import org.quantrain.pass.AddLoss;
 import org.quantrain.pass.Phase;
 import org.quantrain.pass.Pipelines;
 import org.quantrain.pass.SynchronizeStatistics;
+import org.quantrain.plan.Plan;
+import org.quantrain.plan.PlanCompiler;
+import org.quantrain.plan.PlanOptions;
 import org.quantrain.quant.Calibrator;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
@@ -44,8 +55,11 @@ import org.quantrain.runtime.Collective;
 import org.quantrain.runtime.CollectiveException;
 import org.quantrain.runtime.Meeting;
 import org.quantrain.runtime.Memory;
+import org.quantrain.runtime.OverlappedReduction;
+import org.quantrain.runtime.ParameterStore;
 import org.quantrain.tensor.DType;
 import org.quantrain.tensor.HostTensor;
+import org.quantrain.tensor.Shape;
 import org.quantrain.zoo.Zoo;
 
 /**
@@ -240,6 +254,109 @@ class SeveralProcessesTest {
     }
   }
 
+  @Test
+  void floatsAreSummedInTheOrderOfTheRanksWhereverTheyStand() throws Exception {
+    float[] parts = {0.1f, 1e8f, -1e8f}; // in another order the small one would be left
+    for (int n : new int[] {5, 100_000}) {
+      for (ByteBuffer left : together(3, backend -> meanOf(backend, n, parts))) {
+        for (int i = 0; i < n; i++) {
+          assertEquals(0, left.getFloat(Float.BYTES * i), "element " + i + " of " + n);
+        }
+      }
+    }
+  }
+
+  private static ByteBuffer meanOf(Backend backend, int n, float[] parts) {
+    try (Memory memory = backend.allocate(4L * n);
+        OverlappedReduction mean =
+            backend.collective().overlappingMean(memory.address(), n)) {
+      ByteBuffer view = memory.host(0, 4L * n).buffer();
+      while (view.hasRemaining()) {
+        view.putFloat(parts[backend.collective().rank()]);
+      }
+      mean.begin().run();
+      mean.await().run();
+      return ByteBuffer.allocate(4 * n).order(ByteOrder.nativeOrder()).put(view.rewind()).flip();
+    }
+  }
+
+  @Test
+  void whoWaitsForAReductionHearsThatAnotherProcessIsGone() {
+    ExecutionException e =
+        assertThrows(
+            ExecutionException.class,
+            () ->
+                together(
+                    2,
+                    backend ->
+                        backend.collective().rank() == 0
+                            ? meanOf(backend, 100_000, new float[] {1})
+                            : null));
+    assertTrue(e.getCause() instanceof CollectiveException, e.toString());
+    assertTrue(e.getMessage().contains("process 0 of 2 lost the others"), e.getMessage());
+  }
+
+  @Test
+  void gradientsInBucketsHaveTheBitsOfOneReduction() throws Exception {
+    List<Map<String, HostTensor>> found =
+        together(
+            3,
+            backend -> {
+              TrainingGraph training =
+                  SynchronizeStatistics.apply(
+                      Pipelines.training(
+                          network().graph(), Phase.FLOAT_TRAIN, Lowering.INTEGER, 0),
+                      3,
+                      true);
+              List<Value> values = new ArrayList<>(training.inOrderOfGradients());
+              values.addAll(training.graph().persistent());
+              try (ParameterStore store =
+                  new ParameterStore(backend, values, network().contents())) {
+                PlanOptions options = PlanOptions.defaults();
+                Map<String, HostTensor> own = gradients(training, store, options, 0);
+                Map<String, HostTensor> mean =
+                    gradients(training, store, options.meanGradients(Long.MAX_VALUE), 1);
+                assertSame(
+                    mean, gradients(training, store, options.meanGradients(20_000), 5));
+                assertSame(
+                    mean, gradients(training, store, options.meanGradients(1), own.size()));
+                String bias = "fc.bias";
+                assertNotEquals(mean.get(bias).buffer(), own.get(bias).buffer());
+                return mean;
+              }
+            });
+    assertSame(found.get(0), found.get(1));
+    assertSame(found.get(0), found.get(2));
+  }
+
+  /** What a run leaves; its plan says where so many reductions stand. */
+  private static Map<String, HostTensor> gradients(
+      TrainingGraph training, ParameterStore store, PlanOptions options, int reductions) {
+    try (Plan plan = PlanCompiler.compile(training, BATCH, store.backend(), store, options)) {
+      int rank = store.backend().collective().rank();
+      float[] pixels = new float[digits.imageFloats()];
+      FloatBuffer images = plan.input(plan.graph().inputs().get(0)).asFloatBuffer();
+      IntBuffer labels = plan.input(AddLoss.LABELS).asIntBuffer();
+      for (int i = 0; i < BATCH; i++) {
+        digits.read(rank * BATCH + i, pixels, 0);
+        images.put(pixels);
+        labels.put(digits.label(rank * BATCH + i));
+      }
+      plan.run();
+      List<String> lines = plan.explain().lines().toList();
+      List<String> begun = lines.stream().filter(l -> l.contains("mean over 3 processes")).toList();
+      assertEquals(reductions, begun.size(), plan.explain());
+      for (int i = 0; i < begun.size(); i++) {
+        String bucket = "bucket " + (i + 1) + " of " + reductions;
+        assertTrue(begun.get(i).contains(bucket), begun.get(i));
+      }
+      assertFalse(reductions > 1 && begun.get(0).endsWith("beside 0 nodes"), plan.explain());
+      Map<String, HostTensor> left = new TreeMap<>();
+      store.params().forEach(v -> left.put(v.name(), store.gradient(v.name())));
+      return left;
+    }
+  }
+
   /** 20 steps: the same images in the same batches, and only the order of float sums differs. */
   @Test
   void floatTrainingInTwoProcessesComesToTheWeightsOfOne() throws Exception {
@@ -357,6 +474,69 @@ class SeveralProcessesTest {
                 together(
                     2, b -> train(b, Stage.FLOAT, network(), first(64), recipe().batch(15), null)));
     assertTrue(e.getMessage().contains("expected a multiple of 2"), e.getMessage());
+  }
+
+  @Test
+  void processesThatCalibrateTogetherFindTheBitsOfOne() throws Exception {
+    Model model = quantized(network(), Quantizer.EMA);
+    for (Calibrator calibrator : Calibrator.values()) {
+      for (int images : new int[] {300, 40}) { // five batches, and one that two processes lack
+        Map<String, HostTensor> one;
+        try (Backend backend = CpuBackend.open(1)) {
+          one = Calibration.run(backend, model, first(images), calibrator);
+        }
+        for (Map<String, HostTensor> found :
+            together(3, b -> Calibration.run(b, model, first(images), calibrator))) {
+          assertSame(one, found);
+        }
+      }
+    }
+  }
+
+  @Test
+  void batchesOfTheCallerAreSharedAmongTheProcessesThatCalibrate() throws Exception {
+    Model model = quantized(network(), Quantizer.EMA);
+    List<List<HostTensor>> batches = new ArrayList<>();
+    for (int i = 1; i <= 5; i++) {
+      Shape shape = Shape.of(i, 1, 8, 8); // widest last, so that bins differ
+      batches.add(List.of(HostTensor.filled(shape, i * i * i * i)));
+    }
+    for (Calibrator calibrator : Calibrator.values()) {
+      Map<String, HostTensor> one;
+      try (Backend backend = CpuBackend.open(1)) {
+        one = Calibration.run(backend, model, batches, calibrator);
+      }
+      for (Map<String, HostTensor> found :
+          together(2, b -> Calibration.run(b, model, batches, calibrator))) {
+        assertSame(one, found);
+      }
+    }
+  }
+
+  @Test
+  void allProcessesThatCalibrateHearOfAValueThatOneOfThemSaw() {
+    Model model = quantized(network(), Quantizer.EMA);
+    List<List<HostTensor>> batches =
+        List.of(
+            List.of(HostTensor.filled(Shape.of(1, 1, 8, 8), 1)),
+            List.of(HostTensor.filled(Shape.of(1, 1, 8, 8), Float.POSITIVE_INFINITY)));
+    for (Calibrator calibrator : Calibrator.values()) {
+      List<String> told = new CopyOnWriteArrayList<>();
+      assertThrows(
+          ExecutionException.class,
+          () ->
+              together(
+                  2,
+                  b -> {
+                    NonFiniteException e =
+                        assertThrows(
+                            NonFiniteException.class,
+                            () -> Calibration.run(b, model, batches, calibrator));
+                    told.add(e.getMessage());
+                    throw e;
+                  }));
+      assertEquals(2, told.size(), told.toString());
+    }
   }
 
   @Test

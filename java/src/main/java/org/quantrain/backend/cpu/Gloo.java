@@ -2,54 +2,46 @@ package org.quantrain.backend.cpu;
 
 import java.io.IOException;
 import java.net.URL;
-import java.nio.charset.StandardCharsets;
-import java.time.Duration;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Optional;
-import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 import org.quantrain.backend.shared.At;
 import org.quantrain.internal.bind.QuantrainNative;
-import org.quantrain.internal.bind.qt_collective;
 import org.quantrain.op.AllReduce;
 import org.quantrain.runtime.Collective;
 import org.quantrain.runtime.CollectiveException;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.runtime.Meeting;
+import org.quantrain.runtime.OverlappedReduction;
 import org.quantrain.tensor.DType;
 
-/** Processes on this host, over Gloo: a library of its own, opened when they meet. */
+/**
+ * Processes on this host, over Gloo: a library of its own, opened when they meet. Each is connected
+ * to all others twice: for what the backend's thread waits for, and for what goes on beside it.
+ */
 final class Gloo implements Collective {
   private static final String LIBRARY = "libquantrain_gloo.so";
 
-  /** Long enough for a process that saves to a slow disk; one that died is noticed at once. */
-  private static final Duration PATIENCE = Duration.ofMinutes(10);
-
   private final Meeting meeting;
-  private final qt_collective collective = new qt_collective();
+  private final GlooConnections connections;
+  private final CommunicationThread beside;
 
   Gloo(Meeting meeting) {
     this.meeting = meeting;
-    try (BytePointer message = new BytePointer(512);
-        BytePointer library = new BytePointer(library(), StandardCharsets.UTF_8);
-        BytePointer folder =
-            new BytePointer(meeting.folder().toString(), StandardCharsets.UTF_8)) {
-      message.put(0, (byte) 0);
-      int status =
-          QuantrainNative.qt_collective_open(
-              collective,
-              library,
-              folder,
-              meeting.rank(),
-              meeting.size(),
-              Math.toIntExact(PATIENCE.toMillis()),
-              message,
-              message.capacity());
-      if (status != QuantrainNative.QT_OK) {
-        throw failure(
-            message.limit(BytePointer.strlen(message)).getString(StandardCharsets.UTF_8));
-      }
+    String library = library();
+    connections = new GlooConnections(meeting, library, meeting.folder());
+    try {
+      Path folder = Files.createDirectories(meeting.folder().resolve("beside"));
+      beside = new CommunicationThread(new GlooConnections(meeting, library, folder));
+    } catch (IOException e) {
+      connections.close();
+      throw new CollectiveException(meeting.folder() + ": " + e);
+    } catch (RuntimeException e) {
+      connections.close();
+      throw e;
     }
   }
 
@@ -80,11 +72,6 @@ final class Gloo implements Collective {
     }
   }
 
-  private CollectiveException failure(String reason) {
-    return new CollectiveException(
-        "process %d of %d lost the others: %s".formatted(rank(), size(), reason));
-  }
-
   @Override
   public int rank() {
     return meeting.rank();
@@ -103,7 +90,7 @@ final class Gloo implements Collective {
     return new Kernel() {
       @Override
       public void run() {
-        reduce(data, elements, number, function);
+        connections.reduce(data, elements, number, function);
       }
 
       @Override
@@ -111,6 +98,11 @@ final class Gloo implements Collective {
         return 1;
       }
     };
+  }
+
+  @Override
+  public OverlappedReduction overlappingMean(long address, long elements) {
+    return beside.mean(address, elements);
   }
 
   private static int number(DType type, AllReduce.Kind kind) {
@@ -137,23 +129,15 @@ final class Gloo implements Collective {
   @Override
   public void sum(double[] values) {
     try (DoublePointer memory = new DoublePointer(values)) {
-      reduce(
+      connections.reduce(
           memory, values.length, QuantrainNative.QT_NUMBER_F64, QuantrainNative.QT_REDUCE_SUM);
       memory.get(values);
     }
   }
 
-  private void reduce(Pointer data, long elements, int number, int function) {
-    int status =
-        QuantrainNative.qt_collective_all_reduce(collective, data, elements, number, function);
-    if (status != QuantrainNative.QT_OK) {
-      throw failure(QuantrainNative.qt_collective_last_error(collective).getString());
-    }
-  }
-
   @Override
   public void close() {
-    QuantrainNative.qt_collective_close(collective);
-    collective.setNull();
+    beside.close();
+    connections.close();
   }
 }

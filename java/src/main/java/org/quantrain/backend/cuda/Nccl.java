@@ -25,6 +25,7 @@ import org.quantrain.backend.shared.NativeContext;
 import org.quantrain.backend.shared.Scratch;
 import org.quantrain.backend.shared.Steps;
 import org.quantrain.internal.bind.QuantrainNative;
+import org.quantrain.internal.bind.qt_reduce_args;
 import org.quantrain.internal.bind.qt_scale_channels_args;
 import org.quantrain.op.AllReduce;
 import org.quantrain.runtime.Collective;
@@ -32,6 +33,7 @@ import org.quantrain.runtime.CollectiveException;
 import org.quantrain.runtime.HostView;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.runtime.Meeting;
+import org.quantrain.runtime.OverlappedReduction;
 import org.quantrain.tensor.DType;
 
 /**
@@ -259,12 +261,53 @@ final class Nccl implements Collective {
       return WideSums.steps(
           context, address, elements, (place, n) -> reduction(place, n, ncclInt64, ncclSum));
     }
+    if (type == DType.F32 && (kind == AllReduce.Kind.MIN || kind == AllReduce.Kind.MAX)) {
+      return extremes(address, elements, kind);
+    }
     Steps steps =
         new Steps(null)
             .add(
                 reduction(
                     Scratch.Region.fixed(address), elements, typeOf(type), functionOf(kind)));
     return kind == AllReduce.Kind.MEAN ? steps.add(shareOf(address, elements)) : steps;
+  }
+
+  /** NCCL says nothing of NaN: our own kernel, which does, takes the extremes of all parts. */
+  private Steps extremes(long address, long elements, AllReduce.Kind kind) {
+    Steps steps = new Steps(null);
+    Scratch.Region parts = steps.scratch().region(Float.BYTES * elements * size());
+    long[] to = new long[1];
+    parts.whenKnown(known -> to[0] = known);
+    steps.add(
+        () -> call(() -> communicator.gather(address, to[0], elements, ncclFloat32)));
+    qt_reduce_args args =
+        new qt_reduce_args()
+            .y(At.any(address))
+            .outer(1)
+            .n(size())
+            .inner(elements)
+            .kind(
+                kind == AllReduce.Kind.MIN
+                    ? QuantrainNative.QT_REDUCE_MIN
+                    : QuantrainNative.QT_REDUCE_MAX)
+            .element_type(QuantrainNative.QT_ELEMENT_F32);
+    parts.whenKnown(known -> args.x(At.any(known)));
+    return steps.add(context.call(null, args, QuantrainNative::qt_reduce));
+  }
+
+  @Override
+  public OverlappedReduction overlappingMean(long address, long elements) {
+    Steps begin =
+        new Steps(null)
+            .add(
+                () ->
+                    call(
+                        () ->
+                            communicator.allReduceBeside(
+                                address, elements, ncclFloat32, ncclSum)));
+    Steps await =
+        new Steps(null).add(() -> call(communicator::join)).add(shareOf(address, elements));
+    return new OverlappedReduction(begin, await);
   }
 
   /** One call, whose memory may become known later. */

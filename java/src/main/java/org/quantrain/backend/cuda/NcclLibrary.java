@@ -36,6 +36,28 @@ interface NcclLibrary {
      */
     int allReduce(long address, long elements, int type, int function);
 
+    /**
+     * Enqueues a reduction in place on a stream of the communicator's own, behind what is on the
+     * device's stream so far. Reductions of both streams are done one after another, in the order
+     * of the calls, which is the same in all processes.
+     *
+     * @param address as of {@link #allReduce}
+     */
+    int allReduceBeside(long address, long elements, int type, int function);
+
+    /** The device's stream goes on when what was enqueued beside it so far is done. */
+    int join();
+
+    /**
+     * Enqueues, on the device's stream, a copy of the elements of every process, one behind the
+     * other.
+     *
+     * @param from as many elements of the device's memory
+     * @param to so many for each process
+     * @param type an ncclDataType_t
+     */
+    int gather(long from, long to, long elements, int type);
+
     /** Begins to complete what was enqueued; nothing is after this. */
     int finish();
 

@@ -1,9 +1,18 @@
 package org.quantrain.backend.cuda;
 
+import static org.bytedeco.cuda.global.cudart.cudaEventCreateWithFlags;
+import static org.bytedeco.cuda.global.cudart.cudaEventDestroy;
+import static org.bytedeco.cuda.global.cudart.cudaEventDisableTiming;
+import static org.bytedeco.cuda.global.cudart.cudaEventRecord;
 import static org.bytedeco.cuda.global.cudart.cudaSetDevice;
+import static org.bytedeco.cuda.global.cudart.cudaStreamCreateWithFlags;
+import static org.bytedeco.cuda.global.cudart.cudaStreamDestroy;
+import static org.bytedeco.cuda.global.cudart.cudaStreamNonBlocking;
+import static org.bytedeco.cuda.global.cudart.cudaStreamWaitEvent;
 import static org.bytedeco.cuda.global.nccl.NCCL_API_MAGIC;
 import static org.bytedeco.cuda.global.nccl.NCCL_UNIQUE_ID_BYTES;
 import static org.bytedeco.cuda.global.nccl.NCCL_VERSION_CODE;
+import static org.bytedeco.cuda.global.nccl.ncclAllGather;
 import static org.bytedeco.cuda.global.nccl.ncclAllReduce;
 import static org.bytedeco.cuda.global.nccl.ncclCommAbort;
 import static org.bytedeco.cuda.global.nccl.ncclCommFinalize;
@@ -13,7 +22,9 @@ import static org.bytedeco.cuda.global.nccl.ncclGetErrorString;
 import static org.bytedeco.cuda.global.nccl.ncclGetLastError;
 import static org.bytedeco.cuda.global.nccl.ncclGetUniqueId;
 import static org.bytedeco.cuda.global.nccl.ncclGetVersion;
+import static org.bytedeco.cuda.global.nccl.ncclUnhandledCudaError;
 
+import org.bytedeco.cuda.cudart.CUevent_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.cuda.nccl.ncclComm;
 import org.bytedeco.cuda.nccl.ncclConfig_t;
@@ -24,7 +35,7 @@ import org.quantrain.backend.shared.At;
 import org.quantrain.runtime.CollectiveException;
 import org.quantrain.runtime.QuantrainException;
 
-/** NCCL itself, on one device and stream. */
+/** NCCL itself, on one device and its stream, and a second stream beside that. */
 final class PresetNccl implements NcclLibrary {
   /** The first whose calls all are as they are used here. */
   private static final int OLDEST = 21800;
@@ -169,9 +180,20 @@ final class PresetNccl implements NcclLibrary {
   private final class Connected implements Communicator {
     private final ncclComm handle;
     private final int[] status = new int[1];
+    private final CUstream_st beside = new CUstream_st();
+    private final CUevent_st fork = new CUevent_st();
+    private final CUevent_st join = new CUevent_st();
 
     Connected(ncclComm handle) {
       this.handle = handle;
+      int made = cudaStreamCreateWithFlags(beside, cudaStreamNonBlocking);
+      made = made != 0 ? made : cudaEventCreateWithFlags(fork, cudaEventDisableTiming);
+      made = made != 0 ? made : cudaEventCreateWithFlags(join, cudaEventDisableTiming);
+      if (made != 0) {
+        abort();
+        throw new CollectiveException(
+            "a stream for NCCL: status " + made + ": " + CudaFailure.ofCuda(made).advice());
+      }
     }
 
     @Override
@@ -187,6 +209,32 @@ final class PresetNccl implements NcclLibrary {
     }
 
     @Override
+    public int allReduceBeside(long address, long elements, int type, int function) {
+      Pointer data = At.any(address);
+      int ordered = order(stream, fork, beside);
+      return ordered != SUCCESS
+          ? ordered
+          : ncclAllReduce(data, data, elements, type, function, handle, beside);
+    }
+
+    @Override
+    public int join() {
+      return order(beside, join, stream);
+    }
+
+    /** What is enqueued on one stream from now on comes behind what is on another. */
+    private static int order(CUstream_st first, CUevent_st event, CUstream_st then) {
+      int called = cudaEventRecord(event, first);
+      called = called != 0 ? called : cudaStreamWaitEvent(then, event, 0);
+      return called == 0 ? SUCCESS : ncclUnhandledCudaError;
+    }
+
+    @Override
+    public int gather(long from, long to, long elements, int type) {
+      return ncclAllGather(At.any(from), At.any(to), elements, type, handle, stream);
+    }
+
+    @Override
     public int finish() {
       return ncclCommFinalize(handle);
     }
@@ -194,6 +242,9 @@ final class PresetNccl implements NcclLibrary {
     @Override
     public void abort() {
       ncclCommAbort(handle);
+      cudaEventDestroy(join);
+      cudaEventDestroy(fork);
+      cudaStreamDestroy(beside);
     }
 
     @Override

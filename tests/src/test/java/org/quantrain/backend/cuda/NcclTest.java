@@ -31,6 +31,7 @@ import org.quantrain.runtime.CollectiveException;
 import org.quantrain.runtime.HostView;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.runtime.Meeting;
+import org.quantrain.runtime.OverlappedReduction;
 import org.quantrain.tensor.DType;
 
 /**
@@ -56,6 +57,10 @@ class NcclTest {
     final List<String> calls = new CopyOnWriteArrayList<>();
     volatile int status = SUCCESS;
     volatile int reduced = SUCCESS;
+
+    /** A process whose first number is NaN, wherever numbers are gathered; -1: none. */
+    int nanOf = -1;
+
     private int size;
 
     @Override
@@ -92,6 +97,33 @@ class NcclTest {
           DoublePointer at = new DoublePointer(At.any(address));
           at.put(i, at.get(i) * size);
         }
+      }
+      return reduced;
+    }
+
+    @Override
+    public int allReduceBeside(long address, long n, int type, int function) {
+      calls.add("beside");
+      return allReduce(address, n, type, function);
+    }
+
+    @Override
+    public int join() {
+      calls.add("join");
+      return reduced;
+    }
+
+    /** Process r has the numbers of this one plus r. */
+    @Override
+    public int gather(long from, long to, long n, int type) {
+      assertEquals(nccl.ncclFloat32, type);
+      for (int rank = 0; rank < size; rank++) {
+        for (int i = 0; i < n; i++) {
+          At.floats(to).put(rank * n + i, At.floats(from).get(i) + rank);
+        }
+      }
+      if (nanOf >= 0) {
+        At.floats(to).put(nanOf * n, Float.NaN);
       }
       return reduced;
     }
@@ -225,6 +257,57 @@ class NcclTest {
       host.pull();
       assertEquals(0.1f * 3 * (1f / 3), host.buffer().getFloat(0));
       assertEquals(7f * 3 * (1f / 3), host.buffer().getFloat(4));
+    }
+  }
+
+  @Test
+  void anOverlappingMeanBeginsBesideAndIsAMeanWhereItWasAwaited() {
+    Played library = new Played();
+    try (Nccl nccl = meet(library, 0, 3, PATIENCE);
+        DeviceMemory memory = new DeviceMemory(cuda, 64);
+        OverlappedReduction mean = nccl.overlappingMean(memory.address(), 2)) {
+      HostView host = memory.host(0, 64);
+      host.buffer().putFloat(0, 0.1f).putFloat(4, 7);
+      host.push();
+      library.calls.clear();
+      mean.begin().run();
+      assertEquals(List.of("beside"), library.calls);
+      mean.await().run();
+      assertEquals(List.of("beside", "join"), library.calls);
+      host.pull();
+      assertEquals(0.1f * 3 * (1f / 3), host.buffer().getFloat(0));
+      assertEquals(7f * 3 * (1f / 3), host.buffer().getFloat(4));
+      library.reduced = 6;
+      assertTrue(lossOf(mean.await()::run).endsWith("status 6"));
+    }
+  }
+
+  @Test
+  void aNanOfAnyProcessIsTheExtreme() {
+    for (int nanOf = -1; nanOf < 3; nanOf++) {
+      Played library = new Played();
+      library.nanOf = nanOf;
+      try (Nccl nccl = meet(library, 0, 3, PATIENCE)) {
+        float[] smallest = extremes(nccl, AllReduce.Kind.MIN);
+        float[] largest = extremes(nccl, AllReduce.Kind.MAX);
+        assertArrayEquals(new float[] {nanOf < 0 ? -1.5f : Float.NaN, 4}, smallest);
+        assertArrayEquals(new float[] {nanOf < 0 ? 0.5f : Float.NaN, 6}, largest);
+      }
+    }
+  }
+
+  /** Of (-1.5, 4). */
+  private float[] extremes(Nccl nccl, AllReduce.Kind kind) {
+    try (DeviceMemory memory = new DeviceMemory(cuda, 64);
+        Kernel reducing = nccl.reducing(memory.address(), 2, DType.F32, kind);
+        DeviceMemory workspace = new DeviceMemory(cuda, reducing.workspaceBytes())) {
+      HostView host = memory.host(0, 64);
+      host.buffer().putFloat(0, -1.5f).putFloat(4, 4);
+      host.push();
+      reducing.attach(workspace.address());
+      reducing.run();
+      host.pull();
+      return new float[] {host.buffer().getFloat(0), host.buffer().getFloat(4)};
     }
   }
 
