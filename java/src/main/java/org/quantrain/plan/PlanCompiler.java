@@ -159,7 +159,7 @@ public final class PlanCompiler {
           kernels,
           everyRun,
           memories,
-          new PlanMemory(layout.bytes(), naive, workspace));
+          new PlanMemory(layout.bytes(), naive, workspace, transferred(batch)));
     } catch (RuntimeException e) {
       kernels.forEach(Kernel::close);
       memories.forEach(Memory::close);

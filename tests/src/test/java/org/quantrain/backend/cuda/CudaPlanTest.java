@@ -10,8 +10,12 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.quantrain.autodiff.TrainingGraph;
+import org.quantrain.backend.cpu.CpuBackend;
+import org.quantrain.bench.RepeatedStep;
+import org.quantrain.bench.StepKind;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
 import org.quantrain.op.Compute;
@@ -24,6 +28,7 @@ import org.quantrain.plan.PlanOptions;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
 import org.quantrain.quant.Target;
+import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.ParameterStore;
 import org.quantrain.runtime.QuantrainException;
 import org.quantrain.zoo.Zoo;
@@ -86,6 +91,24 @@ class CudaPlanTest {
                 Phase.EVAL)) {
           assertTrue(
               explained(quantized, phase, Lowering.INTEGER, compute).contains(" on cuda: "));
+        }
+      }
+    }
+  }
+
+  /** The network and the steps that are timed beside PyTorch. */
+  @ParameterizedTest
+  @EnumSource(Compute.class)
+  void theStepsOfResNet50OfFullSizeHavePlansOnBothDevices(Compute compute) {
+    Model model = Zoo.build("resnet50", 3, 224, 224, 1000, 1);
+    try (CpuBackend cpu = CpuBackend.open(2)) {
+      for (StepKind kind : StepKind.all(List.of(Lowering.INTEGER), List.of(compute))) {
+        Model trained =
+            kind.bits() == 0 ? model : Pipelines.quantize(model, kind.policy());
+        for (Backend backend : List.of(cuda, cpu)) {
+          try (RepeatedStep step = new RepeatedStep(backend, trained, kind, 1)) {
+            assertTrue(step.allocatedBytes() > 4 * 4 * 25_557_032L, kind.name());
+          }
         }
       }
     }
