@@ -10,7 +10,6 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.quantrain.autodiff.TrainingGraph;
 import org.quantrain.backend.cpu.CpuBackend;
@@ -96,19 +95,17 @@ class CudaPlanTest {
     }
   }
 
-  /** The network and the steps that are timed beside PyTorch. */
-  @ParameterizedTest
-  @EnumSource(Compute.class)
-  void theStepsOfResNet50OfFullSizeHavePlansOnBothDevices(Compute compute) {
-    Model model = Zoo.build("resnet50", 3, 224, 224, 1000, 1);
+  /** As it is timed beside PyTorch. */
+  @Test
+  void theQuantizedStepOfResNet50OfFullSizeHasAPlanOnBothDevices() {
+    StepKind kind = new StepKind(8, Quantizer.EMA, Lowering.INTEGER, Compute.BF16);
+    Model model =
+        Pipelines.quantize(Zoo.build("resnet50", 3, 224, 224, 1000, 1), kind.policy());
     try (CpuBackend cpu = CpuBackend.open(2)) {
-      for (StepKind kind : StepKind.all(List.of(Lowering.INTEGER), List.of(compute))) {
-        Model trained =
-            kind.bits() == 0 ? model : Pipelines.quantize(model, kind.policy());
-        for (Backend backend : List.of(cuda, cpu)) {
-          try (RepeatedStep step = new RepeatedStep(backend, trained, kind, 1)) {
-            assertTrue(step.allocatedBytes() > 4 * 4 * 25_557_032L, kind.name());
-          }
+      for (Backend backend : List.of(cuda, cpu)) {
+        try (RepeatedStep step = new RepeatedStep(backend, model, kind, 1)) {
+          // Parameters, gradients and velocities, and more.
+          assertTrue(step.allocatedBytes() > 3 * Float.BYTES * 25_557_032L);
         }
       }
     }
