@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.quantrain.bench.Sampler;
 import org.quantrain.graph.Model;
 import org.quantrain.onnx.OnnxReader;
 import org.quantrain.onnx.OnnxWriter;

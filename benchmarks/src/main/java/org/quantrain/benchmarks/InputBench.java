@@ -13,6 +13,9 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import org.quantrain.Quantrain;
+import org.quantrain.bench.RepeatedStep;
+import org.quantrain.bench.Sampler;
+import org.quantrain.bench.StepKind;
 import org.quantrain.data.Augmentation;
 import org.quantrain.data.Batches;
 import org.quantrain.data.Batches.Position;
@@ -21,11 +24,8 @@ import org.quantrain.data.DataSource;
 import org.quantrain.data.Datasets;
 import org.quantrain.data.Prefetch;
 import org.quantrain.graph.Model;
-import org.quantrain.op.Lowering;
 import org.quantrain.pass.AddLoss;
 import org.quantrain.plan.Plan;
-import org.quantrain.quant.QuantPolicy;
-import org.quantrain.quant.Target;
 import org.quantrain.runtime.Backend;
 import org.quantrain.zoo.Zoo;
 import picocli.CommandLine.Command;
@@ -216,12 +216,11 @@ final class InputBench implements Callable<Integer> {
     say(head);
     try (Quantrain quantrain = Quantrain.open()) {
       for (String name : models) {
-        QuantPolicy policy = QuantPolicy.forTarget(Target.ORT).weights(8).activations(8);
         Model model = Zoo.build(name, 3, SIDE, SIDE, CLASSES, 1);
         Backend backend = quantrain.backend();
-        Model calibrated = TrainingStep.calibrated(backend, model, policy, batch);
-        try (TrainingStep step =
-            TrainingStep.quantized(backend, calibrated, Lowering.INTEGER, batch, CLASSES)) {
+        StepKind kind = StepSystem.W8A8;
+        Model calibrated = kind.of(backend, model, RepeatedStep.images(model, batch));
+        try (RepeatedStep step = new RepeatedStep(backend, calibrated, kind, batch)) {
           for (Work work : works) {
             beside(name, step, work);
           }
@@ -230,7 +229,7 @@ final class InputBench implements Callable<Integer> {
     }
   }
 
-  private void beside(String model, TrainingStep step, Work work) {
+  private void beside(String model, RepeatedStep step, Work work) {
     Plan plan = step.plan();
     FloatBuffer images = plan.input(plan.graph().inputs().get(0)).asFloatBuffer();
     IntBuffer labels = plan.input(AddLoss.LABELS).asIntBuffer();

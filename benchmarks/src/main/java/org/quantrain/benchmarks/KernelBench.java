@@ -8,11 +8,12 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.quantrain.bench.Sampler;
 import org.quantrain.internal.bind.QuantrainNative;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine;
 
 /**
  * {@code quantrain bench kernels}: every native kernel beside the machine's copy bandwidth and,

@@ -14,9 +14,10 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.quantrain.Quantrain;
+import org.quantrain.bench.RepeatedStep;
+import org.quantrain.bench.Sampler;
 import org.quantrain.graph.Model;
 import org.quantrain.op.Conv2d;
-import org.quantrain.op.Lowering;
 import org.quantrain.runtime.Backend;
 import org.quantrain.zoo.Zoo;
 import picocli.CommandLine.Command;
@@ -47,6 +48,8 @@ import picocli.CommandLine.Option;
       "growth     of the largest resident memory, from the network loaded to the end",
       "           of step 20; each system in a process of its own",
       "start      from the network loaded to the end of the first step, in a new JVM",
+      "",
+      "With --device, on a GPU or the CPU, our steps alone: --device cpu --help.",
       "",
       "Example:",
       "  ./quantrain bench step --model resnet20 --batch 128 --threads 2",
@@ -180,14 +183,14 @@ final class StepBench implements Callable<Integer> {
   private void profile(String name, Model model, int batch, int count) {
     try (Quantrain quantrain = Quantrain.open(count)) {
       Backend backend = quantrain.backend();
-      Model calibrated = TrainingStep.calibrated(backend, model, StepSystem.policy(8), batch);
+      Model calibrated =
+          StepSystem.W8A8.of(backend, model, RepeatedStep.images(model, batch));
       profile(name, batch, count, backend, calibrated);
     }
   }
 
   private void profile(String name, int batch, int count, Backend backend, Model calibrated) {
-    try (TrainingStep step =
-        TrainingStep.quantized(backend, calibrated, Lowering.INTEGER, batch, StepSystem.CLASSES)) {
+    try (RepeatedStep step = new RepeatedStep(backend, calibrated, StepSystem.W8A8, batch)) {
       StepProfile result = StepProfile.of(step, samples, rates(backend, count));
       String title =
           "%s, %dx%d, batch %d, %d threads, W8A8".formatted(name, size, size, batch, count);

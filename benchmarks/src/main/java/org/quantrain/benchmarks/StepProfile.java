@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import org.quantrain.bench.RepeatedStep;
 import org.quantrain.graph.Node;
 import org.quantrain.graph.Value;
 import org.quantrain.op.Conv2d;
@@ -75,7 +76,7 @@ final class StepProfile {
     this.rates = rates;
   }
 
-  static StepProfile of(TrainingStep step, int samples, MachineRates rates) {
+  static StepProfile of(RepeatedStep step, int samples, MachineRates rates) {
     Plan plan = step.plan();
     int count = plan.graph().nodes().size();
     double[][] seconds = new double[count][samples];

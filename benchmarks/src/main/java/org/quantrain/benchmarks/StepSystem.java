@@ -1,15 +1,20 @@
 package org.quantrain.benchmarks;
 
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.DoubleSupplier;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.global.torch;
 import org.quantrain.Quantrain;
+import org.quantrain.bench.RepeatedStep;
+import org.quantrain.bench.StepKind;
 import org.quantrain.graph.Model;
+import org.quantrain.op.Compute;
 import org.quantrain.op.Lowering;
 import org.quantrain.pass.Pipelines;
-import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
-import org.quantrain.quant.Target;
 
 /**
  * One of the systems whose training steps are compared, with a network loaded: its parameters, and
@@ -18,43 +23,52 @@ import org.quantrain.quant.Target;
 final class StepSystem implements AutoCloseable {
   static final int CLASSES = 10;
 
+  static final StepKind W8A8 = new StepKind(8, Quantizer.EMA, Lowering.INTEGER, Compute.F32);
+
+  /** Ours, by name. */
+  private static final Map<String, StepKind> OURS =
+      Stream.of(
+              W8A8,
+              new StepKind(4, Quantizer.LSQ, Lowering.INTEGER, Compute.F32),
+              new StepKind(8, Quantizer.EMA, Lowering.SIMULATED, Compute.F32),
+              StepKind.floats(Compute.F32))
+          .collect(
+              Collectors.toMap(k -> "ours " + k, k -> k, (a, b) -> a, LinkedHashMap::new));
+
   /** What there is, by name. */
   static final List<String> NAMES =
-      List.of(
-          "ours QAT W8A8 integer",
-          "ours QAT W4A4 LSQ integer",
-          "ours QAT W8A8 simulated",
-          "ours float32",
-          "libtorch QAT W8A8 float32",
-          "libtorch QAT W8A8 bf16",
-          "libtorch float32",
-          "libtorch float bf16");
+      Stream.concat(
+              OURS.keySet().stream(),
+              Stream.of(
+                  "libtorch QAT W8A8 float32",
+                  "libtorch QAT W8A8 bf16",
+                  "libtorch float32",
+                  "libtorch float bf16"))
+          .toList();
 
-  private final String name;
   private final int batch;
+  private final StepKind kind;
   private final Quantrain quantrain;
   private final Model loaded;
   private final TorchTraining peer;
-  private TrainingStep ours;
+  private RepeatedStep ours;
 
   /** A step, and the loss that the last one left. */
   record Training(Runnable step, DoubleSupplier loss) {}
 
   StepSystem(String name, Model model, int batch, int threads) {
-    this.name = name;
     this.batch = batch;
-    boolean quantized = name.contains("QAT");
-    if (name.startsWith("libtorch")) {
+    kind = OURS.get(name);
+    if (kind == null) {
       torch.set_num_threads(threads);
       quantrain = null;
       loaded = null;
-      Model network = quantized ? Pipelines.quantize(model, policy(8)) : model;
+      Model network =
+          name.contains("QAT") ? Pipelines.quantize(model, W8A8.policy()) : model;
       peer = new TorchTraining(network, batch, CLASSES, name.contains("bf16"));
     } else {
       quantrain = Quantrain.open(threads);
-      QuantPolicy policy = name.contains("LSQ") ? policy(4).quantizer(Quantizer.LSQ) : policy(8);
-      loaded =
-          quantized ? TrainingStep.calibrated(quantrain.backend(), model, policy, batch) : model;
+      loaded = kind.of(quantrain.backend(), model, RepeatedStep.images(model, batch));
       peer = null;
     }
   }
@@ -72,20 +86,12 @@ final class StepSystem implements AutoCloseable {
     return found;
   }
 
-  static QuantPolicy policy(int bits) {
-    return QuantPolicy.forTarget(Target.ORT).weights(bits).activations(bits);
-  }
-
   /** Makes what steps need beside the network; once. */
   Training start() {
     if (peer != null) {
       return new Training(peer::step, peer::loss);
     }
-    Lowering lowering = name.contains("simulated") ? Lowering.SIMULATED : Lowering.INTEGER;
-    ours =
-        name.contains("QAT")
-            ? TrainingStep.quantized(quantrain.backend(), loaded, lowering, batch, CLASSES)
-            : TrainingStep.floats(quantrain.backend(), loaded, batch, CLASSES);
+    ours = new RepeatedStep(quantrain.backend(), loaded, kind, batch);
     return new Training(ours::run, ours::loss);
   }
 

@@ -5,18 +5,19 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Only for the help: the launcher in the source tree builds and runs the benchmarks. */
+/** The launcher in the source tree builds and runs the other benchmarks. */
 @Command(
     name = "bench",
     description =
-        "Time the native kernels and a training step beside libtorch, the images' way into a step,"
-            + " the integer interpreter beside ONNX Runtime, and importing a large model; from the"
-            + " source tree.",
+        "Time training steps on a device; from the source tree also the native kernels and a step"
+            + " beside libtorch, the images' way into a step, the integer interpreter beside ONNX"
+            + " Runtime, and importing a large model.",
     abbreviateSynopsis = true,
     optionListHeading = "%nOptions:%n",
     footer = {
       "",
       "Examples:",
+      "  quantrain bench step --device cuda",
       "  ./quantrain bench kernels",
       "  ./quantrain bench step --profile",
       "  ./quantrain bench interpreter --help"
@@ -31,12 +32,13 @@ final class BenchCommand implements Callable<Integer> {
   @Parameters(
       paramLabel = "WHAT",
       arity = "0..*",
-      description = "kernels, step, input, interpreter or import, and its options.")
+      description = "step; from the source tree kernels, input, interpreter or import, too.")
   private String[] what;
 
   @Override
   public Integer call() {
     throw new UsageException(
-        "benchmarks are run by the launcher in the source tree: ./quantrain bench --help");
+        "bench step is here; the other benchmarks are run by the launcher in the source tree:"
+            + " ./quantrain bench --help");
   }
 }

@@ -114,7 +114,8 @@ public final class Main implements Callable<Integer> {
     line.addSubcommand(new InspectCommand(console));
     line.addSubcommand(new DoctorCommand(console));
     line.addSubcommand(new BundleCommand(console));
-    line.addSubcommand(new BenchCommand());
+    line.addSubcommand(
+        new CommandLine(new BenchCommand()).addSubcommand(new BenchStepCommand(console)));
     line.addSubcommand(new TestCommand());
     line.addSubcommand(new JoinCommand(console));
     line.setUsageHelpWidth(100);

@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.lang.ProcessBuilder.Redirect;
-import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -116,18 +115,10 @@ final class Processes implements AutoCloseable {
   }
 
   private void start(int rank, RunConfig config) throws IOException {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-        .filter(option -> !option.startsWith("-agentlib:")) // two debuggers want one port
-        .forEach(command::add);
-    command.addAll(
-        List.of("-cp", System.getProperty("java.class.path"), Main.class.getName(), "join"));
+    List<String> command = JavaProcess.command("join");
     command.addAll(List.of(run.toString(), "--meeting", folder.toString()));
     command.addAll(List.of("--rank", "" + rank, "--processes", "" + size));
     command.addAll(List.of("--device", config.device()));
-    Quantrain.cudaLibraries()
-        .ifPresent(libraries -> command.addAll(List.of("--cuda-libraries", "" + libraries)));
     command.addAll(List.of("--threads", "" + config.threadsOfEach()));
     command.addAll(List.of("--input-threads", "" + config.inputThreads()));
     Process process = new ProcessBuilder(command).redirectError(Redirect.INHERIT).start();

@@ -165,7 +165,7 @@ public final class PlanCompiler {
           everyRun,
           buckets,
           memories,
-          new PlanMemory(layout.bytes(), naive, workspace));
+          new PlanMemory(layout.bytes(), naive, workspace, transferred()));
     } catch (RuntimeException e) {
       buckets.forEach(bucket -> bucket.mean().close());
       kernels.forEach(Kernel::close);
@@ -348,15 +348,17 @@ public final class PlanCompiler {
     }
   }
 
+  /** What inputs take on their way to a device: two buffers each. */
+  private long transferred() {
+    return graph.inputs().stream().mapToLong(v -> 2 * v.spec().withBatch(batch).bytes()).sum();
+  }
+
   /**
    * The workspace is known by kernels alone, which take their time to prepare: they are asked where
    * it may matter.
    */
   private Need need(MemoryPlanner.Layout layout, long free) {
-    long values = layout.bytes();
-    for (Value input : graph.inputs()) {
-      values += 2 * input.spec().withBatch(batch).bytes();
-    }
+    long values = layout.bytes() + transferred();
     boolean close = values > free / 2 && values <= free;
     return new Need(values, close ? workspace(layout) : 0);
   }

@@ -48,7 +48,10 @@ public final class Json {
     }
   }
 
-  static JsonNode parse(String text) throws JsonProcessingException {
+  /**
+   * @throws JsonProcessingException if it is no JSON
+   */
+  public static JsonNode parse(String text) throws JsonProcessingException {
     return MAPPER.readTree(text);
   }
 }

@@ -9,14 +9,18 @@ import java.util.stream.StreamSupport;
 import org.quantrain.data.DataSource;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
+import org.quantrain.graph.Node;
 import org.quantrain.op.FakeQuant;
+import org.quantrain.op.Lowering;
 import org.quantrain.pass.ObserveRanges;
+import org.quantrain.pass.Phase;
 import org.quantrain.pass.Pipelines;
 import org.quantrain.plan.Plan;
 import org.quantrain.plan.PlanCompiler;
 import org.quantrain.plan.PlanOptions;
 import org.quantrain.quant.Calibrator;
 import org.quantrain.quant.HistogramState;
+import org.quantrain.quant.LearnedValues;
 import org.quantrain.quant.QuantizerState;
 import org.quantrain.quant.ValueCounts;
 import org.quantrain.runtime.Backend;
@@ -91,6 +95,28 @@ public final class Calibration {
     requireFinite(model.graph(), start);
     start.keySet().retainAll(model.contents().keySet());
     return start;
+  }
+
+  /**
+   * The state from which training starts after one batch: the moving ranges of the activations, and
+   * learned values that start from what the batch and the weights have.
+   *
+   * @param inputs a tensor for each of the network's inputs
+   * @return the contents of a model with quantizers, with that state
+   */
+  public static Map<String, HostTensor> ofBatch(
+      Backend backend, Model model, List<HostTensor> inputs) {
+    Graph graph = Pipelines.forward(model.graph(), Phase.CALIBRATE, Lowering.INTEGER);
+    Map<String, HostTensor> contents = new HashMap<>(model.contents());
+    try (ParameterStore store =
+        new ParameterStore(backend, graph.persistent(), model.contents())) {
+      observe(graph, store, List.of(inputs));
+      contents.putAll(store.snapshot());
+    }
+    for (Node node : LearnedValues.quantizers(model.graph())) {
+      contents.putAll(LearnedValues.start((FakeQuant) node.op(), contents::get));
+    }
+    return contents;
   }
 
   /** Quantizers whose ranges come from images. */

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.quantrain.graph.GraphBuilder;
 import org.quantrain.graph.Model;
+import org.quantrain.graph.Node;
 import org.quantrain.graph.Op;
 import org.quantrain.graph.Value;
 import org.quantrain.op.Add;
@@ -275,6 +276,19 @@ public final class Networks {
 
   private Model build(String name) {
     return new Model(name, builder.build(at), contents);
+  }
+
+  /** Of convolutions and linear layers, for one image. */
+  public static long multiplications(Model model) {
+    long count = 0;
+    for (Node node : model.graph().nodes()) {
+      if (node.op() instanceof Conv2d || node.op() instanceof Linear) {
+        Shape w = node.input(1).spec().shape();
+        Shape y = node.output(0).spec().withBatch(1).shape();
+        count += y.elements() * (w.elements() / w.dim(0));
+      }
+    }
+    return count;
   }
 
   /** Images for a model. */

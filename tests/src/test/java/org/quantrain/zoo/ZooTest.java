@@ -14,6 +14,7 @@ import org.quantrain.graph.Value;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.Relu;
 import org.quantrain.tensor.Shape;
+import org.quantrain.testkit.Networks;
 
 class ZooTest {
   private static long parameters(Model model) {
@@ -35,6 +36,14 @@ class ZooTest {
     Model model = Zoo.build(name, 3, 224, 224, 1000, 1);
     assertEquals(parameters, parameters(model));
     assertEquals(7, pooledRows(model));
+  }
+
+  /** Of an image of 224x224; counted by the authors of a library of such networks. */
+  @ParameterizedTest
+  @CsvSource({"resnet18, 1814073344", "resnet50, 4089184256"})
+  void networksForImageNetMultiplyAsOftenAsPublished(String name, long multiplications) {
+    Model model = Zoo.build(name, 3, 224, 224, 1000, 1);
+    assertEquals(multiplications, Networks.multiplications(model));
   }
 
   @Test

@@ -13,7 +13,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.quantrain.autodiff.TrainingGraph;
+import org.quantrain.backend.cpu.CpuBackend;
 import org.quantrain.backend.shared.KernelSequence;
+import org.quantrain.bench.RepeatedStep;
+import org.quantrain.bench.StepKind;
 import org.quantrain.graph.Graph;
 import org.quantrain.graph.Model;
 import org.quantrain.op.Compute;
@@ -26,6 +29,7 @@ import org.quantrain.plan.PlanOptions;
 import org.quantrain.quant.QuantPolicy;
 import org.quantrain.quant.Quantizer;
 import org.quantrain.quant.Target;
+import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.Binding;
 import org.quantrain.runtime.Kernel;
 import org.quantrain.runtime.Memory;
@@ -91,6 +95,22 @@ class CudaPlanTest {
                 Phase.EVAL)) {
           assertTrue(
               explained(quantized, phase, Lowering.INTEGER, compute).contains(" on cuda: "));
+        }
+      }
+    }
+  }
+
+  /** As it is timed beside PyTorch. */
+  @Test
+  void theQuantizedStepOfResNet50OfFullSizeHasAPlanOnBothDevices() {
+    StepKind kind = new StepKind(8, Quantizer.EMA, Lowering.INTEGER, Compute.BF16);
+    Model model =
+        Pipelines.quantize(Zoo.build("resnet50", 3, 224, 224, 1000, 1), kind.policy());
+    try (CpuBackend cpu = CpuBackend.open(2)) {
+      for (Backend backend : List.of(cuda, cpu)) {
+        try (RepeatedStep step = new RepeatedStep(backend, model, kind, 1)) {
+          // Parameters, gradients and velocities, and more.
+          assertTrue(step.allocatedBytes() > 3 * Float.BYTES * 25_557_032L);
         }
       }
     }
