@@ -9,7 +9,7 @@ public final class Sampler {
   private static final double SAMPLE_SECONDS = 0.02;
 
   /** Longer than another side's threads spin. */
-  static final long REST_MILLIS = 150;
+  public static final long REST_MILLIS = 150;
 
   private Sampler() {}
 
