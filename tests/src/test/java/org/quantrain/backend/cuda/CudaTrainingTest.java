@@ -96,8 +96,7 @@ class CudaTrainingTest {
         Arguments.of("lenet", 1, 2),
         Arguments.of("lenet", 2, 4),
         Arguments.of("lenet", 1, 6),
-        Arguments.of("resnet8", 1, 8),
-        Arguments.of("vit-tiny?patch=4&dim=16&depth=2&heads=2", 2, 8));
+        Arguments.of("resnet8", 1, 8));
   }
 
   /** Its first step runs kernel by kernel, the second is recorded, the others are replayed. */
