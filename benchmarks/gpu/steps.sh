@@ -27,19 +27,18 @@ within() { # what is left of the side's time, for a command
 
 begin() { end=$(($(date +%s) + ${SECONDS_A_SIDE:-3600})); }
 
-ours() { # NETWORK SIZE BATCH
-  within "$program" bench step --device cuda --model "$1" --size "$2" --batch "$3" --compute bf16,f32 \
-    --samples 9 --limit 60 --rows "$rows"
+ours() { # NETWORK SIZE BATCH OPTIONS
+  network=$1 size=$2 batch=$3
+  shift 3
+  within "$program" bench step --device cuda --model "$network" --size "$size" --batch "$batch" \
+    --compute bf16,f32 --samples 9 --limit 60 --rows "$rows" "$@"
 }
 
 if [ "$side" != torch ]; then
   begin
   ours resnet50 224 128
   ours resnet20 32 128
-  deterministic=${QUANTRAIN_JAVA_OPTS-}
-  export QUANTRAIN_JAVA_OPTS="$deterministic -Dquantrain.tf32=on -Dquantrain.algorithms=fastest"
-  ours resnet50 224 128
-  export QUANTRAIN_JAVA_OPTS="$deterministic"
+  ours resnet50 224 128 --tf32 true --deterministic false
   ours resnet50 224 256
   ours resnet20 32 256
 fi

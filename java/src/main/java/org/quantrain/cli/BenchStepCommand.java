@@ -23,6 +23,7 @@ import org.quantrain.op.Lowering;
 import org.quantrain.report.Json;
 import org.quantrain.runtime.Device;
 import org.quantrain.runtime.DeviceCheck;
+import org.quantrain.runtime.FloatProducts;
 import org.quantrain.zoo.Zoo;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -112,6 +113,20 @@ final class BenchStepCommand extends Verb {
   private String[] lowerings;
 
   @Option(
+      names = "--tf32",
+      paramLabel = "true|false",
+      arity = "1",
+      description = "On CUDA, as 'quantrain train' has it; default ${DEFAULT-VALUE}.")
+  private boolean tf32 = FloatProducts.EXACT.tf32();
+
+  @Option(
+      names = "--deterministic",
+      paramLabel = "true|false",
+      arity = "1",
+      description = "On CUDA, as 'quantrain train' has it; default ${DEFAULT-VALUE}.")
+  private boolean deterministic = FloatProducts.EXACT.deterministic();
+
+  @Option(
       names = "--only",
       split = ",",
       paramLabel = "TEXT",
@@ -157,6 +172,7 @@ final class BenchStepCommand extends Verb {
   @Override
   public Integer call() throws IOException {
     Device where = RunConfig.parseDevice(device);
+    RunConfig.requireProductsOf(device, new FloatProducts(tf32, deterministic));
     require("batch", Arrays.stream(batches).min().orElse(0), 1);
     require("size", size, 1);
     require("samples", samples, 1);
@@ -259,7 +275,8 @@ final class BenchStepCommand extends Verb {
   private ObjectNode timed(String model, StepKind kind, int batch, Device where) {
     Model network = Zoo.build(model, 3, size, size, size < LARGE ? 10 : 1000, 1);
     ObjectNode row = named(model, batch, kind);
-    try (Quantrain quantrain = Quantrain.open(where, threads)) {
+    FloatProducts products = new FloatProducts(tf32, deterministic);
+    try (Quantrain quantrain = Quantrain.open(where, threads, products)) {
       StepTiming timing =
           StepTiming.measure(quantrain.backend(), network, kind, batch, samples);
       row.put("device", quantrain.describe());
@@ -281,6 +298,7 @@ final class BenchStepCommand extends Verb {
     command.addAll(List.of("--size", "" + size, "--batch", "" + batch, "--only", kind.name()));
     command.addAll(List.of("--compute", kind.compute().name().toLowerCase(Locale.ROOT)));
     command.addAll(List.of("--lowering", kind.lowering().name().toLowerCase(Locale.ROOT)));
+    command.addAll(List.of("--tf32", "" + tf32, "--deterministic", "" + deterministic));
     command.addAll(List.of("--samples", "" + samples, "--threads", "" + threads));
     Path said = Files.createTempFile("quantrain-step", ".json");
     Process process =

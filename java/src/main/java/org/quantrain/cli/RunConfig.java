@@ -261,6 +261,19 @@ record RunConfig(
     return unused;
   }
 
+  /** @throws UsageException if a device has no such products */
+  static void requireProductsOf(String device, FloatProducts products) {
+    boolean onCuda = parseDevice(device).kind() == Device.Kind.CUDA;
+    if (!onCuda && !products.equals(FloatProducts.EXACT)) {
+      throw new UsageException(
+          "%s: only CUDA has such products; expected %s, or cuda as the device, got %s"
+              .formatted(
+                  products.tf32() ? "tf32" : "deterministic",
+                  products.tf32() ? "false" : "true",
+                  device));
+    }
+  }
+
   /**
    * How training is to go.
    *
@@ -269,13 +282,7 @@ record RunConfig(
   Recipe recipe() {
     oneOf("lowering", lowering, List.of("simulated", "integer"));
     oneOf("compute", compute, List.of("f32", "bf16"));
-    boolean onCuda = parseDevice(device).kind() == Device.Kind.CUDA;
-    if (!onCuda && !floatProducts().equals(FloatProducts.EXACT)) {
-      throw new UsageException(
-          "%s: only CUDA has such products; expected %s, or cuda as the device, got %s"
-              .formatted(
-                  tf32 ? "tf32" : "deterministic", tf32 ? "false" : "true", device));
-    }
+    requireProductsOf(device, floatProducts());
     if (processes < 1 || processes > MOST_PROCESSES) {
       throw new UsageException(
           "processes: expected 1 to %d, got %d".formatted(MOST_PROCESSES, processes));
