@@ -5,7 +5,8 @@
 #
 # --quick    fewer sizes of each kernel
 # --only     these parts alone, by the start of their names: --only cpu, --only gpu-steps,torch
-# --seconds  what all of it may take (540); what comes too late is skipped
+# --seconds  what all of it may take (540), and each part in proportion; what comes too late is
+#            skipped
 # OUT        gets the logs; default: a new folder among the temporary ones
 #
 # The parts, in this order; each has a time limit and a log of its own, so that none takes another
@@ -34,7 +35,7 @@ usage() {
 }
 
 quick='' only='' seconds=540
-while [ "${1#-}" != "${1-}" ]; do
+while [ $# -gt 0 ] && [ "${1#-}" != "$1" ]; do
   case $1 in
     --quick) quick=--quick ;;
     --only) shift && only=${1-} ;;
@@ -72,9 +73,9 @@ skip() { # NAME WHY
 }
 
 # check NAME WHY LIMIT COMMAND...: skipped for the reason WHY, if there is one. Otherwise the last
-# words are shown, all of them are in OUT/NAME.log. LIMIT is in seconds.
+# words are shown, all of them are in OUT/NAME.log. LIMIT is in seconds of 540.
 check() {
-  name=$1 why=$2 limit=$3
+  name=$1 why=$2 limit=$(($3 * seconds / 540))
   shift 3
   asked "$name" || return 0
   left=$((end - $(date +%s)))

@@ -33,18 +33,18 @@ status=0
 
 correctness() {
   echo "== V1: every kernel, CUDA against CPU"
-  timeout 120 "$check" --cuda > "$out/check.log" 2>&1 || status=1
+  timeout --foreground 120 "$check" --cuda > "$out/check.log" 2>&1 || status=1
   grep -v '  0$' "$out/check.log" | tail -n 40
 }
 
 times() {
   echo "== time, $elements elements"
-  timeout 180 "$check" --cuda --time --elements "$elements" --json > "$out/kernels.json" || status=1
+  timeout --foreground 180 "$check" --cuda --time --elements "$elements" --json > "$out/kernels.json" || status=1
   if ! LD_LIBRARY_PATH=$theirs python3 -c 'import torch' 2> /dev/null; then
     echo "PyTorch: skipped, python3 has no torch; our times are in $out/kernels.json"
     return
   fi
-  LD_LIBRARY_PATH=$theirs timeout 150 python3 "$here/torch_kernels.py" --elements "$elements" \
+  LD_LIBRARY_PATH=$theirs timeout --foreground 150 python3 "$here/torch_kernels.py" --elements "$elements" \
     --kernels "$out/kernels.json" --json "$out/torch.json" > "$out/table.md" || status=1
   cat "$out/table.md"
 }
@@ -57,7 +57,7 @@ sanitizers() {
   echo "== sanitizers" # at once: each is bound by its own processor
   local tool pid pids=()
   for tool in memcheck racecheck initcheck synccheck; do
-    timeout "${SANITIZER_SECONDS:-170}" compute-sanitizer --tool $tool --error-exitcode 9 "$check" --cuda --brief \
+    timeout --foreground "${SANITIZER_SECONDS:-170}" compute-sanitizer --tool $tool --error-exitcode 9 "$check" --cuda --brief \
       > "$out/sanitizer-$tool.log" 2>&1 &
     pids+=($!)
   done

@@ -10,7 +10,7 @@ import sys
 
 def label(row):
     device = row.get("device", "")
-    options = [text for text in ("TF32", "fastest algorithms") if f"{text}" in device]
+    options = [text for text in ("TF32", "fastest algorithms") if text in device]
     if row["side"] == "pytorch":
         return "PyTorch " + row["step"]
     return "Quantrain " + ", ".join([row["step"]] + options)
@@ -51,7 +51,8 @@ def table(rows):
         own = fastest(lambda other: other["side"] == row["side"] and other["step"] == (
             "float bf16 compiled" if "compiled" in row["step"] else "float bf16"))
         ours = row["side"] == "quantrain" and "QAT" in row["step"]
-        peer = peers.get(products(name)) if ours else None
+        alike = ours and "W8A8" in name  # as PyTorch's are
+        peer = peers.get(products(name)) if alike else None
         cells = [
             name, f"{row['milliseconds']:.2f}", f"{row['imagesPerSecond']:,.0f}",
             megabytes(row, "allocatedBytes"), megabytes(row, "deviceBytes"),

@@ -21,7 +21,7 @@ within() { # what is left of the side's time, for a command
   if [ "$left" -lt 10 ]; then
     echo "no time left for: $*" && status=1
   else
-    timeout -k 5 "$left" "$@" || status=1
+    timeout --foreground -k 5 "$left" "$@" || status=1
   fi
 }
 

@@ -348,7 +348,7 @@ final class BenchStepCommand extends Verb {
     double median = row.get("milliseconds").asDouble();
     return String.format(
         Locale.ROOT,
-        "%-28s %9.2f %9.2f %9.2f %9.0f %8.2f %9.0f %9s %8.4f",
+        "%-28s %9.2f %9.2f %9.2f %9.0f %8.2f %9.0f %9s %8s",
         step,
         median,
         row.get("fastestMilliseconds").asDouble(),
@@ -359,6 +359,8 @@ final class BenchStepCommand extends Verb {
         row.has("deviceBytes")
             ? String.format(Locale.ROOT, "%.0f", row.get("deviceBytes").asDouble() / 1e6)
             : "",
-        row.get("loss").asDouble());
+        row.get("loss").isNull()
+            ? "NaN"
+            : String.format(Locale.ROOT, "%.4f", row.get("loss").asDouble()));
   }
 }

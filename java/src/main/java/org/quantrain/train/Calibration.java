@@ -26,6 +26,7 @@ import org.quantrain.quant.ValueCounts;
 import org.quantrain.runtime.Backend;
 import org.quantrain.runtime.Collective;
 import org.quantrain.runtime.ParameterStore;
+import org.quantrain.runtime.QuantrainException;
 import org.quantrain.tensor.HostTensor;
 import org.quantrain.tensor.Shape;
 
@@ -85,7 +86,7 @@ public final class Calibration {
     }
     Map<String, HostTensor> found;
     try (ParameterStore store = new ParameterStore(backend, graph.persistent(), start)) {
-      observe(graph, store, batches);
+      observeTogether(graph, store, batches);
       found = store.snapshot();
     }
     start.putAll(found);
@@ -139,9 +140,9 @@ public final class Calibration {
       if (calibrator.countsValues()) {
         range = counted(quant, shared.all(HistogramState.counts(observed, name)), calibrator);
       } else {
-        range = extremes(shared, observed, name);
         int own = observed.get(name + ".count").ints()[0];
         int all = (int) shared.all(own, Double::sum);
+        range = extremes(shared, observed, name, own == 0 && all > 0);
         batches.put(name + ".count", HostTensor.of(Shape.of(1), all));
         contents.putAll(QuantizerState.initial(name, 1));
       }
@@ -166,10 +167,11 @@ public final class Calibration {
     return calibrator.range(counts, quant.spec());
   }
 
-  /** Who saw no batch has no part in them. */
+  /**
+   * @param none whether others saw batches and this process none, which has no part in them
+   */
   private static ValueCounts.Range extremes(
-      SharedObservations shared, Map<String, HostTensor> observed, String name) {
-    boolean none = observed.get(name + ".count").ints()[0] == 0;
+      SharedObservations shared, Map<String, HostTensor> observed, String name, boolean none) {
     double min = observed.get(name + ".range_min").floats()[0];
     double max = observed.get(name + ".range_max").floats()[0];
     return new ValueCounts.Range(
@@ -179,6 +181,26 @@ public final class Calibration {
 
   private static HostTensor one(float value) {
     return HostTensor.of(Shape.of(1), value);
+  }
+
+  /** Where one process fails the others would wait for its part. */
+  private static void observeTogether(
+      Graph graph, ParameterStore store, Iterable<List<HostTensor>> batches) {
+    RuntimeException failure = null;
+    try {
+      observe(graph, store, batches);
+    } catch (RuntimeException e) {
+      failure = e;
+    }
+    double failed =
+        new SharedObservations(store.backend().collective())
+            .all(failure == null ? 0 : 1, Double::sum);
+    if (failure != null) {
+      throw failure;
+    } else if (failed > 0) {
+      throw new QuantrainException(
+          "calibration: it failed in another process, which says why; none has a result");
+    }
   }
 
   private static void observe(

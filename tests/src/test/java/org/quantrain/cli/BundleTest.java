@@ -80,7 +80,7 @@ class BundleTest {
         """
         mount --rbind /proc "$1/proc" && mount --rbind /dev "$1/dev" &&
         mount --bind "$2" "$2" && mount -o remount,bind,ro "$2" &&
-        exec chroot "$1" /bin/env -i HOME=/home PATH=/bin "/${2##*/}/verify.sh" --quick /home/out
+        exec chroot "$1" /bin/env -i HOME=/home PATH=/bin "/${2##*/}/verify.sh" --quick --seconds 2000 /home/out
         """;
     List<String> inside = new ArrayList<>(namespace);
     inside.addAll(List.of("sh", "-c", prepare, "sh", root.toString(), bundle.toString()));
@@ -99,6 +99,19 @@ class BundleTest {
     for (String claim : List.of("V2", "V3")) {
       assertTrue(Pattern.compile(claim + ".*\\b0 of [0-9,]+").matcher(proof).find(), proof);
     }
+  }
+
+  @Test
+  void onePartWithoutAFolderForItsLogsSaysWhatIsMissing() throws Exception {
+    Path script = Path.of("../bundle/verify.sh").toAbsolutePath();
+    assumeTrue(!Files.exists(Path.of("/proc/driver/nvidia/version")), "there is a GPU");
+    Outcome outcome =
+        Outcome.of(
+            List.of("env", "TMPDIR=" + folder, "sh", script.toString(), "--only", "gpu-codes"));
+    assertEquals(0, outcome.code(), outcome.text());
+    assertTrue(
+        Pattern.compile("gpu-codes +skipped: .*driver").matcher(outcome.text()).find(),
+        outcome.text());
   }
 
   private static void assertPartsAddUp(JsonNode result, Path archive) throws IOException {

@@ -10,6 +10,7 @@ import java.lang.management.ThreadInfo;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -153,9 +154,9 @@ class StepCountersTest {
               .mapToLong(Thread::getId)
               .toArray();
       assertTrue(beside.length > 0);
-      together.await();
+      together.await(60, TimeUnit.SECONDS);
       long pointers = Pointer.totalCount();
-      together.await();
+      together.await(60, TimeUnit.SECONDS);
       ThreadInfo before = THREADS.getThreadInfo(Thread.currentThread().getId());
       long least = Long.MAX_VALUE;
       long leastBeside = Long.MAX_VALUE;
@@ -167,9 +168,9 @@ class StepCountersTest {
         leastBeside = Math.min(leastBeside, allocated(beside) - startBeside);
       }
       ThreadInfo after = THREADS.getThreadInfo(Thread.currentThread().getId());
-      together.await();
+      together.await(60, TimeUnit.SECONDS);
       long pointersAfter = Pointer.totalCount();
-      together.await();
+      together.await(60, TimeUnit.SECONDS);
       assertEquals(0, least, "bytes on the heap");
       assertEquals(0, leastBeside, "bytes on the heap by the threads that communicate");
       assertEquals(pointers, pointersAfter, "pointers that own memory");

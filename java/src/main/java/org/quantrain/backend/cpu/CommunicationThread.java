@@ -31,7 +31,7 @@ final class CommunicationThread implements AutoCloseable {
   private volatile Thread waiting;
 
   private volatile boolean closing;
-  private volatile CollectiveException failure;
+  private volatile Throwable failure;
 
   /**
    * @param connections closed with this
@@ -109,47 +109,62 @@ final class CommunicationThread implements AutoCloseable {
     if (done >= reductions) {
       return;
     }
+    // An interrupt does not end what still reads and writes memory; it is for who waits next.
+    boolean interrupted = false;
     waiting = Thread.currentThread();
     while (done < reductions) {
       LockSupport.park(this);
+      interrupted |= Thread.interrupted();
     }
     waiting = null;
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private void requireAll() {
-    CollectiveException lost = failure;
-    if (lost != null) {
+    Throwable lost = failure;
+    if (lost instanceof CollectiveException) {
       throw new CollectiveException(lost.getMessage());
+    } else if (lost != null) {
+      throw new IllegalStateException("the thread that reduces gradients failed", lost);
     }
   }
 
   private void serve() {
-    while (!closing || done < begun) {
-      if (done == begun) {
-        LockSupport.park(this);
-        continue;
-      }
-      long next = done;
-      try {
-        if (failure == null) {
-          ring[(int) (next % CAPACITY)].reduce();
+    try (connections) {
+      while (!closing || done < begun) {
+        if (done == begun) {
+          LockSupport.park(this);
+          continue;
         }
-      } catch (CollectiveException e) {
-        failure = e;
+        long next = done;
+        try {
+          if (failure == null) {
+            ring[(int) (next % CAPACITY)].reduce();
+          }
+        } catch (Throwable e) { // Whoever waits must hear of it, whatever it is.
+          failure = e;
+        }
+        done = next + 1;
+        LockSupport.unpark(waiting);
       }
-      done = next + 1;
-      LockSupport.unpark(waiting);
     }
-    connections.close();
   }
 
   @Override
   public void close() {
     closing = true;
     LockSupport.unpark(thread);
-    try {
-      thread.join();
-    } catch (InterruptedException e) {
+    boolean interrupted = false;
+    while (thread.isAlive()) {
+      try {
+        thread.join();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
       Thread.currentThread().interrupt();
     }
   }
