@@ -540,6 +540,44 @@ class SeveralProcessesTest {
   }
 
   @Test
+  void allProcessesThatCalibrateHearThatOneCannot() {
+    Model model = quantized(network(), Quantizer.EMA);
+    List<List<HostTensor>> batches =
+        List.of(
+            List.of(HostTensor.filled(Shape.of(1, 1, 8, 8), 1)),
+            List.of(HostTensor.filled(Shape.of(1, 1, 9, 9), 1)));
+    List<String> told = new CopyOnWriteArrayList<>();
+    assertThrows(
+        ExecutionException.class,
+        () ->
+            together(
+                2,
+                b -> {
+                  RuntimeException e =
+                      assertThrows(
+                          RuntimeException.class,
+                          () -> Calibration.run(b, model, batches, Calibrator.MINMAX));
+                  told.add(e.getMessage());
+                  throw e;
+                }));
+    assertEquals(2, told.size(), told.toString());
+    assertTrue(told.stream().anyMatch(m -> m.contains("another process")), told.toString());
+  }
+
+  @Test
+  void processesWithoutAnyBatchFindWhatOneWouldFind() throws Exception {
+    Model model = quantized(network(), Quantizer.EMA);
+    Map<String, HostTensor> one;
+    try (Backend backend = CpuBackend.open(1)) {
+      one = Calibration.run(backend, model, List.of(), Calibrator.MINMAX);
+    }
+    for (Map<String, HostTensor> found :
+        together(2, b -> Calibration.run(b, model, List.of(), Calibrator.MINMAX))) {
+      assertSame(one, found);
+    }
+  }
+
+  @Test
   void aStateThatWouldComeApartIsRefused() {
     Model model = quantized(network(), Quantizer.EMA);
     GraphException e =
