@@ -99,7 +99,11 @@ class Bf16GradientsTest {
     Map<String, HostTensor> narrow = step(network, model, contents, phase, Compute.BF16);
     // Of a weight per tensor the convolution that gives batch statistics is in float32 in both.
     List<String> found = new ArrayList<>();
-    for (String value : forward(network, phase)) {
+    Set<String> forward = forward(network, phase);
+    // Real values that the gradients of learned scales compute as they go are nowhere.
+    forward.retainAll(wide.keySet());
+    assertTrue(forward.stream().anyMatch(v -> v.endsWith(".codes")), forward.toString());
+    for (String value : forward) {
       Expected.compareBits(value, wide.get(value), narrow.get(value), found);
     }
     assertTrue(found.isEmpty(), String.join("\n", found));
