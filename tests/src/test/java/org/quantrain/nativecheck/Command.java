@@ -39,6 +39,8 @@ final class Command {
           new ProcessBuilder(words).redirectErrorStream(true).redirectOutput(log.toFile()).start();
       boolean ended = process.waitFor(limit.toSeconds(), TimeUnit.SECONDS);
       if (!ended) {
+        // What it started, compilers of a build, would go on beside the next test.
+        process.descendants().forEach(ProcessHandle::destroyForcibly);
         process.destroyForcibly().waitFor();
       }
       List<String> lines = Files.readAllLines(log, StandardCharsets.UTF_8);

@@ -10,12 +10,12 @@ import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.quantrain.backend.shared.At;
 import org.quantrain.backend.shared.NativeTypes;
 import org.quantrain.backend.shared.Scratch;
+import org.quantrain.backend.shared.SharedProducts;
 import org.quantrain.backend.shared.Sizes;
 import org.quantrain.backend.shared.Steps;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_dequantize_args;
 import org.quantrain.internal.bind.qt_float_to_acc_args;
-import org.quantrain.internal.bind.qt_matmul_codes_args;
 import org.quantrain.op.Lowering;
 import org.quantrain.op.MatMulCodes;
 import org.quantrain.runtime.Binding;
@@ -40,22 +40,8 @@ final class CodeMatMul {
   }
 
   private static Kernel reference(Cpu cpu, Binding b) {
-    int[] a = b.input(0).spec().shape().dims();
-    int[] y = b.output(0).spec().shape().dims();
-    int last = y.length - 1;
-    qt_matmul_codes_args args =
-        new qt_matmul_codes_args()
-            .a(At.any(b.input(0)))
-            .a_zero_point(At.ints(b.input(2)))
-            .b(At.any(b.input(3)))
-            .b_zero_point(At.ints(b.input(5)))
-            .acc(At.ints(b.output(0)))
-            .pairs(Arrays.stream(y, 0, last - 1).asLongStream().reduce(1, Math::multiplyExact))
-            .rows(y[last - 1])
-            .in(a[last])
-            .out(y[last])
-            .code_type(NativeTypes.codeType(b.input(0)));
-    return cpu.kernel(b, args, QuantrainNative::qt_matmul_codes).lowered("integer loops");
+    return cpu.kernel(b, SharedProducts.matMulCodes(b), QuantrainNative::qt_matmul_codes)
+        .lowered("integer loops");
   }
 
   /** The sum over K in parts that are exact in float32, added in int32. */

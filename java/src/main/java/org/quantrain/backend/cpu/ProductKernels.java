@@ -15,11 +15,11 @@ import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.bytedeco.dnnl.dnnl_primitive_desc;
 import org.quantrain.backend.shared.At;
 import org.quantrain.backend.shared.Scratch;
+import org.quantrain.backend.shared.SharedProducts;
 import org.quantrain.backend.shared.Sizes;
 import org.quantrain.backend.shared.Steps;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_add_bias_args;
-import org.quantrain.internal.bind.qt_scale_channels_args;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.Conv2dBackwardData;
 import org.quantrain.op.Conv2dBackwardWeights;
@@ -266,27 +266,11 @@ final class ProductKernels {
           try {
             return product.add(making, steps, dnnl_bf16, first, second);
           } catch (Dnnl.Unimplemented e) {
-            Scratch.Region x = widened(cpu, steps, b, b.input(0));
-            Scratch.Region y = widened(cpu, steps, b, b.input(1));
+            Scratch.Region x = SharedProducts.widened(cpu, steps, b, b.input(0));
+            Scratch.Region y = SharedProducts.widened(cpu, steps, b, b.input(1));
             return "bf16 widened, " + product.add(making, steps, dnnl_f32, x, y);
           }
         });
-  }
-
-  private static Scratch.Region widened(Cpu cpu, Steps steps, Binding b, Operand narrow) {
-    long n = Sizes.elements(narrow);
-    Scratch.Region wide = steps.scratch().region(4 * n);
-    qt_scale_channels_args args =
-        new qt_scale_channels_args()
-            .x(At.any(narrow))
-            .outer(1)
-            .channels(1)
-            .inner(n)
-            .element_type(QuantrainNative.QT_ELEMENT_BF16)
-            .y_type(QuantrainNative.QT_ELEMENT_F32);
-    wide.whenKnown(address -> args.y(At.any(address)));
-    steps.add(cpu.call(b, args, QuantrainNative::qt_scale_channels));
-    return wide;
   }
 
   /** Adds the steps of a kernel and says how it is executed. */

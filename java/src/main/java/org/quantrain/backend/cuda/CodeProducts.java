@@ -1,15 +1,14 @@
 package org.quantrain.backend.cuda;
 
-import java.util.Arrays;
 import java.util.Map;
 import org.quantrain.backend.shared.At;
 import org.quantrain.backend.shared.NativeContext;
 import org.quantrain.backend.shared.NativeTypes;
+import org.quantrain.backend.shared.SharedProducts;
 import org.quantrain.graph.Op;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_conv2d_codes_args;
 import org.quantrain.internal.bind.qt_gemm_codes_args;
-import org.quantrain.internal.bind.qt_matmul_codes_args;
 import org.quantrain.op.ConvCodes;
 import org.quantrain.op.ConvGeometry;
 import org.quantrain.op.LinearCodes;
@@ -82,22 +81,6 @@ final class CodeProducts {
   }
 
   private static Kernel matMul(NativeContext context, Binding b) {
-    int[] a = b.input(0).spec().shape().dims();
-    int[] y = b.output(0).spec().shape().dims();
-    int last = y.length - 1;
-    return context.kernel(
-        b,
-        new qt_matmul_codes_args()
-            .a(At.any(b.input(0)))
-            .a_zero_point(At.ints(b.input(2)))
-            .b(At.any(b.input(3)))
-            .b_zero_point(At.ints(b.input(5)))
-            .acc(At.ints(b.output(0)))
-            .pairs(Arrays.stream(y, 0, last - 1).asLongStream().reduce(1, Math::multiplyExact))
-            .rows(y[last - 1])
-            .in(a[last])
-            .out(y[last])
-            .code_type(NativeTypes.codeType(b.input(0))),
-        QuantrainNative::qt_matmul_codes);
+    return context.kernel(b, SharedProducts.matMulCodes(b), QuantrainNative::qt_matmul_codes);
   }
 }

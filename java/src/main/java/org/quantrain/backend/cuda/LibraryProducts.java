@@ -15,6 +15,7 @@ import org.quantrain.backend.shared.LibraryFailure;
 import org.quantrain.backend.shared.NativeContext;
 import org.quantrain.backend.shared.NativeTypes;
 import org.quantrain.backend.shared.Scratch;
+import org.quantrain.backend.shared.SharedProducts;
 import org.quantrain.backend.shared.Sizes;
 import org.quantrain.backend.shared.Steps;
 import org.quantrain.graph.Node;
@@ -22,7 +23,6 @@ import org.quantrain.graph.Op;
 import org.quantrain.internal.bind.QuantrainNative;
 import org.quantrain.internal.bind.qt_add_bias_args;
 import org.quantrain.internal.bind.qt_dequantize_args;
-import org.quantrain.internal.bind.qt_scale_channels_args;
 import org.quantrain.internal.bind.qt_strided_copy_args;
 import org.quantrain.op.Conv2d;
 import org.quantrain.op.Conv2dBackwardData;
@@ -192,8 +192,8 @@ final class LibraryProducts implements Products {
       return build(
           b,
           steps -> {
-            Scratch.Region left = widened(steps, b, b.input(0));
-            Scratch.Region right = widened(steps, b, b.input(1));
+            Scratch.Region left = SharedProducts.widened(context, steps, b, b.input(0));
+            Scratch.Region right = SharedProducts.widened(context, steps, b, b.input(1));
             return "bf16 widened, " + recipe.add(steps, new Factors(false, true, left, right));
           });
     } catch (LibraryFailure e) {
@@ -234,22 +234,6 @@ final class LibraryProducts implements Products {
 
   private static Scratch.Region region(Operand operand) {
     return Scratch.Region.fixed(operand.address());
-  }
-
-  private Scratch.Region widened(Steps steps, Binding b, Operand narrow) {
-    long n = Sizes.elements(narrow);
-    Scratch.Region wide = steps.scratch().region(Float.BYTES * n);
-    qt_scale_channels_args args =
-        new qt_scale_channels_args()
-            .x(At.any(narrow))
-            .outer(1)
-            .channels(1)
-            .inner(n)
-            .element_type(QuantrainNative.QT_ELEMENT_BF16)
-            .y_type(QuantrainNative.QT_ELEMENT_F32);
-    wide.whenKnown(address -> args.y(At.any(address)));
-    steps.add(context.call(b, args, QuantrainNative::qt_scale_channels));
-    return wide;
   }
 
   private Kernel conv2d(Binding b) {
